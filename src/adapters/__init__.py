@@ -1,0 +1,1 @@
+"""What the outside is made of: one module or folder per technology, none knowing another."""

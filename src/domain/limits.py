@@ -1,0 +1,120 @@
+"""Every limit of the service in one table, and the one rule for every text that comes in."""
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from domain.errors import CardNumberRefused, InvalidText, LimitExceeded
+
+LIMITS: Mapping[str, int] = MappingProxyType(
+    {
+        "prompt_characters": 32_000,
+        "metadata_pairs": 16,
+        "metadata_key_characters": 64,
+        "metadata_value_characters": 512,
+        "upload_bytes": 25 * 1024 * 1024,
+        "upload_pixels": 50_000_000,
+        "upload_side": 16_384,
+        "upload_frames": 1,
+        "mask_bytes": 4 * 1024 * 1024,
+        "references": 16,
+        "pictures": 10,
+        "request_pixels": 16_600_000,
+        "name_characters": 100,
+        "cursor_characters": 255,
+        "idempotency_key_characters": 255,
+        "page": 100,
+        "body_bytes": 256 * 1024,
+        "json_depth": 16,
+        "grant_credits": 1_000_000_000,
+        "link_seconds": 600,
+        "reason_characters": 500,
+    }
+)
+MAX_INTEGER = 2**63 - 1
+"""The largest integer stored anywhere (a Postgres bigint)."""
+
+# Issuers' prefix ranges with the lengths they are issued in.
+_ISSUERS: tuple[tuple[str, str, range], ...] = (
+    ("4", "4", range(13, 20, 3)),  # Visa
+    ("51", "55", range(16, 17)),  # Mastercard
+    ("2221", "2720", range(16, 17)),  # Mastercard
+    ("34", "34", range(15, 16)),  # American Express
+    ("37", "37", range(15, 16)),  # American Express
+    ("6011", "6011", range(16, 20)),  # Discover
+    ("644", "659", range(16, 20)),  # Discover
+    ("300", "305", range(14, 20)),  # Diners
+    ("36", "36", range(14, 20)),  # Diners
+    ("38", "39", range(14, 20)),  # Diners
+    ("3528", "3589", range(16, 20)),  # JCB
+    ("62", "62", range(16, 20)),  # UnionPay
+    ("5018", "5018", range(12, 20)),  # Maestro
+    ("5020", "5020", range(12, 20)),  # Maestro
+    ("5038", "5038", range(12, 20)),  # Maestro
+    ("6304", "6304", range(12, 20)),  # Maestro
+    ("6759", "6763", range(12, 20)),  # Maestro
+)
+_SEPARATOR = r"[ \-.\u00a0\u2009\u2010-\u2015]"
+_DIGIT_RUN = re.compile(rf"\d+(?:{_SEPARATOR}\d+)*")
+
+
+def text(field: str, value: str, limit: int, *, least: int = 0) -> str:
+    """`value` itself if it may enter the service; `limit` and `least` count characters.
+
+    Refused: too long, too short (blank counts as empty), NUL, lone surrogates, anything that looks like a payment card number. The
+    refusal never repeats the text.
+    """
+    if len(value) > limit:
+        raise InvalidText(f"{field} is longer than {limit} characters", field=field, limit=limit, reason="too_long")
+    if len(value) < least or (least and not value.strip()):
+        raise InvalidText(f"{field} needs at least {least} characters", field=field, limit=least, reason="too_short")
+    if "\0" in value:
+        raise InvalidText(f"{field} holds a NUL character", field=field, reason="nul")
+    if any("\ud800" <= c <= "\udfff" for c in value):
+        raise InvalidText(f"{field} holds half of a surrogate pair", field=field, reason="lone_surrogate")
+    if holds_card_number(value):
+        raise CardNumberRefused(f"{field} seems to hold a payment card number", field=field)
+    return value
+
+
+def metadata(pairs: Mapping[str, str]) -> dict[str, str]:
+    """The caller's own labels, checked pair by pair."""
+    if len(pairs) > LIMITS["metadata_pairs"]:
+        raise LimitExceeded("metadata has too many pairs", field="metadata", limit=LIMITS["metadata_pairs"])
+    return {
+        text("metadata", key, LIMITS["metadata_key_characters"], least=1): text(
+            "metadata", value, LIMITS["metadata_value_characters"]
+        )
+        for key, value in pairs.items()
+    }
+
+
+def holds_card_number(value: str) -> bool:
+    """Whether neighbouring groups of digits together have an issuer's prefix and length and a valid check digit.
+
+    Groups may be parted by one space, dot or dash each; digits of any script count. A card inside a longer unbroken number is
+    not looked for: every long number holds one by chance.
+    """
+    return any(_card_among(re.findall(r"\d+", run.group())) for run in _DIGIT_RUN.finditer(value))
+
+
+def _card_among(groups: list[str]) -> bool:
+    for first in range(len(groups)):
+        digits = ""
+        for group in groups[first:]:
+            digits += group
+            if len(digits) > 19:
+                break
+            if len(digits) >= 12 and _is_card("".join(str(int(c)) for c in digits)):
+                return True
+    return False
+
+
+def _is_card(digits: str) -> bool:
+    issued = any(low <= digits[: len(low)] <= high and len(digits) in lengths for low, high, lengths in _ISSUERS)
+    return issued and _check_digit_fits(digits)
+
+
+def _check_digit_fits(digits: str) -> bool:
+    doubled = (sum(divmod(int(d) * 2, 10)) for d in digits[-2::-2])
+    return (sum(int(d) for d in digits[-1::-2]) + sum(doubled)) % 10 == 0

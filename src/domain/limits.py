@@ -61,8 +61,8 @@ _DIGIT_RUN = re.compile(rf"\d+(?:{_SEPARATOR}\d+)*")
 def text(field: str, value: str, limit: int, *, least: int = 0) -> str:
     """`value` itself if it may enter the service; `limit` and `least` count characters.
 
-    Refused: too long, too short (blank counts as empty), NUL, lone surrogates, anything that looks like a payment card number. The
-    refusal never repeats the text.
+    Refused: too long, too short (blank counts as empty), NUL, lone surrogates, anything that looks like a payment card number.
+    The refusal never repeats the text.
     """
     if len(value) > limit:
         raise InvalidText(f"{field} is longer than {limit} characters", field=field, limit=limit, reason="too_long")

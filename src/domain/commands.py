@@ -1,0 +1,109 @@
+"""What a wallet can be told. Each command bears an id made from its fact, so that saying it twice is known as the same thing."""
+
+import hashlib
+from dataclasses import dataclass, fields
+from datetime import datetime
+from uuid import UUID, uuid5
+
+from domain.ledger import CommandId, HoldId, LotId, LotSource
+
+_COMMANDS = UUID("6f1d3c1e-4b6a-5c1f-9d0b-2f6c9a5e7b10")
+
+
+def command_id(kind: str, fact: object) -> CommandId:
+    """The id a command always has for the same fact, so that doing it again is known as the same thing."""
+    return CommandId(uuid5(_COMMANDS, f"{kind}:{fact}"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    id: CommandId
+
+    @property
+    def kind(self) -> str:
+        return type(self).__name__.lower()
+
+    @property
+    def fingerprint(self) -> bytes:
+        """16 bytes over everything the command says; `open_limit` is the moment's policy and not part of it."""
+        said = [f"{f.name}={getattr(self, f.name)}" for f in fields(self) if f.name != "open_limit"]
+        return hashlib.blake2b("|".join([self.kind, *said]).encode(), digest_size=16).digest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant(Command):
+    """A new lot. `source` and `source_ref` name the economic fact; `reversal` is what is already reversed of it."""
+
+    lot_id: LotId
+    amount: int
+    source: LotSource
+    source_ref: str
+    priority: int = 100
+    expires_at: datetime | None = None
+    reversal: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceHold(Command):
+    hold_id: HoldId
+    amount: int
+    expires_at: datetime
+    open_limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capture(Command):
+    """Take `amount` (at least one) of a hold for good; the rest goes back to its own lots."""
+
+    hold_id: HoldId
+    amount: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release(Command):
+    hold_id: HoldId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expire(Command):
+    hold_id: HoldId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reverse(Command):
+    """Set how many credits of a lot are to be taken back, up or down (a dispute won)."""
+
+    lot_id: LotId
+    reversal: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdjustDown(Command):
+    """Staff takes back at most what remains of one lot that was not bought; a bought lot changes by refund only."""
+
+    lot_id: LotId
+    amount: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep(Command):
+    """Nothing but the lapse that every command does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Close(Command):
+    """The account leaves: what is left lapses now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A command's first and only effect: lines `first_version` to `last_version` (none when first > last), and its result."""
+
+    id: CommandId
+    kind: str
+    fingerprint: bytes
+    subject: UUID | None
+    amount: int | None
+    first_version: int
+    last_version: int
+    at: datetime

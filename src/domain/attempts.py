@@ -1,8 +1,10 @@
 """One call of a model, and the three ways it can have ended as far as we know."""
 
-from dataclasses import dataclass
-from datetime import datetime
+import json
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Self
 
 from domain.media import PictureFormat
 
@@ -99,6 +101,21 @@ class Unknown:
 CallResult = Executed | NotExecuted | Unknown
 
 
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """The clock of the protocol. `act` = connect + call + put of one attempt; no call and no put outlives it."""
+
+    act: timedelta = timedelta(seconds=660)
+    lease: timedelta = timedelta(seconds=30)
+    settle_margin: timedelta = timedelta(seconds=60)
+    longest_queue: timedelta = timedelta(hours=1)
+    back_off: timedelta = timedelta(seconds=5)
+    attempts: int = 10
+
+    def hold_expiry(self, deadline: datetime) -> datetime:
+        return deadline + 2 * self.act + timedelta(minutes=10)
+
+
 class Outcome(StrEnum):
     INTENDED = "intended"
     EXECUTED = "executed"
@@ -112,22 +129,88 @@ class Outcome(StrEnum):
 
 @dataclass(slots=True)
 class Attempt:
-    """The record of one call, written before the socket opens. At most one attempt of a generation is `booked`."""
+    """The record of one call, written before the socket opens. At most one attempt of a generation is `booked`.
+
+    `owner` names the process that may make the call (an advisory lock it holds); `decided_at` is when `outcome` was last written.
+    `written_by_caller`: its own caller has said how it ended, so nothing more can come of it.
+    """
 
     number: int
     started_at: datetime
     act_until: datetime
     owner: int
-    """The advisory lock held by the process that may make this call."""
     outcome: Outcome = Outcome.INTENDED
+    decided_at: datetime | None = None
     finality: Finality | None = None
     failure: Failure | None = None
     booked: bool = False
     cost: int | None = None
     request_id: str | None = None
     written_by_caller: bool = False
-    """Its own caller has said how it ended, so nothing more can come of it."""
 
     def is_past(self, now: datetime) -> bool:
-        """Nothing can be put at its keys any more, as far as the rules allow."""
+        """Nothing can be put at its keys any more, as far as the clock and its caller's own word can tell."""
         return now >= self.act_until or self.written_by_caller
+
+    def record(self, result: CallResult, now: datetime) -> None:
+        """Write what its own caller saw. `executed` and `not_executed` are final; a later word changes nothing."""
+        if self.outcome in (Outcome.EXECUTED, Outcome.NOT_EXECUTED):
+            return
+        self.written_by_caller, self.decided_at = True, now
+        match result:
+            case Executed():
+                self.outcome, self.cost, self.request_id = Outcome.EXECUTED, result.cost, result.request_id
+                if not result.pictures:
+                    self.failure = Failure(FailureClass.PROVIDER, Stage.CALL, "empty", "The model answered without a picture")
+            case NotExecuted():
+                self.outcome, self.finality, self.failure = Outcome.NOT_EXECUTED, result.finality, result.failure
+                self.request_id = result.failure.request_id
+            case Unknown():
+                self.outcome, self.request_id = Outcome.UNKNOWN, result.request_id
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPicture:
+    """A picture lying at its key in object storage. `sha256` is of the bytes as the model returned them."""
+
+    index: int
+    format: PictureFormat
+    width: int
+    height: int
+    bytes: int
+    sha256: str
+    has_alpha: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """Put after the last picture of an attempt: proof that the call was executed and that nothing more will be put."""
+
+    pictures: tuple[StoredPicture, ...]
+    request_id: str | None
+    usage: Usage
+    cost: int
+
+    def write(self) -> bytes:
+        return json.dumps(asdict(self)).encode()
+
+    @classmethod
+    def read(cls, content: bytes) -> Self:
+        said = json.loads(content)
+        pictures = tuple(StoredPicture(**(p | {"format": PictureFormat(p["format"])})) for p in said["pictures"])
+        return cls(pictures, said["request_id"], Usage(**said["usage"]), said["cost"])
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What lay at the keys of one attempt. `was_past`: nothing more could come when the look began."""
+
+    attempt: int
+    pictures: tuple[StoredPicture, ...]
+    manifest: Manifest | None
+    was_past: bool
+
+    @property
+    def is_whole(self) -> bool:
+        """All that the manifest promises lies there."""
+        return bool(self.manifest and self.pictures and len(self.pictures) == len(self.manifest.pictures))

@@ -1,0 +1,266 @@
+"""What a caller can do with generations: ask for one, cancel it, delete it; and what the housekeeper does for those forgotten."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from uuid import UUID
+
+from application.ports import IdempotencyKey, NewId, ObjectStorage, Remembered, Store, Transaction
+from application.queries import Queries
+from domain.accounts import AccountId, Caller, Mode
+from domain.attempts import Timing
+from domain.catalogue import Catalogue
+from domain.commands import Command, PlaceHold, command_id
+from domain.errors import IdempotencyMismatch, InvalidRequest
+from domain.generations import Generation, GenerationId, Next
+from domain.ledger import HoldId, WalletId
+from domain.media import Asset
+from domain.prices import Quote, check_maximum, quote
+from domain.requests import Asked, PictureRequest, normalise
+
+TRASH = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Priced:
+    request: PictureRequest
+    quote: Quote
+
+
+async def price(catalogue: Catalogue, tx: Transaction, asked: Asked, caller: Caller, today: date) -> Priced:
+    """The request with nothing left open, and its price. What it refers to stays until the transaction ends."""
+    model = catalogue.model(asked.model, today) if asked.model else catalogue.default_model(today)
+    named = [*asked.images, *([asked.mask] if asked.mask else [])]
+    assets: list[Asset] = list(await tx.assets.pin(named, caller.account_id, caller.mode)) if named else []
+    mask = assets.pop() if asked.mask else None
+    request = normalise(asked, model, assets, mask, caller.mode)
+    return Priced(request, quote(request, model))
+
+
+@dataclass(frozen=True, slots=True)
+class QuoteRequest:
+    """Say what a request would cost, and hold nothing."""
+
+    store: Store
+    catalogue: Catalogue
+
+    async def __call__(self, caller: Caller, asked: Asked) -> Quote:
+        async with self.store.transaction() as tx:
+            now = await tx.now()
+            return (await price(self.catalogue, tx, asked, caller, now.date())).quote
+
+
+@dataclass(frozen=True, slots=True)
+class RequestGeneration:
+    """Hold the price, record the generation and leave a wake-up, all or nothing.
+
+    Asking again with the same key and body answers the same generation; with another body it is refused.
+    """
+
+    store: Store
+    catalogue: Catalogue
+    timing: Timing
+    new_id: NewId
+    open_limit: int | None = None
+    """Unfinished generations per account; None: as the account's plan says."""
+
+    async def __call__(
+        self,
+        caller: Caller,
+        wallet: WalletId,
+        asked: Asked,
+        *,
+        today: date,
+        deadline: datetime | None = None,
+        parent: GenerationId | None = None,
+        idempotency: tuple[IdempotencyKey, bytes] | None = None,
+    ) -> tuple[GenerationId, Generation | None]:
+        """The id, and the generation if it was made just now rather than by an earlier request with the same key."""
+        key, fingerprint = idempotency or (None, b"")
+        generation_id = GenerationId(self.new_id())
+        async with self.store.transaction() as tx:
+            priced = await price(self.catalogue, tx, asked, caller, today)
+            plan = self.catalogue.plan(caller.plan)
+            hold = HoldId(generation_id)
+            command = PlaceHold(
+                id=command_id("hold", hold),
+                hold_id=hold,
+                amount=priced.quote.credits,
+                open_limit=self.open_limit or plan.open_generations,
+            )
+            opened = await tx.wallets.open(wallet, command, key)
+            if seen := opened.remembered:
+                if seen.fingerprint != fingerprint:
+                    raise IdempotencyMismatch
+                return GenerationId(seen.thing), None
+            check_maximum(priced.quote, asked.max_credits)
+            generation = self._generation(generation_id, caller, wallet, priced, opened.now, deadline, plan.priority, parent)
+            opened.wallet.apply(command.until(generation.hold_expires_at), opened.now)
+            tx.wallets.save(opened.wallet)
+            tx.generations.add(generation)
+            if key:
+                tx.remember(key, Remembered(fingerprint, generation_id))
+            tx.wakeups.wake()
+        return generation_id, generation
+
+    def _generation(
+        self,
+        generation_id: GenerationId,
+        caller: Caller,
+        wallet: WalletId,
+        priced: Priced,
+        now: datetime,
+        deadline: datetime | None,
+        priority: int,
+        parent: GenerationId | None,
+    ) -> Generation:
+        latest = now + self.timing.longest_queue
+        if deadline and deadline <= now:
+            raise InvalidRequest("the deadline has passed", field="deadline")
+        due = min(deadline or latest, latest)
+        return Generation(
+            id=generation_id,
+            account_id=caller.account_id,
+            wallet_id=wallet,
+            key_id=caller.key_id,
+            mode=caller.mode,
+            kind=priced.request.kind,
+            model=priced.request.model,
+            request=priced.request,
+            n=priced.request.n,
+            unit=priced.quote.unit,
+            priority=priority,
+            created_at=now,
+            deadline=due,
+            hold_expires_at=self.timing.hold_expiry(due),
+            parent=parent,
+        )
+
+
+async def resolve_hold(tx: Transaction, generation: Generation) -> None:
+    """Resolve the hold as the generation ended: the other half of every end, in the same transaction."""
+    command: Command = generation.hold_command()
+    opened = await tx.wallets.open(generation.wallet_id, command)
+    opened.wallet.apply(command, opened.now)
+    tx.wallets.save(opened.wallet)
+
+
+async def _owned(tx: Transaction, caller: Caller, generation_id: GenerationId) -> Generation:
+    """The caller's generation, locked. Raises NotFound for anybody else's."""
+    return await tx.generations.lock(generation_id, caller.account_id, caller.mode)
+
+
+@dataclass(frozen=True, slots=True)
+class CancelGeneration:
+    """Queued: cancelled and released at once. A call is out: none follows it, and what it brings is delivered and charged.
+    Uncertain: the caller takes the refund, for good."""
+
+    store: Store
+
+    async def __call__(self, caller: Caller, generation_id: GenerationId) -> None:
+        async with self.store.transaction() as tx:
+            generation = await _owned(tx, caller, generation_id)
+            if not generation.state.is_open:
+                return
+            if generation.cancel(await tx.now()) is Next.ENDED:
+                await resolve_hold(tx, generation)
+            else:
+                tx.wakeups.wake()
+            tx.generations.save(generation)
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteGeneration:
+    """Move a finished generation to the trash, where it stays seven days; or erase it at once: prompt, request, labels, pictures.
+    Ids, times, state, price and attempt outcomes remain as a billing record."""
+
+    store: Store
+    storage: ObjectStorage
+
+    async def __call__(self, caller: Caller, generation_id: GenerationId, *, purge: bool) -> None:
+        async with self.store.transaction() as tx:
+            generation = await _owned(tx, caller, generation_id)
+            generation.must_be_finished()
+            if not purge:
+                generation.trashed_at = generation.trashed_at or await tx.now()
+            assets = await erase(tx, generation) if purge else []
+            tx.generations.save(generation)
+        # Bytes go after the rows: what a crash leaves here has no row, and the object sweep finds it.
+        for asset in assets:
+            await self.storage.delete(asset.key)
+
+
+async def erase(tx: Transaction, generation: Generation) -> list[Asset]:
+    """Erase what the generation says and shows; answers the assets whose bytes are to go."""
+    assets = list(await tx.assets.of_generation(generation.id))
+    for asset in assets:
+        tx.assets.remove(asset.id)
+    generation.erase(await tx.now())
+    return assets
+
+
+@dataclass(frozen=True, slots=True)
+class KeepHouse:
+    """End what has waited too long, wake what nobody will wake, empty the trash. Any number may run at once."""
+
+    store: Store
+    storage: ObjectStorage
+    batch: int = 100
+
+    async def __call__(self) -> Mapping[str, int]:
+        """How many generations were expired and purged, and how many tokens were missing."""
+        expired = sum([await self._expire(generation_id) for generation_id in await self._overdue()])
+        async with self.store.transaction() as tx:
+            woken = await tx.wakeups.top_up(await tx.now())
+        async with self.store.transaction() as tx:
+            old = await tx.generations.trashed_before(await tx.now() - TRASH, self.batch)
+        for generation_id in old:
+            await self._purge(generation_id)
+        return {"expired": expired, "woken": woken, "purged": len(old)}
+
+    async def _overdue(self) -> list[GenerationId]:
+        async with self.store.transaction() as tx:
+            return list(await tx.generations.past_deadline(await tx.now(), self.batch))
+
+    async def _expire(self, generation_id: GenerationId) -> bool:
+        async with self.store.transaction() as tx:
+            generation = await tx.generations.lock(generation_id)
+            if generation.expire(await tx.now()) is not Next.ENDED:
+                return False
+            await resolve_hold(tx, generation)
+            tx.generations.save(generation)
+            return True
+
+    async def _purge(self, generation_id: GenerationId) -> None:
+        async with self.store.transaction() as tx:
+            generation = await tx.generations.lock(generation_id)
+            assets = await erase(tx, generation)
+            tx.generations.save(generation)
+        for asset in assets:
+            await self.storage.delete(asset.key)
+
+
+@dataclass(frozen=True, slots=True)
+class SweepObjects:
+    """Delete bytes that no row speaks of, once nothing can speak of them any more.
+
+    An output's generation must have ended (ends are final, so no row can still come) or be gone; an upload must be an hour old. Runs
+    for ever: a put that comes late is found by the next sweep.
+    """
+
+    store: Store
+    storage: ObjectStorage
+    queries: Queries
+    batch: int = 500
+    upload_age: timedelta = timedelta(hours=1)
+
+    async def __call__(self) -> int:
+        """How many objects were deleted."""
+        swept = 0
+        async for orphan in self.queries.orphans(self.storage, self.batch, self.upload_age):
+            await self.storage.delete(orphan)
+            swept += 1
+        return swept
+
+
+__all__ = ["AccountId", "Mode", "UUID"]

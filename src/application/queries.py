@@ -1,0 +1,139 @@
+"""What can be read: pages and reports, straight from the store as small frozen rows. Reads take no locks and change nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from domain.accounts import Account, AccountId, Caller, Mode
+from domain.generations import Generation, GenerationId, GenerationState
+from domain.ledger import LedgerAccount, LotSource, WalletId
+from domain.media import Asset, AssetId, AssetKind
+from domain.requests import Kind
+
+Position = tuple[datetime, UUID]
+"""Where a page ended: the last row's time and id. The next page holds what is older."""
+
+
+@dataclass(frozen=True, slots=True)
+class LotRow:
+    id: UUID
+    source: LotSource
+    granted: int
+    remaining: int
+    held: int
+    priority: int
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class CreditsRow:
+    """A wallet as it is shown: what has lapsed counts as gone even before it is swept."""
+
+    mode: Mode
+    available: int
+    held: int
+    debt: int
+    lots: Sequence[LotRow]
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceRow:
+    """A wallet at a past instant. `provisional` while a transaction begun before that instant may still write a line."""
+
+    available: int
+    held: int
+    debt: int
+    provisional: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TransferRow:
+    """One line of the statement. `kind` is the command's; `generation_id` is set where a hold was concerned."""
+
+    version: int
+    at: datetime
+    kind: str
+    debit: LedgerAccount
+    credit: LedgerAccount
+    amount: int
+    lot_id: UUID
+    generation_id: UUID | None
+    available_after: int
+    held_after: int
+    debt_after: int
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationFilter:
+    states: Sequence[GenerationState] = ()
+    model: str | None = None
+    kind: Kind | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TransferFilter:
+    generation: UUID | None = None
+    kind: str | None = None
+    after: datetime | None = None
+    before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueRow:
+    """How a queue stands: tokens waiting, work due, and the age of the oldest in seconds."""
+
+    queue: str
+    waiting: int
+    running: int
+    failed: int
+    oldest_seconds: float
+
+
+class Queries(Protocol):
+    async def caller(self, secret_hash: bytes) -> Caller | None:
+        """Whoever bears the key with this hash, if it is not revoked."""
+        ...
+
+    async def wallet(self, account: AccountId, mode: Mode) -> WalletId:
+        """Raises NotFound."""
+        ...
+
+    async def credits(self, wallet: WalletId) -> CreditsRow: ...
+
+    async def balance(self, wallet: WalletId, at: datetime) -> BalanceRow:
+        """The wallet at an instant: its last line by then, less what had lapsed by then. Raises InvalidInstant for the future."""
+        ...
+
+    async def transfers(
+        self, wallet: WalletId, matching: TransferFilter, after_version: int | None, limit: int
+    ) -> Sequence[TransferRow]:
+        """Newest first; `after_version` continues below that version."""
+        ...
+
+    async def generation(self, generation: GenerationId, account: AccountId, mode: Mode) -> tuple[Generation, Sequence[Asset]]:
+        """Raises NotFound: another account's and a missing one look the same. Gone if its owner has purged it."""
+        ...
+
+    async def generations(
+        self, account: AccountId, mode: Mode, matching: GenerationFilter, after: Position | None, limit: int
+    ) -> Sequence[tuple[Generation, Sequence[Asset]]]:
+        """Newest first, without the trash."""
+        ...
+
+    async def asset(self, asset: AssetId, account: AccountId, mode: Mode) -> Asset:
+        """Raises NotFound."""
+        ...
+
+    async def assets(
+        self, account: AccountId, mode: Mode, kind: AssetKind | None, after: Position | None, limit: int
+    ) -> Sequence[Asset]: ...
+
+    async def accounts(self, matching: str, limit: int) -> Sequence[Account]:
+        """Accounts by id, or by a part of the e-mail address or name; for staff."""
+        ...
+
+    async def queues(self) -> Sequence[QueueRow]: ...

@@ -1,0 +1,320 @@
+"""A generation: one request for pictures, from the hold on its price to its end.
+
+`queued → running → succeeded | failed | refused | cancelled`. The row is the truth; wake-ups only say "look". Whoever works on
+it holds a *lease*; every write of the owner carries the lease, so a worker that lost it changes nothing but its own attempt's
+record. The hold resolves only together with the generation, and the four ends are final.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NewType
+from uuid import UUID
+
+from domain.accounts import AccountId, KeyId, Mode
+from domain.attempts import (
+    Attempt,
+    CallResult,
+    Executed,
+    Failure,
+    FailureClass,
+    Finality,
+    Found,
+    NotExecuted,
+    Outcome,
+    Stage,
+    Timing,
+)
+from domain.commands import Capture, Command, Expire, Release, command_id
+from domain.errors import LeaseLost, NotFinished
+from domain.ledger import HoldId, WalletId
+from domain.requests import Kind, PictureRequest
+
+GenerationId = NewType("GenerationId", UUID)
+Lease = NewType("Lease", UUID)
+
+
+class GenerationState(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    REFUSED = "refused"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_open(self) -> bool:
+        return self in (GenerationState.QUEUED, GenerationState.RUNNING)
+
+
+class Next(StrEnum):
+    """What a decision asks of the one who made it."""
+
+    ENDED = "ended"
+    WAIT = "wait"
+    CALL = "call"
+
+
+PAID_CALLS = 2  # that are, or may be, paid per generation; a third never starts
+
+
+@dataclass(slots=True)
+class Generation:
+    """`resume_at`: while queued, not before; while parked (running without a lease), look again then. `deadline` governs the
+    start of a call, never the saving of its result. `request` is None once deleted; the rest stays as a billing record.
+    """
+
+    id: GenerationId
+    account_id: AccountId
+    wallet_id: WalletId
+    key_id: KeyId
+    mode: Mode
+    kind: Kind
+    model: str
+    request: PictureRequest | None
+    n: int
+    unit: int
+    priority: int
+    created_at: datetime
+    deadline: datetime
+    hold_expires_at: datetime
+    parent: GenerationId | None = None
+    state: GenerationState = GenerationState.QUEUED
+    lease: Lease | None = None
+    lease_until: datetime | None = None
+    resume_at: datetime | None = None
+    cancel_requested_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    trashed_at: datetime | None = None
+    failure: Failure | None = None
+    delivered: int = 0
+    attempts: list[Attempt] = field(default_factory=list)
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def price(self) -> int:
+        return self.unit * self.n
+
+    @property
+    def captured(self) -> int:
+        return self.unit * self.delivered
+
+    @property
+    def uncertain_since(self) -> datetime | None:
+        """Since when a call has been out of which nothing is known; its owner may take the refund."""
+        if self.state is GenerationState.RUNNING and self.attempts and self.attempts[-1].outcome is Outcome.UNKNOWN:
+            return self.attempts[-1].decided_at
+        return None
+
+    def perhaps_paid(self) -> list[Attempt]:
+        return [attempt for attempt in self.attempts if attempt.outcome.perhaps_paid]
+
+    def attempt(self, number: int) -> Attempt:
+        return self.attempts[number - 1]
+
+    def hold_command(self) -> Command:
+        """How the hold resolves, now that the generation has ended: part of the same transaction."""
+        hold = HoldId(self.id)
+        if self.state is GenerationState.SUCCEEDED:
+            return Capture(id=command_id("capture", hold), hold_id=hold, amount=self.captured)
+        if self.state.is_open:
+            raise NotFinished
+        if self.failure and self.failure.code == "hold_expired":
+            return Expire(id=command_id("expire", hold), hold_id=hold)
+        return Release(id=command_id("release", hold), hold_id=hold)
+
+    # Taking it
+
+    def may_call(self, now: datetime, timing: Timing) -> bool:
+        """Whether a call may start: not after a cancel, the deadline, or two calls that may have been paid."""
+        return (
+            self.cancel_requested_at is None
+            and now < self.deadline
+            and now + timing.act <= self.hold_expires_at
+            and len(self.attempts) < timing.attempts
+            and len(self.perhaps_paid()) < PAID_CALLS
+        )
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether a wake-up has something to do here."""
+        if self.state is GenerationState.QUEUED:
+            return self.resume_at is None or now >= self.resume_at
+        if self.state is GenerationState.RUNNING:
+            until = self.lease_until if self.lease else self.resume_at
+            return until is None or now >= until
+        return False
+
+    def claim(self, lease: Lease, owner: int, now: datetime, timing: Timing) -> Attempt | None:
+        """Take a waiting generation and write down the call about to be made; None if it may not be called now."""
+        if self.state is not GenerationState.QUEUED or not self.is_due(now) or not self.may_call(now, timing):
+            return None
+        self.state = GenerationState.RUNNING
+        self.started_at = self.started_at or now
+        self._take(lease, now, timing)
+        return self._intend(owner, now, timing)
+
+    def take_over(self, lease: Lease, now: datetime, timing: Timing) -> bool:
+        """Take a generation whose lease has lapsed, or that was parked until now."""
+        if self.state is not GenerationState.RUNNING or not self.is_due(now):
+            return False
+        self._take(lease, now, timing)
+        return True
+
+    def renew(self, lease: Lease, now: datetime, timing: Timing) -> None:
+        self.must_hold(lease)
+        if self.attempts and now >= self.attempts[-1].act_until + timing.settle_margin:
+            raise LeaseLost("the call's time is over")
+        self.lease_until = now + timing.lease
+
+    def must_hold(self, lease: Lease) -> None:
+        if self.state is not GenerationState.RUNNING or self.lease != lease:
+            raise LeaseLost
+
+    def _take(self, lease: Lease, now: datetime, timing: Timing) -> None:
+        self.lease, self.lease_until, self.resume_at = lease, now + timing.lease, None
+
+    def _intend(self, owner: int, now: datetime, timing: Timing) -> Attempt:
+        attempt = Attempt(len(self.attempts) + 1, started_at=now, act_until=now + timing.act, owner=owner)
+        self.attempts.append(attempt)
+        return attempt
+
+    # The owner's steps
+
+    def settle(self, lease: Lease, number: int, result: CallResult, stored: int, now: datetime, timing: Timing) -> Next:
+        """The call is over and `stored` of its pictures lie at their keys: end, wait for another try, or look again."""
+        self.must_hold(lease)
+        attempt = self.attempt(number)
+        attempt.record(result, now)
+        match result:
+            case Executed(pictures=()):
+                return self._end(GenerationState.FAILED, now, attempt.failure)
+            case Executed():
+                return self._deliver(attempt, stored, now) if stored else self._fail_to_store(now)
+            case NotExecuted():
+                wait = timedelta(seconds=result.retry_after_seconds or 0) or timing.back_off
+                return self._not_executed(result.finality, result.failure, wait, now, timing)
+            case _:
+                return self.park(lease, now)
+
+    def park(self, lease: Lease, until: datetime) -> Next:
+        """Give the lease back and look again at `until`."""
+        self.must_hold(lease)
+        self.lease, self.lease_until, self.resume_at = None, None, until
+        return Next.WAIT
+
+    def _not_executed(self, finality: Finality, failure: Failure, wait: timedelta, now: datetime, timing: Timing) -> Next:
+        if finality is Finality.REFUSED:
+            return self._end(GenerationState.REFUSED, now, failure)
+        if finality is Finality.FINAL:
+            return self._end(GenerationState.FAILED, now, failure)
+        if self.cancel_requested_at:
+            return self._cancel(now)
+        if len(self.attempts) >= timing.attempts:
+            return self._fail(FailureClass.CAPACITY, Stage.CALL, "capacity", "The model stayed busy", now)
+        self.state, self.lease, self.lease_until = GenerationState.QUEUED, None, None
+        self.resume_at = now + wait
+        return Next.WAIT
+
+    # Deciding after a takeover
+
+    def decide(
+        self, lease: Lease, look: Sequence[Found], now: datetime, timing: Timing, *, owner: int, breaker_open: bool = False
+    ) -> Next:
+        """What to do with a call nobody watched to its end. `look` covers all attempts; its time was before this transaction.
+
+        Bytes that lie there are delivered. Without bytes, nothing is bought again while anything may still come, nor after the
+        caller took the refund, the deadline, two calls that may have been paid, or while too many calls end unknown.
+        """
+        self.must_hold(lease)
+        best = max(look, key=lambda found: (len(found.pictures), -found.attempt), default=None)
+        whole = [found for found in look if found.is_whole or len(found.pictures) >= self.n]
+        waiting = [self.attempt(f.attempt) for f in look if not f.was_past and self.attempt(f.attempt).outcome.perhaps_paid]
+        if whole:
+            return self._deliver_found(min(whole, key=lambda found: found.attempt), now)
+        if best and best.pictures:
+            return self.park(lease, max(a.act_until for a in waiting)) if waiting else self._deliver_found(best, now)
+        return self._decide_without_pictures(lease, waiting, now, timing, owner, breaker_open)
+
+    def _decide_without_pictures(
+        self, lease: Lease, waiting: list[Attempt], now: datetime, timing: Timing, owner: int, breaker_open: bool
+    ) -> Next:
+        for attempt in self.attempts:
+            if attempt.failure and attempt.finality in (Finality.REFUSED, Finality.FINAL):
+                return self._not_executed(attempt.finality, attempt.failure, timing.back_off, now, timing)
+        last = self.attempts[-1]
+        if waiting:
+            if last.outcome is Outcome.INTENDED:
+                last.outcome, last.decided_at = Outcome.UNKNOWN, now
+            return self.park(lease, max(attempt.act_until for attempt in waiting))
+        for attempt in self.attempts:
+            if attempt.outcome is Outcome.EXECUTED:
+                return self._end(GenerationState.FAILED, now, attempt.failure) if attempt.failure else self._fail_to_store(now)
+        if last.failure and last.finality is Finality.RETRYABLE:
+            return self._not_executed(Finality.RETRYABLE, last.failure, timing.back_off, now, timing)
+        if last.outcome is Outcome.INTENDED:
+            last.outcome, last.decided_at = Outcome.UNKNOWN, now
+        if self.cancel_requested_at:
+            return self._cancel(now)
+        if not self.may_call(now, timing):
+            message = "The model's answer was lost; nothing was charged"
+            return self._fail(FailureClass.UNKNOWN_OUTCOME, Stage.CALL, "unknown_outcome", message, now)
+        if breaker_open:
+            return self.park(lease, now + timing.back_off)
+        self._intend(owner, now, timing)
+        return Next.CALL
+
+    def _deliver_found(self, found: Found, now: datetime) -> Next:
+        attempt = self.attempt(found.attempt)
+        if found.manifest:
+            attempt.cost, attempt.request_id = found.manifest.cost, found.manifest.request_id
+        attempt.outcome, attempt.decided_at = Outcome.EXECUTED, now
+        return self._deliver(attempt, len(found.pictures), now)
+
+    # Asked from outside
+
+    def cancel(self, now: datetime) -> Next:
+        """Queued or parked: cancelled at once. While a call is out: no other starts, and what this one brings is delivered."""
+        if not self.state.is_open:
+            return Next.ENDED
+        if self.state is GenerationState.QUEUED or self.lease is None:
+            return self._cancel(now)
+        self.cancel_requested_at = self.cancel_requested_at or now
+        return Next.WAIT
+
+    def expire(self, now: datetime) -> Next | None:
+        """The housekeeper's part: past the deadline while queued, or past the hold's expiry, unless someone is at work on it."""
+        if not self.state.is_open or (self.lease and self.lease_until and now < self.lease_until):
+            return None
+        if now >= self.hold_expires_at:
+            return self._fail(FailureClass.TIMEOUT, Stage.CALL, "hold_expired", "The generation did not finish in time", now)
+        if self.state is GenerationState.QUEUED and now >= self.deadline:
+            return self._fail(FailureClass.TIMEOUT, Stage.CALL, "deadline", "The deadline passed before a call could start", now)
+        return None
+
+    def must_be_finished(self) -> None:
+        if self.state.is_open:
+            raise NotFinished("cancel it first", state=self.state)
+
+    # Ends
+
+    def _deliver(self, attempt: Attempt, pictures: int, now: datetime) -> Next:
+        attempt.booked = True
+        self.delivered = min(pictures, self.n)
+        return self._end(GenerationState.SUCCEEDED, now, None)
+
+    def _fail_to_store(self, now: datetime) -> Next:
+        return self._fail(FailureClass.STORAGE, Stage.STORE, "not_stored", "The pictures could not be kept", now)
+
+    def _cancel(self, now: datetime) -> Next:
+        cancelled = Failure(FailureClass.CANCELLED, Stage.CALL, "cancelled", "Cancelled by the caller")
+        return self._end(GenerationState.CANCELLED, now, cancelled)
+
+    def _fail(self, failure_class: FailureClass, stage: Stage, code: str, message: str, now: datetime) -> Next:
+        return self._end(GenerationState.FAILED, now, Failure(failure_class, stage, code, message))
+
+    def _end(self, state: GenerationState, now: datetime, failure: Failure | None) -> Next:
+        self.state, self.failure, self.finished_at = state, failure, now
+        self.lease = self.lease_until = self.resume_at = None
+        return Next.ENDED

@@ -3,17 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from uuid import UUID
 
-from application.ports import IdempotencyKey, NewId, ObjectStorage, Remembered, Store, Transaction
-from application.queries import Queries
-from domain.accounts import AccountId, Caller, Mode
-from domain.attempts import Timing
 from domain.catalogue import Catalogue
-from domain.commands import Command, PlaceHold, command_id
+
+from application.credits import tell
+from application.ports import IdempotencyKey, NewId, ObjectStorage, Remembered, Store, StoredObject, Today, Transaction
+from application.queries import Queries
+from domain.accounts import Caller
+from domain.attempts import Timing
+from domain.commands import About, PlaceHold, command_id
 from domain.errors import IdempotencyMismatch, InvalidRequest
 from domain.generations import Generation, GenerationId, Next
-from domain.ledger import HoldId, WalletId
+from domain.ledger import HoldId
 from domain.media import Asset
 from domain.prices import Quote, check_maximum, quote
 from domain.requests import Asked, PictureRequest, normalise
@@ -43,11 +44,11 @@ class QuoteRequest:
 
     store: Store
     catalogue: Catalogue
+    today: Today
 
     async def __call__(self, caller: Caller, asked: Asked) -> Quote:
         async with self.store.transaction() as tx:
-            now = await tx.now()
-            return (await price(self.catalogue, tx, asked, caller, now.date())).quote
+            return (await price(self.catalogue, tx, asked, caller, self.today())).quote
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +62,15 @@ class RequestGeneration:
     catalogue: Catalogue
     timing: Timing
     new_id: NewId
+    today: Today
     open_limit: int | None = None
     """Unfinished generations per account; None: as the account's plan says."""
 
     async def __call__(
         self,
         caller: Caller,
-        wallet: WalletId,
         asked: Asked,
         *,
-        today: date,
         deadline: datetime | None = None,
         parent: GenerationId | None = None,
         idempotency: tuple[IdempotencyKey, bytes] | None = None,
@@ -79,23 +79,25 @@ class RequestGeneration:
         key, fingerprint = idempotency or (None, b"")
         generation_id = GenerationId(self.new_id())
         async with self.store.transaction() as tx:
-            priced = await price(self.catalogue, tx, asked, caller, today)
+            priced = await price(self.catalogue, tx, asked, caller, self.today())
             plan = self.catalogue.plan(caller.plan)
             hold = HoldId(generation_id)
-            command = PlaceHold(
-                id=command_id("hold", hold),
-                hold_id=hold,
-                amount=priced.quote.credits,
-                open_limit=self.open_limit or plan.open_generations,
-            )
-            opened = await tx.wallets.open(wallet, command, key)
+            about = About(command_id("hold", hold), hold=hold)
+            opened = await tx.wallets.open(caller.wallet_id, about, key)
             if seen := opened.remembered:
                 if seen.fingerprint != fingerprint:
                     raise IdempotencyMismatch
                 return GenerationId(seen.thing), None
             check_maximum(priced.quote, asked.max_credits)
-            generation = self._generation(generation_id, caller, wallet, priced, opened.now, deadline, plan.priority, parent)
-            opened.wallet.apply(command.until(generation.hold_expires_at), opened.now)
+            generation = self._generation(generation_id, caller, priced, opened.now, deadline, plan.priority, parent)
+            command = PlaceHold(
+                id=about.command,
+                hold_id=hold,
+                amount=generation.price,
+                expires_at=generation.hold_expires_at,
+                open_limit=self.open_limit or plan.open_generations,
+            )
+            opened.wallet.apply(command, opened.now)
             tx.wallets.save(opened.wallet)
             tx.generations.add(generation)
             if key:
@@ -107,7 +109,6 @@ class RequestGeneration:
         self,
         generation_id: GenerationId,
         caller: Caller,
-        wallet: WalletId,
         priced: Priced,
         now: datetime,
         deadline: datetime | None,
@@ -121,7 +122,7 @@ class RequestGeneration:
         return Generation(
             id=generation_id,
             account_id=caller.account_id,
-            wallet_id=wallet,
+            wallet_id=caller.wallet_id,
             key_id=caller.key_id,
             mode=caller.mode,
             kind=priced.request.kind,
@@ -139,15 +140,7 @@ class RequestGeneration:
 
 async def resolve_hold(tx: Transaction, generation: Generation) -> None:
     """Resolve the hold as the generation ended: the other half of every end, in the same transaction."""
-    command: Command = generation.hold_command()
-    opened = await tx.wallets.open(generation.wallet_id, command)
-    opened.wallet.apply(command, opened.now)
-    tx.wallets.save(opened.wallet)
-
-
-async def _owned(tx: Transaction, caller: Caller, generation_id: GenerationId) -> Generation:
-    """The caller's generation, locked. Raises NotFound for anybody else's."""
-    return await tx.generations.lock(generation_id, caller.account_id, caller.mode)
+    await tell(tx, generation.wallet_id, generation.hold_command())
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +152,7 @@ class CancelGeneration:
 
     async def __call__(self, caller: Caller, generation_id: GenerationId) -> None:
         async with self.store.transaction() as tx:
-            generation = await _owned(tx, caller, generation_id)
+            generation = await tx.generations.lock(generation_id, caller.account_id, caller.mode)
             if not generation.state.is_open:
                 return
             if generation.cancel(await tx.now()) is Next.ENDED:
@@ -179,7 +172,7 @@ class DeleteGeneration:
 
     async def __call__(self, caller: Caller, generation_id: GenerationId, *, purge: bool) -> None:
         async with self.store.transaction() as tx:
-            generation = await _owned(tx, caller, generation_id)
+            generation = await tx.generations.lock(generation_id, caller.account_id, caller.mode)
             generation.must_be_finished()
             if not purge:
                 generation.trashed_at = generation.trashed_at or await tx.now()
@@ -195,7 +188,7 @@ async def erase(tx: Transaction, generation: Generation) -> list[Asset]:
     assets = list(await tx.assets.of_generation(generation.id))
     for asset in assets:
         tx.assets.remove(asset.id)
-    generation.erase(await tx.now())
+    generation.erase()
     return assets
 
 
@@ -244,8 +237,8 @@ class KeepHouse:
 class SweepObjects:
     """Delete bytes that no row speaks of, once nothing can speak of them any more.
 
-    An output's generation must have ended (ends are final, so no row can still come) or be gone; an upload must be an hour old. Runs
-    for ever: a put that comes late is found by the next sweep.
+    An output's generation must have ended (ends are final, so no row can still come) or be gone; an upload must be an hour old.
+    Runs for ever: a put that comes late is found by the next sweep.
     """
 
     store: Store
@@ -256,11 +249,15 @@ class SweepObjects:
 
     async def __call__(self) -> int:
         """How many objects were deleted."""
-        swept = 0
-        async for orphan in self.queries.orphans(self.storage, self.batch, self.upload_age):
-            await self.storage.delete(orphan)
-            swept += 1
-        return swept
+        swept, batch = 0, list[StoredObject]()
+        async for found in self.storage.list(""):
+            batch.append(found)
+            if len(batch) == self.batch:
+                swept, batch = swept + await self._sweep(batch), []
+        return swept + await self._sweep(batch)
 
-
-__all__ = ["AccountId", "Mode", "UUID"]
+    async def _sweep(self, found: list[StoredObject]) -> int:
+        orphans = await self.queries.orphans(found, self.upload_age)
+        for key in orphans:
+            await self.storage.delete(key)
+        return len(orphans)

@@ -3,18 +3,21 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Protocol
 from uuid import UUID
 
 from domain.accounts import Account, AccountId, ApiKey, AuditRecord, Mode
-from domain.attempts import CallResult
-from domain.commands import Command
+from domain.attempts import CallResult, Picture
+from domain.commands import About
 from domain.credits import Wallet
 from domain.generations import Generation, GenerationId, Lease
 from domain.ledger import WalletId
 from domain.media import Asset, AssetId, AssetKind, CleanPicture, ObjectKey, PictureFormat
 from domain.requests import PictureRequest
+
+Today = Callable[[], date]
+"""The date in UTC, for what changes by the day (the retirement of a model)."""
 
 NewId = Callable[[], UUID]
 """Makes UUIDs of version 7."""
@@ -109,6 +112,10 @@ class PictureIntake(Protocol):
         """
         ...
 
+    async def describe(self, content: bytes) -> Picture:
+        """A model's own picture with what its header says; the bytes are not touched. Raises BrokenImage."""
+        ...
+
 
 class StoreUnavailable(Exception):
     """The database did not answer; whether the last commit happened is unknown. Look before doing it again."""
@@ -148,9 +155,9 @@ class Wallets(Protocol):
         """An empty wallet, so that there is always a row to lock. Creating it again changes nothing."""
         ...
 
-    async def open(self, wallet: WalletId, command: Command, remembering: IdempotencyKey | None = None) -> OpenWallet:
-        """Lock the wallet (others wait until this transaction ends), then load what the command needs, the clock, and what is
-        remembered of a caller's key. Raises NotFound."""
+    async def open(self, wallet: WalletId, about: About, remembering: IdempotencyKey | None = None) -> OpenWallet:
+        """Lock the wallet (others wait until this transaction ends), then load what a command about this needs, the clock,
+        and what is remembered of a caller's key. Raises NotFound."""
         ...
 
     def save(self, wallet: Wallet) -> None:
@@ -165,8 +172,9 @@ class Generations(Protocol):
         """Record a new generation, before the transaction ends."""
         ...
 
-    async def lock(self, generation: GenerationId) -> Generation:
-        """The generation; others who lock it wait until this transaction ends. Raises NotFound."""
+    async def lock(self, generation: GenerationId, account: AccountId | None = None, mode: Mode | None = None) -> Generation:
+        """The generation; others who lock it wait until this transaction ends. Raises NotFound if it is missing, or not this
+        account's in this mode, or already erased by its owner."""
         ...
 
     async def lock_due(self, now: datetime) -> Generation | None:
@@ -185,6 +193,10 @@ class Generations(Protocol):
 
     async def past_deadline(self, now: datetime, limit: int) -> Sequence[GenerationId]:
         """Open generations past their deadline while queued, or past their hold's expiry. No locks."""
+        ...
+
+    async def trashed_before(self, instant: datetime, limit: int) -> Sequence[GenerationId]:
+        """Generations in the trash since before that instant and not yet erased."""
         ...
 
     async def gone_owners(self, owners: Sequence[int]) -> frozenset[int]:
@@ -235,6 +247,10 @@ class Wakeups(Protocol):
 
     def wake(self, at: datetime | None = None) -> None:
         """One token, committed with this transaction, to be acted on now or not before `at`."""
+        ...
+
+    async def top_up(self, now: datetime) -> int:
+        """Add the tokens that are missing for the work that is due; answers how many."""
         ...
 
 

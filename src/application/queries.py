@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
+from application.ports import StoredObject
 from domain.accounts import Account, AccountId, Caller, Mode
 from domain.generations import Generation, GenerationId, GenerationState
 from domain.ledger import LedgerAccount, LotSource, WalletId
-from domain.media import Asset, AssetId, AssetKind
+from domain.media import Asset, AssetId, AssetKind, ObjectKey
 from domain.requests import Kind
 
 Position = tuple[datetime, UUID]
@@ -99,7 +100,7 @@ class Queries(Protocol):
         ...
 
     async def wallet(self, account: AccountId, mode: Mode) -> WalletId:
-        """Raises NotFound."""
+        """For staff, who name accounts. Raises NotFound."""
         ...
 
     async def credits(self, wallet: WalletId) -> CreditsRow: ...
@@ -131,6 +132,11 @@ class Queries(Protocol):
     async def assets(
         self, account: AccountId, mode: Mode, kind: AssetKind | None, after: Position | None, limit: int
     ) -> Sequence[Asset]: ...
+
+    async def orphans(self, found: Sequence[StoredObject], upload_age: timedelta) -> Sequence[ObjectKey]:
+        """Those of the objects no row speaks of or ever will: outputs of generations that ended or are gone, uploads older than
+        `upload_age`."""
+        ...
 
     async def accounts(self, matching: str, limit: int) -> Sequence[Account]:
         """Accounts by id, or by a part of the e-mail address or name; for staff."""

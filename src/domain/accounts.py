@@ -3,13 +3,14 @@
 import re
 import zlib
 from collections.abc import Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import NewType
+from typing import NewType, Self
 from uuid import UUID
 
 from domain.errors import MissingScope, Unauthenticated
+from domain.ledger import WalletId
 
 AccountId = NewType("AccountId", UUID)
 KeyId = NewType("KeyId", UUID)
@@ -49,6 +50,9 @@ class Account:
     name: str | None = None
     email: str | None = None
 
+    def with_role(self, role: Role) -> Self:
+        return replace(self, role=role)
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
@@ -59,6 +63,7 @@ class Caller:
     mode: Mode
     scopes: frozenset[Scope]
     plan: str
+    wallet_id: WalletId
 
     def must_have(self, scope: Scope) -> None:
         if scope not in self.scopes:

@@ -15,9 +15,24 @@ def command_id(kind: str, fact: object) -> CommandId:
     return CommandId(uuid5(_COMMANDS, f"{kind}:{fact}"))
 
 
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a wallet must have loaded before it can be told a command: its id, and what it names."""
+
+    command: CommandId
+    hold: HoldId | None = None
+    lot: LotId | None = None
+    fact: tuple[LotSource, str] | None = None
+    every_lot: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
     id: CommandId
+
+    @property
+    def about(self) -> About:
+        return About(self.id)
 
     @property
     def kind(self) -> str:
@@ -42,6 +57,10 @@ class Grant(Command):
     expires_at: datetime | None = None
     reversal: int = 0
 
+    @property
+    def about(self) -> About:
+        return About(self.id, fact=(self.source, self.source_ref))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlaceHold(Command):
@@ -49,6 +68,10 @@ class PlaceHold(Command):
     amount: int
     expires_at: datetime
     open_limit: int
+
+    @property
+    def about(self) -> About:
+        return About(self.id, hold=self.hold_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,15 +81,27 @@ class Capture(Command):
     hold_id: HoldId
     amount: int
 
+    @property
+    def about(self) -> About:
+        return About(self.id, hold=self.hold_id)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release(Command):
     hold_id: HoldId
 
+    @property
+    def about(self) -> About:
+        return About(self.id, hold=self.hold_id)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expire(Command):
     hold_id: HoldId
+
+    @property
+    def about(self) -> About:
+        return About(self.id, hold=self.hold_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +111,10 @@ class Reverse(Command):
     lot_id: LotId
     reversal: int
 
+    @property
+    def about(self) -> About:
+        return About(self.id, lot=self.lot_id)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdjustDown(Command):
@@ -83,6 +122,10 @@ class AdjustDown(Command):
 
     lot_id: LotId
     amount: int
+
+    @property
+    def about(self) -> About:
+        return About(self.id, lot=self.lot_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +136,10 @@ class Sweep(Command):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Close(Command):
     """The account leaves: what is left lapses now."""
+
+    @property
+    def about(self) -> About:
+        return About(self.id, every_lot=True)
 
 
 @dataclass(frozen=True, slots=True)

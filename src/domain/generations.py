@@ -297,6 +297,11 @@ class Generation:
         if self.state.is_open:
             raise NotFinished("cancel it first", state=self.state)
 
+    def erase(self) -> None:
+        """Forget what was asked for; the rest is a billing record."""
+        self.must_be_finished()
+        self.request, self.metadata = None, {}
+
     # Ends
 
     def _deliver(self, attempt: Attempt, pictures: int, now: datetime) -> Next:

@@ -1,0 +1,311 @@
+"""The paid call: intent, bytes, book.
+
+Claim with a fresh lease and write the attempt down; call once; put each picture, then the manifest; then one transaction, guarded
+by the lease, ends the generation and resolves its hold. Whoever finds a call nobody watched to its end looks at the keys of all
+attempts before it decides anything.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+
+from application.generations import resolve_hold
+from application.ports import (
+    ImageModel,
+    ModelCall,
+    NewId,
+    ObjectMissing,
+    ObjectStorage,
+    PictureIntake,
+    StorageUnavailable,
+    Store,
+    StoreUnavailable,
+    Transaction,
+)
+from domain.accounts import Mode
+from domain.attempts import (
+    Attempt,
+    CallResult,
+    Executed,
+    Failure,
+    FailureClass,
+    Finality,
+    Found,
+    Manifest,
+    NotExecuted,
+    Picture,
+    Stage,
+    StoredPicture,
+    Timing,
+    Unknown,
+)
+from domain.errors import LeaseLost
+from domain.generations import Generation, GenerationState, Lease, Next
+from domain.media import Asset, AssetId, AssetKind, ObjectKey
+
+Owner = Callable[[], int]
+"""The advisory lock this process holds, its proof of life. Raises StoreUnavailable while it holds none: then no call starts."""
+
+Subject = Callable[[Generation], str]
+"""An opaque, stable name of the account for the model's provider."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A generation this worker holds. `until`: on the event loop's clock, when no call or put may start any more."""
+
+    generation: Generation
+    lease: Lease
+    attempt: Attempt | None
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class PerformGeneration:
+    """Act on one wake-up: take the fairest generation with work to do and bring it as far as it goes."""
+
+    store: Store
+    storage: ObjectStorage
+    models: Mapping[Mode, ImageModel]
+    intake: PictureIntake
+    timing: Timing
+    owner: Owner
+    subject: Subject
+    new_id: NewId
+
+    async def __call__(self) -> bool:
+        """False if there was nothing to do."""
+        held = await self._take()
+        if held and not held.attempt:
+            held = await self._decide(held)
+        if held and held.attempt:
+            await self._call(held, held.attempt)
+        return held is not None
+
+    # Taking, looking, deciding
+
+    async def _take(self) -> Held | None:
+        until = self._until()
+        owner, lease = self.owner(), Lease(self.new_id())
+        async with self.store.transaction() as tx:
+            now = await tx.now()
+            generation = await tx.generations.lock_due(now)
+            if not generation:
+                return None
+            attempt = generation.claim(lease, owner, now, self.timing)
+            if not attempt and not generation.take_over(lease, now, self.timing):
+                return None
+            tx.generations.save(generation)
+        return Held(generation, lease, attempt, until)
+
+    async def _decide(self, held: Held) -> Held | None:
+        """After a takeover. The look is made before the transaction, and remembers what was past when it began."""
+        async with self._renewing(held):
+            gone, began = await self._look_begins(held.generation)
+            try:
+                look = [
+                    await self._find(held.generation, a, a.is_past(began) or a.owner in gone) for a in held.generation.attempts
+                ]
+            except StorageUnavailable:
+                await self._park(held)
+                return None
+            until, owner = self._until(), self.owner()
+            async with self.store.transaction() as tx:
+                generation = await tx.generations.lock(held.generation.id)
+                now = await tx.now()
+                decision = generation.decide(held.lease, look, now, self.timing, owner=owner)
+                found = next((f for f in look if generation.attempt(f.attempt).booked), None)
+                await self._write(tx, generation, decision, found.attempt if found else 0, found.pictures if found else ())
+        if decision is not Next.CALL:
+            return None
+        return Held(generation, held.lease, generation.attempts[-1], until)
+
+    async def _look_begins(self, generation: Generation) -> tuple[frozenset[int], datetime]:
+        async with self.store.transaction() as tx:
+            now = await tx.now()
+            return await tx.generations.gone_owners([attempt.owner for attempt in generation.attempts]), now
+
+    async def _find(self, generation: Generation, attempt: Attempt, was_past: bool) -> Found:
+        """What lies at one attempt's keys."""
+        keys = (generation.account_id, generation.id, attempt.number)
+        try:
+            manifest = Manifest.read(await self.storage.get(ObjectKey.manifest(*keys)))
+        except ObjectMissing:
+            manifest = None
+        promised = {picture.index: picture for picture in manifest.pictures} if manifest else {}
+        pictures = []
+        for index in range(generation.n):
+            try:
+                content = await self.storage.get(ObjectKey.picture(*keys, index))
+            except ObjectMissing:
+                continue
+            pictures.append(promised.get(index) or _stored(index, await self.intake.describe(content)))
+        return Found(attempt.number, tuple(pictures), manifest, was_past)
+
+    async def _park(self, held: Held) -> None:
+        async with self.store.transaction() as tx:
+            generation = await tx.generations.lock(held.generation.id)
+            decision = generation.park(held.lease, await tx.now() + self.timing.back_off)
+            await self._write(tx, generation, decision, 0, ())
+
+    # Calling
+
+    async def _call(self, held: Held, attempt: Attempt) -> None:
+        async with self._renewing(held):
+            result = await self._make(held)
+            stored = await self._keep(held, attempt, result) if isinstance(result, Executed) else ()
+            try:
+                await self._until_written(lambda: self._settle(held, attempt, result, stored))
+            except LeaseLost:
+                await self._until_written(lambda: self._testify(held, attempt, result))
+
+    async def _make(self, held: Held) -> CallResult:
+        """Call once, within the time of the attempt. What happens before the socket opens cannot have been paid."""
+        generation = held.generation
+        request = generation.request
+        if request is None:
+            raise AssertionError("an erased generation is never called")
+        try:
+            named = [*request.references, *([request.mask] if request.mask else [])]
+            content = [await self._reference(generation, asset) for asset in named]
+        except StorageUnavailable:
+            return _not_called("storage_unavailable", Finality.RETRYABLE)
+        except ObjectMissing:
+            return _not_called("reference_missing", Finality.FINAL)
+        mask = content.pop() if request.mask else None
+        call = ModelCall(request, tuple(content), mask, self.subject(generation))
+        try:
+            async with asyncio.timeout_at(held.until):
+                return await self.models[generation.mode].make(call)
+        except TimeoutError:
+            return Unknown("timeout")
+
+    async def _reference(self, generation: Generation, asset: AssetId) -> bytes:
+        return await self.storage.get(ObjectKey.upload(generation.account_id, asset))
+
+    async def _keep(self, held: Held, attempt: Attempt, result: Executed) -> Sequence[StoredPicture]:
+        """Put each picture, then the manifest. The put is tried again until the attempt's time is over; the call never is."""
+        generation = held.generation
+        keys = (generation.account_id, generation.id, attempt.number)
+        stored = []
+        for index, picture in enumerate(result.pictures[: generation.n]):
+            if await self._put(held, ObjectKey.picture(*keys, index), picture.content, picture.format.content_type):
+                stored.append(_stored(index, picture))
+        if stored:
+            manifest = Manifest(tuple(stored), result.request_id, result.usage, result.cost)
+            await self._put(held, ObjectKey.manifest(*keys), manifest.write(), "application/json")
+        return stored
+
+    async def _put(self, held: Held, key: ObjectKey, content: bytes, content_type: str) -> bool:
+        loop = asyncio.get_running_loop()
+        while loop.time() < held.until:
+            try:
+                await self.storage.put(key, content, content_type)
+            except StorageUnavailable:
+                await asyncio.sleep(min(1.0, self.timing.back_off.total_seconds()))
+            else:
+                return True
+        return False
+
+    # Writing
+
+    async def _settle(self, held: Held, attempt: Attempt, result: CallResult, stored: Sequence[StoredPicture]) -> None:
+        async with self.store.transaction() as tx:
+            generation = await tx.generations.lock(held.generation.id)
+            now = await tx.now()
+            decision = generation.settle(held.lease, attempt.number, result, len(stored), now, self.timing)
+            await self._write(tx, generation, decision, attempt.number, stored)
+
+    async def _testify(self, held: Held, attempt: Attempt, result: CallResult) -> None:
+        """The lease was lost: write only how the call ended, for whoever decides."""
+        async with self.store.transaction() as tx:
+            generation = await tx.generations.lock(held.generation.id)
+            generation.attempt(attempt.number).record(result, await tx.now())
+            tx.generations.save(generation)
+            if generation.state.is_open:
+                tx.wakeups.wake()
+
+    async def _write(
+        self, tx: Transaction, generation: Generation, decision: Next, attempt: int, pictures: Sequence[StoredPicture]
+    ) -> None:
+        """The generation with all that its new state asks for: assets and hold at an end, a wake-up while it waits."""
+        if decision is Next.ENDED:
+            if generation.state is GenerationState.SUCCEEDED:
+                now = await tx.now()
+                for picture in pictures[: generation.delivered]:
+                    tx.assets.add(_asset(AssetId(self.new_id()), generation, attempt, picture, now))
+            await resolve_hold(tx, generation)
+        elif decision is Next.WAIT:
+            tx.wakeups.wake(generation.resume_at)
+        tx.generations.save(generation)
+
+    async def _until_written(self, write: Callable[[], Awaitable[None]]) -> None:
+        """Try again while the database is away: a commit whose answer was lost is seen at the next try, as a lost lease."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self.timing.settle_margin.total_seconds()
+        while True:
+            try:
+                return await write()
+            except StoreUnavailable:
+                if loop.time() >= until:
+                    raise
+                await asyncio.sleep(min(1.0, self.timing.back_off.total_seconds()))
+
+    def _until(self) -> float:
+        """Taken before the intent is written, so that this worker's own limit falls before the one in the row."""
+        return asyncio.get_running_loop().time() + self.timing.act.total_seconds()
+
+    @asynccontextmanager
+    async def _renewing(self, held: Held) -> AsyncIterator[None]:
+        """Keep the lease alive meanwhile. Losing it stops the renewals, never the call."""
+        renewing = asyncio.create_task(self._renew(held))
+        try:
+            yield
+        finally:
+            renewing.cancel()
+            with suppress(asyncio.CancelledError):
+                await renewing
+
+    async def _renew(self, held: Held) -> None:
+        until = held.until + self.timing.settle_margin.total_seconds()
+        while asyncio.get_running_loop().time() < until:
+            await asyncio.sleep(self.timing.lease.total_seconds() / 3)
+            try:
+                async with self.store.transaction() as tx:
+                    lasts = await tx.now() + self.timing.lease
+                    if not await tx.generations.renew(held.generation.id, held.lease, lasts):
+                        return
+            except StoreUnavailable:
+                continue
+
+
+def _stored(index: int, picture: Picture) -> StoredPicture:
+    digest = hashlib.sha256(picture.content).hexdigest()
+    return StoredPicture(index, picture.format, picture.width, picture.height, len(picture.content), digest, picture.has_alpha)
+
+
+def _asset(asset_id: AssetId, generation: Generation, attempt: int, picture: StoredPicture, now: datetime) -> Asset:
+    return Asset(
+        id=asset_id,
+        account_id=generation.account_id,
+        mode=generation.mode,
+        kind=AssetKind.OUTPUT,
+        key=ObjectKey.picture(generation.account_id, generation.id, attempt, picture.index),
+        format=picture.format,
+        width=picture.width,
+        height=picture.height,
+        bytes=picture.bytes,
+        sha256=picture.sha256,
+        has_alpha=picture.has_alpha,
+        created_at=now,
+        generation_id=generation.id,
+        index=picture.index,
+    )
+
+
+def _not_called(code: str, finality: Finality) -> NotExecuted:
+    message = "A reference could not be read; no call was made"
+    return NotExecuted(Failure(FailureClass.STORAGE, Stage.STORE, code, message), finality)

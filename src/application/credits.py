@@ -1,0 +1,83 @@
+"""What can be done to credits by hand, and how they are read."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from application.ports import NewId, Store, Transaction
+from domain.accounts import AccountId, AuditRecord
+from domain.commands import AdjustDown, Command, Grant, Recorded, command_id
+from domain.errors import InvalidAmount
+from domain.ledger import LotId, LotSource, WalletId
+from domain.limits import LIMITS, text
+
+
+@dataclass(frozen=True, slots=True)
+class Staff:
+    """On whose authority a change by hand is made, and why: kept in the audit record."""
+
+    account_id: AccountId
+    reason: str
+
+    def __post_init__(self) -> None:
+        text("reason", self.reason, LIMITS["reason_characters"], least=1)
+
+
+async def tell(tx: Transaction, wallet: WalletId, command: Command) -> Recorded:
+    """Tell a wallet one command, under its lock. Saying it again answers the first result."""
+    opened = await tx.wallets.open(wallet, command.about)
+    recorded = opened.wallet.apply(command, opened.now)
+    tx.wallets.save(opened.wallet)
+    return recorded
+
+
+@dataclass(frozen=True, slots=True)
+class GrantCredits:
+    """Staff grants credits: a lot keyed by `fact`, so that the same grant made twice is made once."""
+
+    store: Store
+    new_id: NewId
+
+    async def __call__(
+        self,
+        staff: Staff,
+        wallet: WalletId,
+        amount: int,
+        *,
+        fact: str | None = None,
+        source: LotSource = LotSource.STAFF,
+        expires_at: datetime | None = None,
+        priority: int = 100,
+    ) -> Recorded:
+        if amount > LIMITS["grant_credits"]:
+            raise InvalidAmount("a grant is too large", field="amount", limit=LIMITS["grant_credits"])
+        ref = fact or str(self.new_id())
+        grant = Grant(
+            id=command_id("grant", f"{source}:{ref}"),
+            lot_id=LotId(command_id("lot", f"{source}:{ref}")),
+            amount=amount,
+            source=source,
+            source_ref=ref,
+            priority=priority,
+            expires_at=expires_at,
+        )
+        return await _by_hand(self.store, self.new_id, staff, wallet, grant)
+
+
+@dataclass(frozen=True, slots=True)
+class AdjustCredits:
+    """Staff takes back what remains of a lot that was not bought."""
+
+    store: Store
+    new_id: NewId
+
+    async def __call__(self, staff: Staff, wallet: WalletId, lot: LotId, amount: int) -> Recorded:
+        adjust = AdjustDown(id=command_id("adjust", self.new_id()), lot_id=lot, amount=amount)
+        return await _by_hand(self.store, self.new_id, staff, wallet, adjust)
+
+
+async def _by_hand(store: Store, new_id: NewId, staff: Staff, wallet: WalletId, command: Command) -> Recorded:
+    async with store.transaction() as tx:
+        recorded = await tell(tx, wallet, command)
+        action = f"credits.{command.kind}"
+        tx.accounts.record(AuditRecord(new_id(), recorded.at, staff.account_id, action, str(wallet), staff.reason))
+        return recorded

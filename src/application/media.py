@@ -1,0 +1,61 @@
+"""What a caller can do with pictures of their own: bring one in, and delete one."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from application.ports import NewId, ObjectStorage, PictureIntake, Store
+from domain.accounts import Caller
+from domain.media import Asset, AssetId, AssetKind, CleanPicture, ObjectKey, check_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AdmitUpload:
+    """Take in a reference or mask: only the cleaned copy is ever stored, and the caller is told what was changed."""
+
+    store: Store
+    storage: ObjectStorage
+    intake: PictureIntake
+    new_id: NewId
+
+    async def __call__(self, caller: Caller, content: bytes, kind: AssetKind) -> tuple[Asset, CleanPicture]:
+        check_bytes(len(content), kind)
+        clean = await self.intake.clean(content, kind)
+        asset_id = AssetId(self.new_id())
+        key = ObjectKey.upload(caller.account_id, asset_id)
+        # Bytes first: an object without a row is swept, a row without an object would be a lie.
+        await self.storage.put(key, clean.content, clean.format.content_type)
+        async with self.store.transaction() as tx:
+            asset = _asset(asset_id, caller, kind, key, clean, await tx.now())
+            tx.assets.add(asset)
+        return asset, clean
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteAsset:
+    """Delete a picture, row and bytes. Refused while an open generation needs it."""
+
+    store: Store
+    storage: ObjectStorage
+
+    async def __call__(self, caller: Caller, asset_id: AssetId) -> None:
+        async with self.store.transaction() as tx:
+            asset = await tx.assets.take(asset_id, caller.account_id, caller.mode)
+            tx.assets.remove(asset.id)
+        await self.storage.delete(asset.key)
+
+
+def _asset(asset_id: AssetId, caller: Caller, kind: AssetKind, key: ObjectKey, clean: CleanPicture, now: datetime) -> Asset:
+    return Asset(
+        id=asset_id,
+        account_id=caller.account_id,
+        mode=caller.mode,
+        kind=kind,
+        key=key,
+        format=clean.format,
+        width=clean.width,
+        height=clean.height,
+        bytes=len(clean.content),
+        sha256=clean.sha256,
+        has_alpha=clean.has_alpha,
+        created_at=now,
+    )

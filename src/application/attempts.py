@@ -42,9 +42,10 @@ from domain.attempts import (
     Timing,
     Unknown,
 )
-from domain.errors import LeaseLost
+from domain.errors import LeaseLost, NotFound
 from domain.generations import Generation, GenerationState, Lease, Next
 from domain.media import Asset, AssetId, AssetKind, ObjectKey
+from domain.requests import PictureRequest
 
 Owner = Callable[[], int]
 """The advisory lock this process holds, its proof of life. Raises StoreUnavailable while it holds none: then no call starts."""
@@ -169,11 +170,10 @@ class PerformGeneration:
         if request is None:
             raise AssertionError("an erased generation is never called")
         try:
-            named = [*request.references, *([request.mask] if request.mask else [])]
-            content = [await self._reference(generation, asset) for asset in named]
-        except StorageUnavailable:
+            content = await self._references(generation, request)
+        except (StorageUnavailable, StoreUnavailable):
             return _not_called("storage_unavailable", Finality.RETRYABLE)
-        except ObjectMissing:
+        except (ObjectMissing, NotFound):
             return _not_called("reference_missing", Finality.FINAL)
         mask = content.pop() if request.mask else None
         call = ModelCall(request, tuple(content), mask, self.subject(generation))
@@ -183,8 +183,14 @@ class PerformGeneration:
         except TimeoutError:
             return Unknown("timeout")
 
-    async def _reference(self, generation: Generation, asset: AssetId) -> bytes:
-        return await self.storage.get(ObjectKey.upload(generation.account_id, asset))
+    async def _references(self, generation: Generation, request: PictureRequest) -> list[bytes]:
+        """The bytes of the references, then of the mask: none of them can be deleted while the generation is open."""
+        named = [*request.references, *([request.mask] if request.mask else [])]
+        if not named:
+            return []
+        async with self.store.transaction() as tx:
+            assets = await tx.assets.pin(named, generation.account_id, generation.mode)
+        return [await self.storage.get(asset.key) for asset in assets]
 
     async def _keep(self, held: Held, attempt: Attempt, result: Executed) -> Sequence[StoredPicture]:
         """Put each picture, then the manifest. The put is tried again until the attempt's time is over; the call never is."""
@@ -293,7 +299,6 @@ def _asset(asset_id: AssetId, generation: Generation, attempt: int, picture: Sto
         account_id=generation.account_id,
         mode=generation.mode,
         kind=AssetKind.OUTPUT,
-        key=ObjectKey.picture(generation.account_id, generation.id, attempt, picture.index),
         format=picture.format,
         width=picture.width,
         height=picture.height,
@@ -302,6 +307,7 @@ def _asset(asset_id: AssetId, generation: Generation, attempt: int, picture: Sto
         has_alpha=picture.has_alpha,
         created_at=now,
         generation_id=generation.id,
+        attempt=attempt,
         index=picture.index,
     )
 

@@ -4,22 +4,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from domain.catalogue import Catalogue
-
 from application.credits import tell
 from application.ports import IdempotencyKey, NewId, ObjectStorage, Remembered, Store, StoredObject, Today, Transaction
 from application.queries import Queries
 from domain.accounts import Caller
 from domain.attempts import Timing
+from domain.catalogue import Catalogue
 from domain.commands import About, PlaceHold, command_id
 from domain.errors import IdempotencyMismatch, InvalidRequest
 from domain.generations import Generation, GenerationId, Next
 from domain.ledger import HoldId
-from domain.media import Asset
+from domain.media import Asset, ObjectKey
 from domain.prices import Quote, check_maximum, quote
 from domain.requests import Asked, PictureRequest, normalise
 
 TRASH = timedelta(days=7)
+KEYS_KEPT = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +73,10 @@ class RequestGeneration:
         *,
         deadline: datetime | None = None,
         parent: GenerationId | None = None,
-        idempotency: tuple[IdempotencyKey, bytes] | None = None,
+        idempotency: tuple[IdempotencyKey, str] | None = None,
     ) -> tuple[GenerationId, Generation | None]:
         """The id, and the generation if it was made just now rather than by an earlier request with the same key."""
-        key, fingerprint = idempotency or (None, b"")
+        key, fingerprint = idempotency or (None, "")
         generation_id = GenerationId(self.new_id())
         async with self.store.transaction() as tx:
             priced = await price(self.catalogue, tx, asked, caller, self.today())
@@ -176,20 +176,24 @@ class DeleteGeneration:
             generation.must_be_finished()
             if not purge:
                 generation.trashed_at = generation.trashed_at or await tx.now()
-            assets = await erase(tx, generation) if purge else []
+            if purge:
+                await _erase_rows(tx, generation)
             tx.generations.save(generation)
-        # Bytes go after the rows: what a crash leaves here has no row, and the object sweep finds it.
-        for asset in assets:
-            await self.storage.delete(asset.key)
+        if purge:
+            await _erase_bytes(self.storage, generation)
 
 
-async def erase(tx: Transaction, generation: Generation) -> list[Asset]:
-    """Erase what the generation says and shows; answers the assets whose bytes are to go."""
-    assets = list(await tx.assets.of_generation(generation.id))
-    for asset in assets:
-        tx.assets.remove(asset.id)
+async def _erase_rows(tx: Transaction, generation: Generation) -> None:
+    for asset in await tx.assets.of_generation(generation.id):
+        await tx.assets.remove(asset.id)
     generation.erase()
-    return assets
+
+
+async def _erase_bytes(storage: ObjectStorage, generation: Generation) -> None:
+    """After the rows: what a crash leaves here no row speaks of, and the object sweep finds it."""
+    prefix = ObjectKey.outputs(generation.account_id, generation.id)
+    for key in [found.key async for found in storage.list(prefix)]:
+        await storage.delete(key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,15 +205,16 @@ class KeepHouse:
     batch: int = 100
 
     async def __call__(self) -> Mapping[str, int]:
-        """How many generations were expired and purged, and how many tokens were missing."""
+        """How many generations were expired and purged, how many tokens were missing, how many keys forgotten."""
         expired = sum([await self._expire(generation_id) for generation_id in await self._overdue()])
         async with self.store.transaction() as tx:
             woken = await tx.wakeups.top_up(await tx.now())
         async with self.store.transaction() as tx:
             old = await tx.generations.trashed_before(await tx.now() - TRASH, self.batch)
+            forgotten = await tx.forget(await tx.now() - KEYS_KEPT)
         for generation_id in old:
             await self._purge(generation_id)
-        return {"expired": expired, "woken": woken, "purged": len(old)}
+        return {"expired": expired, "woken": woken, "purged": len(old), "keys_forgotten": forgotten}
 
     async def _overdue(self) -> list[GenerationId]:
         async with self.store.transaction() as tx:
@@ -227,10 +232,9 @@ class KeepHouse:
     async def _purge(self, generation_id: GenerationId) -> None:
         async with self.store.transaction() as tx:
             generation = await tx.generations.lock(generation_id)
-            assets = await erase(tx, generation)
+            await _erase_rows(tx, generation)
             tx.generations.save(generation)
-        for asset in assets:
-            await self.storage.delete(asset.key)
+        await _erase_bytes(self.storage, generation)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,11 +21,10 @@ class AdmitUpload:
         check_bytes(len(content), kind)
         clean = await self.intake.clean(content, kind)
         asset_id = AssetId(self.new_id())
-        key = ObjectKey.upload(caller.account_id, asset_id)
         # Bytes first: an object without a row is swept, a row without an object would be a lie.
-        await self.storage.put(key, clean.content, clean.format.content_type)
+        await self.storage.put(ObjectKey.upload(caller.account_id, asset_id), clean.content, clean.format.content_type)
         async with self.store.transaction() as tx:
-            asset = _asset(asset_id, caller, kind, key, clean, await tx.now())
+            asset = _asset(asset_id, caller, kind, clean, await tx.now())
             tx.assets.add(asset)
         return asset, clean
 
@@ -40,17 +39,16 @@ class DeleteAsset:
     async def __call__(self, caller: Caller, asset_id: AssetId) -> None:
         async with self.store.transaction() as tx:
             asset = await tx.assets.take(asset_id, caller.account_id, caller.mode)
-            tx.assets.remove(asset.id)
+            await tx.assets.remove(asset.id)
         await self.storage.delete(asset.key)
 
 
-def _asset(asset_id: AssetId, caller: Caller, kind: AssetKind, key: ObjectKey, clean: CleanPicture, now: datetime) -> Asset:
+def _asset(asset_id: AssetId, caller: Caller, kind: AssetKind, clean: CleanPicture, now: datetime) -> Asset:
     return Asset(
         id=asset_id,
         account_id=caller.account_id,
         mode=caller.mode,
         kind=kind,
-        key=key,
         format=clean.format,
         width=clean.width,
         height=clean.height,

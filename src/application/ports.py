@@ -1,5 +1,6 @@
 """What the use cases need from outside. Each docstring is the promise an adapter keeps; the contract tests hold it to that."""
 
+import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -130,12 +131,18 @@ class IdempotencyKey:
     route: str
     key: str
 
+    @property
+    def digest(self) -> str:
+        """What is kept of it: callers put their own words into keys."""
+        said = "\0".join((str(self.account_id), self.mode, self.route, self.key))
+        return hashlib.blake2b(said.encode(), digest_size=16).hexdigest()
+
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
     """What a request with this key made: `fingerprint` is of its body."""
 
-    fingerprint: bytes
+    fingerprint: str
     thing: UUID
 
 
@@ -221,7 +228,7 @@ class Assets(Protocol):
 
     async def of_generation(self, generation: GenerationId) -> Sequence[Asset]: ...
 
-    def remove(self, asset: AssetId) -> None: ...
+    async def remove(self, asset: AssetId) -> None: ...
 
 
 class Accounts(Protocol):
@@ -276,10 +283,26 @@ class Transaction(Protocol):
         """Bind a caller's key to what its request made. The wallet's lock orders requests with equal keys."""
         ...
 
+    async def forget(self, before: datetime) -> int:
+        """Unbind the keys bound before that instant; answers how many."""
+        ...
+
 
 class Store(Protocol):
     """The system of record."""
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """Commits when the block ends, undoes everything if it raises. Raises StoreUnavailable."""
+        ...
+
+
+class Signer(Protocol):
+    """Signs what goes out and will come back, for one purpose. Rotating keys breaks nothing: each signature names its key."""
+
+    def sign(self, message: bytes) -> tuple[str, bytes]:
+        """The signing key's name and the 32 bytes of the signature, which covers the name too."""
+        ...
+
+    def verify(self, kid: str, message: bytes, mac: bytes) -> bool:
+        """Whether `mac` is what the key of that name makes of `message`; an unknown name is no error. In constant time."""
         ...

@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID, uuid5
 
 from domain.ledger import CommandId, HoldId, LotId, LotSource
@@ -26,6 +26,11 @@ class About:
     every_lot: bool = False
 
 
+def _text(value: object) -> str:
+    """An instant reads the same from whichever zone it came, so that a database's zone makes no other command of it."""
+    return str(value.astimezone(UTC) if isinstance(value, datetime) else value)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
     id: CommandId
@@ -39,10 +44,10 @@ class Command:
         return type(self).__name__.lower()
 
     @property
-    def fingerprint(self) -> bytes:
-        """16 bytes over everything the command says; `open_limit` is the moment's policy and not part of it."""
-        said = [f"{f.name}={getattr(self, f.name)}" for f in fields(self) if f.name != "open_limit"]
-        return hashlib.blake2b("|".join([self.kind, *said]).encode(), digest_size=16).digest()
+    def fingerprint(self) -> str:
+        """32 hex digits over everything the command says; `open_limit` is the moment's policy and not part of it."""
+        said = [f"{f.name}={_text(getattr(self, f.name))}" for f in fields(self) if f.name != "open_limit"]
+        return hashlib.blake2b("|".join([self.kind, *said]).encode(), digest_size=16).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +153,7 @@ class Recorded:
 
     id: CommandId
     kind: str
-    fingerprint: bytes
+    fingerprint: str
     subject: UUID | None
     amount: int | None
     first_version: int

@@ -63,6 +63,8 @@ class Wallet:
     holds: dict[HoldId, Hold] = field(default_factory=dict)
     open_holds: int = 0
     recorded: Recorded | None = None
+    done: Recorded | None = None
+    """The command applied since it was loaded; None while nothing has changed."""
     granted: LotId | None = None
     transfers: list[Transfer] = field(default_factory=list)
     """Posted since it was loaded."""
@@ -85,8 +87,9 @@ class Wallet:
         posting.collect()
         posting.lapse()
         self.last_at = at
-        self.recorded = Recorded(command.id, command.kind, command.fingerprint, subject, amount, first, self.version, at)
-        return self.recorded
+        self.done = Recorded(command.id, command.kind, command.fingerprint, subject, amount, first, self.version, at)
+        self.recorded = self.done
+        return self.done
 
     def in_draw_order(self) -> list[Lot]:
         return sorted(self.lots.values(), key=lambda lot: lot.draw_order)
@@ -183,12 +186,11 @@ class _Posting:
             raise errors.AlreadyGranted(lot=str(self.wallet.granted))
         if self.wallet.closed_at:
             raise errors.AccountClosed
+        _check_reversal(command.reversal, command.amount)
         lot = Lot(command.lot_id, command.source, command.source_ref, command.priority, command.expires_at)
         self.wallet.lots[lot.id] = lot
         self.post(command.source.issued, LedgerAccount.AVAILABLE, command.amount, lot)
-        if command.reversal:
-            self._reverse(lot, command.reversal)
-        return lot.id
+        return self._reverse(lot, command.reversal)
 
     def _hold(self, command: PlaceHold) -> HoldId:
         wallet = self.wallet
@@ -240,8 +242,7 @@ class _Posting:
         return hold_id
 
     def _reverse(self, lot: Lot, reversal: int) -> LotId:
-        if not 0 <= reversal <= lot.granted:
-            raise errors.ReversalAboveGrant(f"at most {lot.granted} can be reversed", limit=lot.granted)
+        _check_reversal(reversal, lot.granted)
         if reversal != lot.reversal:
             self.wallet.reversals.append((lot.id, reversal))
             self.wallet.touched.add(lot.id)
@@ -269,3 +270,8 @@ class _Posting:
         if lot_id not in self.wallet.lots:
             raise errors.NoSuchLot(lot=str(lot_id))
         return self.wallet.lots[lot_id]
+
+
+def _check_reversal(reversal: int, granted: int) -> None:
+    if not 0 <= reversal <= granted:
+        raise errors.ReversalAboveGrant(f"at most {granted} can be reversed", limit=granted)

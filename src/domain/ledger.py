@@ -6,7 +6,7 @@ to zero by construction. The pair alone says which numbers of the lot move; tran
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from types import MappingProxyType
 from typing import NewType
@@ -16,6 +16,8 @@ WalletId = NewType("WalletId", UUID)
 LotId = NewType("LotId", UUID)
 HoldId = NewType("HoldId", UUID)
 CommandId = NewType("CommandId", UUID)
+
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class LotSource(StrEnum):
@@ -99,11 +101,11 @@ class Lot:
         return self.expires_at is not None and now >= self.expires_at
 
     @property
-    def expiry_order(self) -> tuple[bool, float, UUID]:
-        return (self.expires_at is None, self.expires_at.timestamp() if self.expires_at else 0.0, self.id)
+    def expiry_order(self) -> tuple[bool, datetime, UUID]:
+        return (self.expires_at is None, self.expires_at or _NEVER, self.id)
 
     @property
-    def draw_order(self) -> tuple[int, bool, float, UUID]:
+    def draw_order(self) -> tuple[int, bool, datetime, UUID]:
         return (self.priority, *self.expiry_order)
 
     def move(self, debit: LedgerAccount, credit: LedgerAccount, amount: int) -> None:

@@ -63,6 +63,11 @@ class ObjectKey:
     def upload(cls, account_id: AccountId, asset_id: AssetId) -> Self:
         return cls(ObjectClass.UPLOADS, account_id, asset_id, ("original",))
 
+    @staticmethod
+    def outputs(account_id: AccountId, generation_id: UUID) -> str:
+        """What the keys of all a generation's objects begin with."""
+        return f"{ObjectClass.OUTPUTS}/{account_id}/{generation_id}/"
+
     @classmethod
     def picture(cls, account_id: AccountId, generation_id: UUID, attempt: int, index: int) -> Self:
         return cls(ObjectClass.OUTPUTS, account_id, generation_id, (str(attempt), str(index)))
@@ -74,13 +79,12 @@ class ObjectKey:
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """One stored picture of an account: an upload, a mask, or an output of a generation (then `index` is its place)."""
+    """One stored picture of an account: an upload, a mask, or an output (then `attempt` brought it, at place `index`)."""
 
     id: AssetId
     account_id: AccountId
     mode: Mode
     kind: AssetKind
-    key: ObjectKey
     format: PictureFormat
     width: int
     height: int
@@ -89,7 +93,14 @@ class Asset:
     has_alpha: bool
     created_at: datetime
     generation_id: UUID | None = None
+    attempt: int | None = None
     index: int | None = None
+
+    @property
+    def key(self) -> ObjectKey:
+        if self.generation_id is None or self.attempt is None or self.index is None:
+            return ObjectKey.upload(self.account_id, self.id)
+        return ObjectKey.picture(self.account_id, self.generation_id, self.attempt, self.index)
 
 
 @dataclass(frozen=True, slots=True)

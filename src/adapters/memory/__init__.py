@@ -1,0 +1,4 @@
+"""The system of record in memory: the fake that keeps every promise of the real one, row locks and rollback included."""
+
+from adapters.memory.queries import MemoryQueries as MemoryQueries
+from adapters.memory.store import MemoryStore as MemoryStore

@@ -1,0 +1,173 @@
+"""Reads of the store in memory: committed rows only, and copies of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from adapters.memory.store import MemoryStore
+from adapters.memory.tables import Tables, WalletRow, copy_of_generation
+from application.ports import StoredObject
+from application.queries import (
+    BalanceRow,
+    CreditsRow,
+    GenerationFilter,
+    LotRow,
+    Position,
+    Queries,
+    QueueRow,
+    TransferFilter,
+    TransferRow,
+)
+from domain.accounts import Account, AccountId, Caller, Mode
+from domain.errors import Gone, InvalidInstant, NotFound
+from domain.generations import Generation, GenerationId
+from domain.ledger import LedgerAccount, Transfer, WalletId
+from domain.media import Asset, AssetId, AssetKind, ObjectClass, ObjectKey
+
+PROVISIONAL = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryQueries(Queries):
+    store: MemoryStore
+
+    @property
+    def rows(self) -> Tables:
+        return self.store.tables
+
+    async def caller(self, secret_hash: bytes) -> Caller | None:
+        key = self.rows.keys.get(secret_hash)
+        if not key:
+            return None
+        plan = self.rows.accounts[key.account_id].plan
+        return Caller(key.account_id, key.id, key.mode, key.scopes, plan, await self.wallet(key.account_id, key.mode))
+
+    async def wallet(self, account: AccountId, mode: Mode) -> WalletId:
+        if (account, mode) not in self.rows.wallet_ids:
+            raise NotFound("there is no such account", account=str(account))
+        return self.rows.wallet_ids[account, mode]
+
+    async def credits(self, wallet: WalletId) -> CreditsRow:
+        row, now = self._wallet(wallet), self.store.clock()
+        lots = sorted(self.rows.lots_of(wallet), key=lambda lot: lot.draw_order)
+        shown = [
+            LotRow(lot.id, lot.source, lot.granted, remaining, lot.held, lot.priority, lot.expires_at)
+            for lot in lots
+            if (remaining := 0 if lot.is_lapsed(now) else lot.remaining) or lot.held
+        ]
+        lapsed = sum(lot.remaining for lot in lots if lot.is_lapsed(now))
+        return CreditsRow(row.mode, row.available - lapsed, row.held, row.debt, shown)
+
+    async def balance(self, wallet: WalletId, at: datetime) -> BalanceRow:
+        now = self.store.clock()
+        self._wallet(wallet)
+        if at > now:
+            raise InvalidInstant("this instant has not come yet", field="as_of")
+        lines = [line for line in self.rows.transfers_of(wallet) if line.at <= at]
+        last = lines[-1] if lines else None
+        available, held, debt = (last.available_after, last.held_after, last.debt_after) if last else (0, 0, 0)
+        lapsed = {lot.id for lot in self.rows.lots_of(wallet) if lot.is_lapsed(at)}
+        unswept = sum(_remaining_moved(line) for line in lines if line.lot_id in lapsed)
+        return BalanceRow(available - unswept, held, debt, at > now - PROVISIONAL)
+
+    async def transfers(
+        self, wallet: WalletId, matching: TransferFilter, after_version: int | None, limit: int
+    ) -> Sequence[TransferRow]:
+        below = after_version or self._wallet(wallet).version + 1
+        lines = [
+            row
+            for line in self.rows.transfers_of(wallet)
+            if line.version < below and _matches(row := self._transfer_row(line), matching)
+        ]
+        return lines[::-1][:limit]
+
+    def _transfer_row(self, line: Transfer) -> TransferRow:
+        kind = self.rows.commands[line.command_id].kind
+        moved = (line.debit, line.credit, line.amount, line.lot_id, line.hold_id)
+        return TransferRow(line.version, line.at, kind, *moved, line.available_after, line.held_after, line.debt_after)
+
+    async def generation(self, generation: GenerationId, account: AccountId, mode: Mode) -> tuple[Generation, Sequence[Asset]]:
+        found = self.rows.generations.get(generation)
+        if not found or (found.account_id, found.mode) != (account, mode):
+            raise NotFound("there is no such generation", generation=str(generation))
+        if found.request is None:
+            raise Gone(generation=str(generation))
+        return copy_of_generation(found), self.rows.assets_of(generation)
+
+    async def generations(
+        self, account: AccountId, mode: Mode, matching: GenerationFilter, after: Position | None, limit: int
+    ) -> Sequence[tuple[Generation, Sequence[Asset]]]:
+        mine = [
+            g
+            for g in self.rows.generations.values()
+            if (g.account_id, g.mode) == (account, mode) and g.request and not g.trashed_at and _fits(g, matching)
+        ]
+        mine.sort(key=lambda g: (g.created_at, g.id), reverse=True)
+        page = [g for g in mine if after is None or (g.created_at, g.id) < after][:limit]
+        return [(copy_of_generation(g), self.rows.assets_of(g.id)) for g in page]
+
+    async def asset(self, asset: AssetId, account: AccountId, mode: Mode) -> Asset:
+        found = self.rows.assets.get(asset)
+        if not found or (found.account_id, found.mode) != (account, mode):
+            raise NotFound("there is no such asset", asset=str(asset))
+        return found
+
+    async def assets(
+        self, account: AccountId, mode: Mode, kind: AssetKind | None, after: Position | None, limit: int
+    ) -> Sequence[Asset]:
+        kept = [
+            a for a in self.rows.assets.values() if a and (a.account_id, a.mode) == (account, mode) and kind in (None, a.kind)
+        ]
+        kept.sort(key=lambda a: (a.created_at, a.id), reverse=True)
+        return [a for a in kept if after is None or (a.created_at, a.id) < after][:limit]
+
+    async def orphans(self, found: Sequence[StoredObject], upload_age: timedelta) -> Sequence[ObjectKey]:
+        spoken_of = {asset.key for asset in self.rows.assets.values() if asset}
+        return [thing.key for thing in found if thing.key not in spoken_of and self._is_over(thing, upload_age)]
+
+    def _is_over(self, thing: StoredObject, upload_age: timedelta) -> bool:
+        """Whether a row can still come that speaks of it."""
+        if thing.key.object_class is ObjectClass.UPLOADS:
+            return thing.modified < self.store.clock() - upload_age
+        generation = self.rows.generations.get(GenerationId(thing.key.owner))
+        return generation is None or not generation.state.is_open
+
+    async def accounts(self, matching: str, limit: int) -> Sequence[Account]:
+        said = matching.lower()
+        texts = ((a, (str(a.id), (a.email or "").lower(), (a.name or "").lower())) for a in self.rows.accounts.values())
+        return [a for a, (id, *parts) in texts if said == id or any(said in part for part in parts)][:limit]
+
+    async def queues(self) -> Sequence[QueueRow]:
+        tokens, now = self.rows.tokens.values(), self.store.clock()
+        oldest = max((now - at for at in tokens if at <= now), default=timedelta())
+        return [QueueRow("generations", len(tokens), 0, 0, oldest.total_seconds())]
+
+    def _wallet(self, wallet: WalletId) -> WalletRow:
+        if wallet not in self.rows.wallets:
+            raise NotFound("there is no such wallet", wallet=str(wallet))
+        return self.rows.wallets[wallet]
+
+
+def _remaining_moved(line: Transfer) -> int:
+    if line.credit is LedgerAccount.AVAILABLE:
+        return line.amount
+    return -line.amount if line.debit is LedgerAccount.AVAILABLE else 0
+
+
+def _matches(row: TransferRow, matching: TransferFilter) -> bool:
+    return (
+        matching.generation in (None, row.generation_id)
+        and matching.kind in (None, row.kind)
+        and (matching.after is None or row.at >= matching.after)
+        and (matching.before is None or row.at < matching.before)
+    )
+
+
+def _fits(generation: Generation, matching: GenerationFilter) -> bool:
+    return (
+        (not matching.states or generation.state in matching.states)
+        and matching.model in (None, generation.model)
+        and matching.kind in (None, generation.kind)
+        and (matching.created_after is None or generation.created_at >= matching.created_after)
+        and (matching.created_before is None or generation.created_at < matching.created_before)
+    )

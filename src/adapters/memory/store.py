@@ -1,0 +1,223 @@
+"""The store in memory: transactions over plain dictionaries."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from itertools import count
+
+from adapters.memory.locks import RowLocks
+from adapters.memory.tables import Tables, copy_of_generation
+from adapters.memory.wallets import MemoryWallets
+from application.ports import Accounts, Assets, Generations, IdempotencyKey, Remembered, Store, Transaction, Wakeups
+from domain.accounts import Account, AccountId, ApiKey, AuditRecord, Mode
+from domain.errors import AssetInUse, NotFound
+from domain.generations import Generation, GenerationId, GenerationState, Lease
+from domain.media import Asset, AssetId
+
+
+@dataclass(slots=True)
+class MemoryStore(Store):
+    """`clock` is the database's: an aware instant. `owners` are the processes that hold their advisory lock."""
+
+    clock: Callable[[], datetime]
+    tables: Tables = field(default_factory=Tables)
+    owners: set[int] = field(default_factory=set)
+    locks: RowLocks = field(default_factory=RowLocks)
+    numbers: "count[int]" = field(default_factory=count)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        rows = self.tables.draft()
+        try:
+            yield MemoryTransaction(
+                MemoryWallets(rows, self.locks, self.clock),
+                MemoryGenerations(rows, self.locks, self.owners),
+                MemoryAssets(rows, self.locks),
+                MemoryAccounts(rows),
+                MemoryWakeups(rows, self.clock, self.numbers),
+                rows,
+                self.clock,
+            )
+            self.tables.commit(rows)
+        finally:
+            self.locks.release(rows)
+
+    def alive(self, owner: int) -> None:
+        self.owners.add(owner)
+
+    def die(self, owner: int) -> None:
+        self.owners.discard(owner)
+
+    def take_tokens(self) -> int:
+        """How many wake-ups were to be acted on by now; they are gone."""
+        now = self.clock()
+        due = [number for number, at in self.tables.tokens.items() if at <= now]
+        for number in due:
+            del self.tables.tokens[number]
+        return len(due)
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryGenerations(Generations):
+    rows: Tables
+    locks: RowLocks
+    owners: set[int]
+
+    def add(self, generation: Generation) -> None:
+        if generation.id in self.rows.generations:
+            raise AssertionError(f"generation {generation.id} exists")
+        self.locks.try_lock(self.rows, ("generation", generation.id))
+        self.rows.generations[generation.id] = copy_of_generation(generation)
+
+    async def lock(self, generation: GenerationId, account: AccountId | None = None, mode: Mode | None = None) -> Generation:
+        await self.locks.lock(self.rows, ("generation", generation))
+        found = self.rows.generations.get(generation)
+        foreign = found and ((account and found.account_id != account) or (mode and found.mode is not mode))
+        erased = found and account and found.request is None
+        if not found or foreign or erased:
+            raise NotFound("there is no such generation", generation=str(generation))
+        return copy_of_generation(found)
+
+    async def lock_due(self, now: datetime) -> Generation | None:
+        due = [generation for generation in self.rows.generations.values() if generation.is_due(now)]
+        forgotten = [generation for generation in due if generation.state is GenerationState.RUNNING]
+        waiting = [generation for generation in due if generation.state is GenerationState.QUEUED and now < generation.deadline]
+        forgotten.sort(key=lambda g: (g.lease_until or g.resume_at or g.created_at, g.id))
+        waiting.sort(key=lambda g: (g.priority, self._running(g.account_id), g.created_at, g.id))
+        for generation in (*forgotten, *waiting):
+            if self.locks.try_lock(self.rows, ("generation", generation.id)):
+                return copy_of_generation(generation)
+        return None
+
+    def _running(self, account: AccountId) -> int:
+        generations = self.rows.generations.values()
+        return sum(g.account_id == account and g.state is GenerationState.RUNNING for g in generations)
+
+    def save(self, generation: Generation) -> None:
+        if not self.locks.try_lock(self.rows, ("generation", generation.id)):
+            raise AssertionError("a generation is saved by whoever locked it")
+        self.rows.generations[generation.id] = copy_of_generation(generation)
+
+    async def renew(self, generation: GenerationId, lease: Lease, until: datetime) -> bool:
+        await self.locks.lock(self.rows, ("generation", generation))
+        found = self.rows.generations.get(generation)
+        if not found or found.lease != lease:
+            return False
+        self.rows.generations[generation] = replace(found, lease_until=until)
+        return True
+
+    async def past_deadline(self, now: datetime, limit: int) -> Sequence[GenerationId]:
+        late = [
+            (g.deadline, g.id)
+            for g in self.rows.generations.values()
+            if g.state.is_open and (now >= g.hold_expires_at or (g.state is GenerationState.QUEUED and now >= g.deadline))
+        ]
+        return [generation for _, generation in sorted(late)[:limit]]
+
+    async def trashed_before(self, instant: datetime, limit: int) -> Sequence[GenerationId]:
+        trash = [(g.trashed_at, g.id) for g in self.rows.generations.values() if g.trashed_at and g.request]
+        return [generation for at, generation in sorted(trash)[:limit] if at < instant]
+
+    async def gone_owners(self, owners: Sequence[int]) -> frozenset[int]:
+        return frozenset(owners) - self.owners
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryAssets(Assets):
+    rows: Tables
+    locks: RowLocks
+
+    def add(self, asset: Asset) -> None:
+        self.rows.assets[asset.id] = asset
+
+    async def pin(self, assets: Sequence[AssetId], account: AccountId, mode: Mode) -> Sequence[Asset]:
+        for asset in assets:
+            await self.locks.lock(self.rows, ("asset", asset), shared=True)
+        return [self._find(asset, account, mode) for asset in assets]
+
+    async def take(self, asset: AssetId, account: AccountId, mode: Mode) -> Asset:
+        await self.locks.lock(self.rows, ("asset", asset))
+        found = self._find(asset, account, mode)
+        for generation in self.rows.generations.values():
+            request = generation.request
+            if generation.state.is_open and request and asset in (*request.references, request.mask):
+                raise AssetInUse(asset=str(asset), generation=str(generation.id))
+        return found
+
+    def _find(self, asset: AssetId, account: AccountId, mode: Mode) -> Asset:
+        found = self.rows.assets.get(asset)
+        if not found or (found.account_id, found.mode) != (account, mode):
+            raise NotFound("there is no such asset", asset=str(asset))
+        return found
+
+    async def of_generation(self, generation: GenerationId) -> Sequence[Asset]:
+        return self.rows.assets_of(generation)
+
+    async def remove(self, asset: AssetId) -> None:
+        self.rows.assets[asset] = None
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryAccounts(Accounts):
+    rows: Tables
+
+    async def add(self, account: Account) -> None:
+        self.rows.accounts.setdefault(account.id, account)
+
+    async def find(self, account: AccountId) -> Account:
+        if account not in self.rows.accounts:
+            raise NotFound("there is no such account", account=str(account))
+        return self.rows.accounts[account]
+
+    async def save(self, account: Account) -> None:
+        self.rows.accounts[account.id] = account
+
+    async def add_key(self, key: ApiKey) -> None:
+        self.rows.keys.setdefault(key.secret_hash, key)
+
+    def record(self, record: AuditRecord) -> None:
+        self.rows.audit[record.id] = record
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryWakeups(Wakeups):
+    rows: Tables
+    clock: Callable[[], datetime]
+    numbers: "count[int]"
+
+    def wake(self, at: datetime | None = None) -> None:
+        self.rows.tokens[next(self.numbers)] = at or self.clock()
+
+    async def top_up(self, now: datetime) -> int:
+        due = [
+            g
+            for g in self.rows.generations.values()
+            if g.is_due(now) and (g.state is GenerationState.RUNNING or now < g.deadline)
+        ]
+        missing = max(0, len(due) - sum(at <= now for at in self.rows.tokens.values()))
+        for _ in range(missing):
+            self.wake(now)
+        return missing
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryTransaction(Transaction):
+    wallets: MemoryWallets
+    generations: MemoryGenerations
+    assets: MemoryAssets
+    accounts: MemoryAccounts
+    wakeups: MemoryWakeups
+    rows: Tables
+    clock: Callable[[], datetime]
+
+    async def now(self) -> datetime:
+        return self.clock()
+
+    def remember(self, key: IdempotencyKey, remembered: Remembered) -> None:
+        self.rows.remembered[key.digest] = (remembered, self.clock())
+
+    async def forget(self, before: datetime) -> int:
+        old = [digest for digest, kept in self.rows.remembered.items() if kept and kept[1] < before]
+        self.rows.remembered.update(dict.fromkeys(old))
+        return len(old)

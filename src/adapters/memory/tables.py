@@ -1,0 +1,91 @@
+"""What the store in memory keeps, and how a transaction sees it: the committed rows under its own unfinished ones."""
+
+from collections import ChainMap
+from collections.abc import Iterator, MutableMapping
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime
+from typing import Self, cast
+
+from application.ports import Remembered
+from domain.accounts import Account, AccountId, ApiKey, AuditRecord, Mode
+from domain.commands import Recorded
+from domain.credits import Hold
+from domain.generations import Generation, GenerationId
+from domain.ledger import CommandId, HoldId, Lot, LotId, LotSource, Transfer, WalletId
+from domain.media import Asset, AssetId
+
+
+@dataclass(frozen=True, slots=True)
+class WalletRow:
+    """A wallet's own numbers. `lots` names every lot it ever had, `reversals` counts the changes of their reversals."""
+
+    account_id: AccountId
+    mode: Mode
+    available: int = 0
+    held: int = 0
+    debt: int = 0
+    version: int = 0
+    last_at: datetime | None = None
+    closed_at: datetime | None = None
+    open_holds: int = 0
+    lots: tuple[LotId, ...] = ()
+    reversals: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LotReversal:
+    lot_id: LotId
+    reversal: int
+    at: datetime
+
+
+@dataclass(slots=True)
+class Tables:
+    """Rows are never changed in place: whoever changes one puts another in its place, and what is removed leaves None."""
+
+    accounts: MutableMapping[AccountId, Account] = field(default_factory=dict)
+    keys: MutableMapping[bytes, ApiKey] = field(default_factory=dict)
+    audit: MutableMapping[object, AuditRecord] = field(default_factory=dict)
+    wallet_ids: MutableMapping[tuple[AccountId, Mode], WalletId] = field(default_factory=dict)
+    wallets: MutableMapping[WalletId, WalletRow] = field(default_factory=dict)
+    lots: MutableMapping[tuple[WalletId, LotId], Lot] = field(default_factory=dict)
+    holds: MutableMapping[tuple[WalletId, HoldId], Hold] = field(default_factory=dict)
+    facts: MutableMapping[tuple[LotSource, str], LotId] = field(default_factory=dict)
+    commands: MutableMapping[CommandId, Recorded] = field(default_factory=dict)
+    transfers: MutableMapping[tuple[WalletId, int], Transfer] = field(default_factory=dict)
+    reversals: MutableMapping[tuple[WalletId, int], LotReversal] = field(default_factory=dict)
+    remembered: MutableMapping[str, tuple[Remembered, datetime] | None] = field(default_factory=dict)
+    """By the key's digest: what it made, and when."""
+    generations: MutableMapping[GenerationId, Generation] = field(default_factory=dict)
+    assets: MutableMapping[AssetId, Asset | None] = field(default_factory=dict)
+    tokens: MutableMapping[int, datetime] = field(default_factory=dict)
+    """Wake-ups: by number, when to act."""
+
+    def draft(self) -> Self:
+        """The same rows, for one transaction to write over; what others commit meanwhile shines through."""
+        return type(self)(**{table.name: ChainMap({}, getattr(self, table.name)) for table in fields(self)})
+
+    def commit(self, draft: Self) -> None:
+        for table in fields(self):
+            written = cast(ChainMap[object, object], getattr(draft, table.name)).maps[0]
+            getattr(self, table.name).update(written)
+
+    def lots_of(self, wallet: WalletId) -> Iterator[Lot]:
+        return (self.lots[wallet, lot] for lot in self.wallets[wallet].lots)
+
+    def transfers_of(self, wallet: WalletId) -> Iterator[Transfer]:
+        """Oldest first."""
+        return (self.transfers[wallet, version] for version in range(1, self.wallets[wallet].version + 1))
+
+    def assets_of(self, generation: GenerationId) -> list[Asset]:
+        found = [asset for asset in self.assets.values() if asset and asset.generation_id == generation]
+        return sorted(found, key=lambda asset: asset.index or 0)
+
+
+def copy_of_hold(hold: Hold) -> Hold:
+    return replace(hold, allocations=[replace(allocation) for allocation in hold.allocations])
+
+
+def copy_of_generation(generation: Generation) -> Generation:
+    attempts = [replace(attempt) for attempt in generation.attempts]
+    return replace(generation, attempts=attempts, metadata=dict(generation.metadata))

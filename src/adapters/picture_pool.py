@@ -1,0 +1,247 @@
+"""Warm processes in which hostile pictures are opened and new ones painted.
+
+Never on the event loop, and never with the service's memory, environment, open files or keys. Each worker is one child process
+at the end of its own socket, fed by one thread. Pools that share queues between workers (concurrent.futures, pebble) were tried
+and left: one `kill -9`, even of an idle worker, breaks them for good, or leaves their futures open for ever.
+"""
+
+import asyncio
+import io
+import os
+import pickle
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, is_dataclass
+from enum import Enum
+from multiprocessing.connection import Pipe
+from queue import SimpleQueue
+from typing import Any, TypeVar
+
+from adapters.picture_worker import OUR_OWN
+
+Result = TypeVar("Result")
+
+START_SECONDS = 60.0
+"""How long a worker may take to import Pillow on a busy machine."""
+MOST_ANSWER_BYTES = 512 * 1024 * 1024
+
+
+class WorkerDied(RuntimeError):
+    """The process ended without an answer: it crashed, was killed, or never started. Nobody else is touched by it."""
+
+
+class PoolStopped(RuntimeError):
+    """The pool takes no more tasks."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    function: Callable[..., Any]
+    args: Sequence[Any]
+    timeout: float | None
+    answer: Future[Any]
+
+
+class PicturePool:
+    """`workers` processes of at most `memory_mb` address space each, replaced after `tasks_each` tasks.
+
+    `schedule` may be called from any thread; `pids` are those of the processes alive now.
+    """
+
+    def __init__(self, workers: int, memory_mb: int, tasks_each: int) -> None:
+        self._memory_mb, self._tasks_each = memory_mb, tasks_each
+        self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._stopped = False
+        self._working: dict[int, _Worker] = {}
+        self.started: tuple[Future[None], ...] = tuple(Future() for _ in range(workers))
+        # A worker dies with the thread that started it (see `picture_worker.serve`), so each thread lives as long as the pool.
+        self._threads = [
+            threading.Thread(target=self._attend, args=(seat, first), name=f"picture-pool-{seat}", daemon=True)
+            for seat, first in enumerate(self.started)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        return tuple(worker.pid for worker in list(self._working.values()))
+
+    def schedule(self, function: Callable[..., Result], args: Sequence[Any] = (), timeout: float | None = None) -> Future[Result]:
+        """Run `function(*args)` in a worker; the function belongs to a module, its result is plain values, dataclasses and enums.
+
+        The future raises what the function raised (a library's own errors as `picture_worker.TaskFailed`), TimeoutError after
+        `timeout` seconds of work (waiting does not count), or WorkerDied. Cancelling it ends the work at once. Raises
+        PoolStopped.
+        """
+        answer: Future[Result] = Future()
+        with self._lock:
+            if self._stopped:
+                raise PoolStopped
+            self._tasks.put(_Task(function, args, timeout, answer))
+        return answer
+
+    def stop(self) -> None:
+        """End every process; what was waiting or running raises PoolStopped. When this returns, no process is left."""
+        with self._lock:
+            self._stopped = True
+            for worker in list(self._working.values()):
+                worker.kill()
+        for _ in self._threads:
+            self._tasks.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def _attend(self, seat: int, first: "Future[None]") -> None:
+        """One thread's life: keep one worker, hand it one task after the other."""
+        first.set_running_or_notify_cancel()
+        try:
+            worker: _Worker | None = self._hire(seat)
+            first.set_result(None)
+        except WorkerDied as died:
+            worker = None
+            first.set_exception(died)
+        while (task := self._tasks.get()) is not None:
+            if worker is None or worker.gone or worker.done >= self._tasks_each:
+                worker = self._replace(seat, worker, task)
+            if worker is not None and not self._carry_out(worker, task):
+                worker.end()
+        if worker is not None:
+            worker.end()
+
+    def _hire(self, seat: int) -> "_Worker":
+        try:
+            worker = _Worker(self._memory_mb)
+        except OSError as error:
+            raise WorkerDied(f"no process could be started: {error}") from error
+        with self._lock:
+            self._working[seat] = worker
+            if self._stopped:
+                worker.kill()
+        try:
+            worker.hear(START_SECONDS)
+        except (WorkerDied, TimeoutError) as error:
+            worker.end()
+            raise WorkerDied("a worker did not start") from error
+        return worker
+
+    def _replace(self, seat: int, worker: "_Worker | None", task: _Task) -> "_Worker | None":
+        """A fresh worker, or None when there is no need for one or none can be had; then the task has its answer."""
+        if worker is not None:
+            worker.end()
+        if self._stopped or task.answer.cancelled():
+            self._settle(task, error=PoolStopped())
+            return None
+        try:
+            return self._hire(seat)
+        except WorkerDied as died:
+            self._settle(task, error=died)
+            return None
+
+    def _carry_out(self, worker: "_Worker", task: _Task) -> bool:
+        """Give the task its answer; False if the worker cannot be used again."""
+        if task.answer.cancelled():
+            return True
+        task.answer.add_done_callback(lambda answer: worker.kill() if answer.cancelled() else None)
+        try:
+            worker.ask(task)
+            finished, value = worker.hear(task.timeout)
+        except Exception as error:  # whatever it is belongs to this task, and this thread must live
+            self._settle(task, error=PoolStopped() if self._stopped else error)
+            return False
+        # A task cancelled in the very moment of its answer has its worker killed all the same.
+        return self._settle(task, value) if finished else self._settle(task, error=value)
+
+    def _settle(self, task: _Task, value: object = None, error: BaseException | None = None) -> bool:
+        """Give the answer; False if nobody waits for it any more."""
+        if not task.answer.set_running_or_notify_cancel():
+            return False
+        if error is None:
+            task.answer.set_result(value)
+        else:
+            task.answer.set_exception(error)
+        return True
+
+
+class _Worker:
+    """The parent's side of one process."""
+
+    def __init__(self, memory_mb: int) -> None:
+        self._socket, theirs = Pipe()
+        self.done = 0
+        with theirs:
+            command = (
+                f"import sys; sys.path[:] = {sys.path!r}; from adapters.picture_worker import serve; "
+                f"serve({theirs.fileno()}, {os.getpid()}, {memory_mb})"
+            )
+            # No environment: a decoder that was taken over finds no key in it. Its own group: Ctrl-C is for the service.
+            self._process = subprocess.Popen(  # noqa: S603 - this interpreter, on this file
+                [sys.executable, "-I", "-B", "-c", command],
+                pass_fds=[theirs.fileno()],
+                env={"OPENBLAS_NUM_THREADS": "1"} | {k: v for k, v in os.environ.items() if k == "LD_LIBRARY_PATH"},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                process_group=0,
+            )
+        self.pid = self._process.pid
+
+    @property
+    def gone(self) -> bool:
+        return self._process.poll() is not None
+
+    def ask(self, task: _Task) -> None:
+        self.done += 1
+        question = pickle.dumps((task.function, task.args), pickle.HIGHEST_PROTOCOL)
+        try:
+            self._socket.send_bytes(question)
+        except OSError as error:
+            raise WorkerDied("a worker died before its task") from error
+
+    def hear(self, timeout: float | None) -> tuple[bool, Any]:
+        """(True, result) or (False, exception)."""
+        try:
+            if not self._socket.poll(timeout):
+                raise TimeoutError(f"no answer within {timeout} seconds")
+            answer = self._socket.recv_bytes(MOST_ANSWER_BYTES)
+            finished, value = _Answer(io.BytesIO(answer)).load()
+            if not finished and not isinstance(value, Exception):
+                raise pickle.UnpicklingError("a failure that is no exception")
+        except TimeoutError:
+            raise
+        except Exception as error:
+            raise WorkerDied("a worker died at its task, or answered nonsense") from error
+        return finished, value
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._socket.close()
+
+
+class _Answer(pickle.Unpickler):
+    """A worker has touched hostile bytes: from it are taken plain values, errors, and the project's own frozen facts, no more."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        found = getattr(sys.modules.get(module), name, None)
+        if isinstance(found, type) and found.__module__ == module:
+            is_error = issubclass(found, Exception)
+            is_fact = is_dataclass(found) or issubclass(found, Enum)
+            if (is_error and module == "builtins") or (module.startswith(OUR_OWN) and (is_error or is_fact)):
+                return found
+        raise pickle.UnpicklingError(f"a worker may not send {module}.{name}")
+
+
+def picture_pool(workers: int = 2, memory_mb: int = 1024, tasks_each: int = 200) -> PicturePool:
+    """A pool whose workers start at once, in the background; `warm` waits for them."""
+    return PicturePool(workers, memory_mb, tasks_each)
+
+
+async def warm(pool: PicturePool) -> None:
+    """Return when every worker has started. Raises WorkerDied if one cannot."""
+    await asyncio.gather(*(asyncio.wrap_future(started) for started in pool.started))

@@ -1,0 +1,120 @@
+"""Generations in Postgres. The row carries the queue; its columns bear the names of the domain's fields."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+from adapters.postgres import tables
+from adapters.postgres.session import Session
+from application.ports import Generations
+from domain.accounts import AccountId, Mode
+from domain.errors import NotFound
+from domain.generations import Generation, GenerationId, Lease
+
+GENERATION = """
+(SELECT row_to_json(r) FROM (SELECT g.*, (
+    SELECT coalesce(json_agg(a ORDER BY a.number), '[]') FROM attempts a WHERE a.generation_id = g.id) AS attempts) r)
+"""
+"""A row `g` of generations with its attempts, as the domain's own document."""
+
+_LOCK = """
+SELECT id FROM generations
+WHERE id = %(generation)s
+    AND (%(account)s::uuid IS NULL OR (account_id = %(account)s AND mode = %(mode)s AND request IS NOT NULL))
+FOR UPDATE
+"""
+
+_LOAD = f"SELECT {GENERATION}::text FROM generations g WHERE id = %(generation)s"
+
+_LOCK_ABANDONED = """
+SELECT id FROM generations
+WHERE state = 'running' AND (CASE WHEN lease IS NULL THEN resume_at ELSE lease_until END <= %(now)s)
+ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
+"""
+
+# Accounts with something waiting are found by skipping through the index: one account's long queue costs the others nothing.
+_LOCK_FAIREST = """
+WITH RECURSIVE waiting(account_id) AS (
+    (SELECT account_id FROM generations WHERE state = 'queued' ORDER BY account_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT g.account_id FROM generations g WHERE g.state = 'queued' AND g.account_id > w.account_id
+            ORDER BY g.account_id LIMIT 1)
+    FROM waiting w WHERE w.account_id IS NOT NULL
+), heads AS (
+    SELECT head.id, row_number() OVER (ORDER BY head.priority, head.place + (
+        SELECT count(*) FROM generations r WHERE r.state = 'running' AND r.account_id = w.account_id), head.id) AS rank
+    FROM waiting w CROSS JOIN LATERAL (
+        SELECT g.id, g.priority, row_number() OVER (ORDER BY g.id) AS place FROM generations g
+        WHERE g.state = 'queued' AND g.account_id = w.account_id
+            AND (g.resume_at IS NULL OR g.resume_at <= %(now)s) AND g.deadline > %(now)s
+        ORDER BY g.id LIMIT 32) head
+)
+SELECT g.id FROM generations g JOIN heads h ON h.id = g.id
+WHERE g.state = 'queued' ORDER BY h.rank LIMIT 1 FOR UPDATE OF g SKIP LOCKED
+"""
+
+_RENEW = """
+UPDATE generations SET lease_until = %(until)s WHERE id = %(generation)s AND lease = %(lease)s AND state = 'running' RETURNING 1
+"""
+
+_PAST_DEADLINE = """
+SELECT id FROM generations
+WHERE state = 'queued' AND deadline <= %(now)s
+    OR state IN ('queued', 'running') AND hold_expires_at <= %(now)s AND (lease_until IS NULL OR lease_until <= %(now)s)
+ORDER BY id LIMIT %(limit)s
+"""
+
+_TRASHED = "SELECT id FROM generations WHERE trashed_at < %(instant)s AND request IS NOT NULL ORDER BY trashed_at LIMIT %(limit)s"
+
+_LIVE_OWNERS = """
+SELECT (classid::bigint << 32) | objid::bigint FROM pg_locks
+WHERE locktype = 'advisory' AND objsubid = 1 AND granted
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+
+generation_document = msgspec.json.Decoder(Generation)
+
+
+class PostgresGenerations(Generations):
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def add(self, generation: Generation) -> None:
+        self._session.writes.insert(tables.generations, generation)
+        self._put_attempts(generation)
+
+    async def lock(self, generation: GenerationId, account: AccountId | None = None, mode: Mode | None = None) -> Generation:
+        locked = await self._session.read(_LOCK, generation=generation, account=account, mode=mode)
+        if not locked:
+            raise NotFound(generation=str(generation))
+        return await self._load(locked)
+
+    async def lock_due(self, now: datetime) -> Generation | None:
+        for statement in (_LOCK_ABANDONED, _LOCK_FAIREST):
+            if locked := await self._session.read(statement, now=now):
+                return await self._load(locked)
+        return None
+
+    async def _load(self, locked: GenerationId) -> Generation:
+        return generation_document.decode(await self._session.read(_LOAD, generation=locked))
+
+    def save(self, generation: Generation) -> None:
+        self._session.writes.update(tables.generations, generation)
+        self._put_attempts(generation)
+
+    def _put_attempts(self, generation: Generation) -> None:
+        for attempt in generation.attempts:
+            self._session.writes.put(tables.attempts, attempt, generation_id=generation.id)
+
+    async def renew(self, generation: GenerationId, lease: Lease, until: datetime) -> bool:
+        return bool(await self._session.read(_RENEW, generation=generation, lease=lease, until=until))
+
+    async def past_deadline(self, now: datetime, limit: int) -> Sequence[GenerationId]:
+        return await self._session.read_all(_PAST_DEADLINE, now=now, limit=limit)
+
+    async def trashed_before(self, instant: datetime, limit: int) -> Sequence[GenerationId]:
+        return await self._session.read_all(_TRASHED, instant=instant, limit=limit)
+
+    async def gone_owners(self, owners: Sequence[int]) -> frozenset[int]:
+        return frozenset(owners) - frozenset(await self._session.read_all(_LIVE_OWNERS)) if owners else frozenset()

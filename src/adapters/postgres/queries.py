@@ -1,0 +1,250 @@
+"""Reads in Postgres: each page is one statement, keyset by time and id, straight into rows."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+from uuid import UUID
+
+import msgspec
+
+from adapters.postgres.generations import GENERATION
+from adapters.postgres.pool import STATEMENT_SECONDS
+from adapters.postgres.session import Pool, unavailable
+from application.ports import StoredObject
+from application.queries import (
+    BalanceRow,
+    CreditsRow,
+    GenerationFilter,
+    Position,
+    Queries,
+    QueueRow,
+    TransferFilter,
+    TransferRow,
+)
+from domain.accounts import Account, AccountId, Caller, Mode
+from domain.errors import Gone, InvalidInstant, NotFound
+from domain.generations import Generation, GenerationId
+from domain.ledger import WalletId
+from domain.media import Asset, AssetId, AssetKind, ObjectClass, ObjectKey
+
+Row = TypeVar("Row")
+
+_CALLER = """
+SELECT json_build_object('account_id', k.account_id, 'key_id', k.id, 'mode', k.mode, 'scopes', k.scopes, 'plan', a.plan,
+    'wallet_id', w.id)::text
+FROM api_keys k JOIN accounts a ON a.id = k.account_id JOIN wallets w ON w.account_id = k.account_id AND w.mode = k.mode
+WHERE k.secret_hash = %(hash)s AND k.revoked_at IS NULL
+"""
+
+_CREDITS = """
+SELECT json_build_object('mode', w.mode, 'held', w.held, 'debt', w.debt,
+    'available', w.available - coalesce((
+        SELECT sum(l.remaining) FROM lots l WHERE l.wallet_id = w.id AND l.expires_at <= %(now)s), 0),
+    'lots', (SELECT coalesce(json_agg(json_build_object('id', l.id, 'source', l.source, 'granted', l.granted, 'remaining',
+        CASE WHEN l.expires_at <= %(now)s THEN 0 ELSE l.remaining END, 'held', l.held, 'priority', l.priority,
+        'expires_at', l.expires_at) ORDER BY l.priority, l.expires_at NULLS LAST, l.id), '[]')
+        FROM lots l
+        WHERE l.wallet_id = w.id AND (l.held > 0 OR l.remaining > 0 AND (l.expires_at IS NULL OR l.expires_at > %(now)s))))::text
+FROM wallets w WHERE w.id = %(wallet)s
+"""
+
+# The last line by then, less what remained in lots that had lapsed by then but were swept later.
+_BALANCE = """
+SELECT json_build_object('held', coalesce(t.held_after, 0), 'debt', coalesce(t.debt_after, 0),
+    'provisional', %(provisional)s::boolean,
+    'available', coalesce(t.available_after, 0) - coalesce((
+        SELECT sum(CASE WHEN m.credit = 'available' THEN m.amount ELSE -m.amount END)
+        FROM transfers m JOIN lots l ON l.id = m.lot_id
+        WHERE m.wallet_id = w.id AND m.at <= %(at)s AND l.expires_at <= %(at)s AND 'available' IN (m.debit, m.credit)), 0))::text
+FROM wallets w LEFT JOIN LATERAL (
+    SELECT * FROM transfers t WHERE t.wallet_id = w.id AND t.at <= %(at)s ORDER BY t.version DESC LIMIT 1) t ON true
+WHERE w.id = %(wallet)s
+"""
+
+_TRANSFERS = """
+SELECT json_build_object('version', t.version, 'at', t.at, 'kind', c.kind,
+    'debit', t.debit, 'credit', t.credit, 'amount', t.amount, 'lot_id', t.lot_id, 'generation_id', t.hold_id,
+    'available_after', t.available_after, 'held_after', t.held_after,
+    'debt_after', t.debt_after)::text
+FROM transfers t JOIN wallet_commands c ON c.id = t.command_id
+WHERE t.wallet_id = %(wallet)s AND t.version < coalesce(%(after_version)s, 9223372036854775807)
+    AND (%(generation)s::uuid IS NULL OR t.hold_id = %(generation)s) AND (%(kind)s::text IS NULL OR c.kind = %(kind)s)
+    AND (%(after)s::timestamptz IS NULL OR t.at > %(after)s) AND (%(before)s::timestamptz IS NULL OR t.at < %(before)s)
+ORDER BY t.version DESC LIMIT %(limit)s
+"""
+
+_WITH_ASSETS = f"""
+SELECT json_build_object('generation', {GENERATION}, 'assets', (
+    SELECT coalesce(json_agg(s ORDER BY s."index"), '[]') FROM assets s WHERE s.generation_id = g.id))::text
+FROM generations g
+"""
+
+_GENERATION = _WITH_ASSETS + "WHERE g.id = %(generation)s AND g.account_id = %(account)s AND g.mode = %(mode)s"
+
+_GENERATIONS = (
+    _WITH_ASSETS
+    + """
+WHERE g.account_id = %(account)s AND g.mode = %(mode)s AND g.request IS NOT NULL AND g.trashed_at IS NULL
+    AND (g.created_at, g.id) < (%(at)s, %(id)s)
+    AND (%(states)s::text[] IS NULL OR g.state = ANY(%(states)s)) AND (%(model)s::text IS NULL OR g.model = %(model)s)
+    AND (%(kind)s::text IS NULL OR g.kind = %(kind)s) AND g.created_at > %(created_after)s AND g.created_at < %(created_before)s
+ORDER BY g.created_at DESC, g.id DESC LIMIT %(limit)s
+"""
+)
+
+_ASSETS = """
+SELECT row_to_json(a)::text FROM assets a
+WHERE a.account_id = %(account)s AND a.mode = %(mode)s AND (%(kind)s::text IS NULL OR a.kind = %(kind)s)
+    AND (a.created_at, a.id) < (%(at)s, %(id)s)
+ORDER BY a.created_at DESC, a.id DESC LIMIT %(limit)s
+"""
+
+# An object stays while its row is there or its generation may still speak of it; else nothing can ever speak of it again.
+_SPOKEN_FOR = """
+SELECT o.key FROM json_to_recordset(%(found)s::json)
+    AS o(key text, owner uuid, attempt int, place int, upload boolean, young boolean)
+WHERE CASE WHEN o.upload THEN o.young OR EXISTS (SELECT 1 FROM assets a WHERE a.id = o.owner)
+    ELSE EXISTS (SELECT 1 FROM generations g WHERE g.id = o.owner AND g.state IN ('queued', 'running'))
+        OR EXISTS (SELECT 1 FROM assets a WHERE a.generation_id = o.owner AND a.attempt = o.attempt
+            AND (a."index" = o.place OR o.place IS NULL)) END
+"""
+
+_ACCOUNTS = """
+SELECT row_to_json(a)::text FROM accounts a
+WHERE a.id::text = %(matching)s OR strpos(lower(coalesce(a.email, '')), lower(%(matching)s)) > 0
+    OR strpos(lower(coalesce(a.name, '')), lower(%(matching)s)) > 0
+ORDER BY a.created_at, a.id LIMIT %(limit)s
+"""
+
+_QUEUES = """
+SELECT json_build_object('queue', queue_name, 'waiting', count(*) FILTER (WHERE status = 'todo'),
+    'running', count(*) FILTER (WHERE status = 'doing'), 'failed', count(*) FILTER (WHERE status IN ('failed', 'aborted')),
+    'oldest_seconds', coalesce(
+        extract(epoch FROM %(now)s - min(greatest(e.at, j.scheduled_at)) FILTER (WHERE status = 'todo')), 0))::text
+FROM procrastinate_jobs j
+LEFT JOIN LATERAL (SELECT min(at) AS at FROM procrastinate_events e WHERE e.job_id = j.id AND e.type = 'deferred') e ON true
+GROUP BY queue_name ORDER BY queue_name
+"""
+
+_FIRST: Position = (datetime.fromisoformat("9999-01-01T00:00:00+00:00"), UUID(int=2**128 - 1))
+_EVER = (datetime.fromisoformat("0001-01-01T00:00:00+00:00"), _FIRST[0])
+
+
+class _WithAssets(msgspec.Struct):
+    generation: Generation
+    assets: list[Asset]
+
+
+class PostgresQueries(Queries):
+    """`offset` is added to the database's clock, for tests."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self.offset = timedelta(0)
+
+    async def _values(self, statement: str, **parameters: Any) -> list[Any]:
+        with unavailable():
+            async with self._pool.connection() as connection:
+                cursor = await connection.execute(statement.encode(), parameters)
+                return [row[0] for row in await cursor.fetchall()]
+
+    async def _rows(self, of: type[Row], statement: str, **parameters: Any) -> list[Row]:
+        return [msgspec.json.decode(value, type=of) for value in await self._values(statement, **parameters)]
+
+    async def _one(self, of: type[Row], statement: str, **parameters: Any) -> Row:
+        rows = await self._rows(of, statement, **parameters)
+        if not rows:
+            raise NotFound
+        return rows[0]
+
+    async def now(self) -> datetime:
+        """The service's time: the database's clock."""
+        clock: datetime = (await self._values("SELECT clock_timestamp()"))[0]
+        return clock + self.offset
+
+    async def caller(self, secret_hash: bytes) -> Caller | None:
+        rows = await self._rows(Caller, _CALLER, hash=secret_hash)
+        return rows[0] if rows else None
+
+    async def wallet(self, account: AccountId, mode: Mode) -> WalletId:
+        found = await self._values("SELECT id FROM wallets WHERE account_id = %(a)s AND mode = %(mode)s", a=account, mode=mode)
+        if not found:
+            raise NotFound(account=str(account))
+        return WalletId(found[0])
+
+    async def credits(self, wallet: WalletId) -> CreditsRow:
+        return await self._one(CreditsRow, _CREDITS, wallet=wallet, now=await self.now())
+
+    async def balance(self, wallet: WalletId, at: datetime) -> BalanceRow:
+        now = await self.now()
+        if at > now:
+            raise InvalidInstant("the future cannot be read", field="as_of")
+        provisional = at > now - timedelta(seconds=STATEMENT_SECONDS)
+        return await self._one(BalanceRow, _BALANCE, wallet=wallet, at=at, provisional=provisional)
+
+    async def transfers(
+        self, wallet: WalletId, matching: TransferFilter, after_version: int | None, limit: int
+    ) -> Sequence[TransferRow]:
+        wanted = {"generation": matching.generation, "kind": matching.kind, "after": matching.after, "before": matching.before}
+        return await self._rows(TransferRow, _TRANSFERS, wallet=wallet, after_version=after_version, limit=limit, **wanted)
+
+    async def generation(self, generation: GenerationId, account: AccountId, mode: Mode) -> tuple[Generation, Sequence[Asset]]:
+        found = await self._one(_WithAssets, _GENERATION, generation=generation, account=account, mode=mode)
+        if found.generation.request is None:
+            raise Gone
+        return found.generation, found.assets
+
+    async def generations(
+        self, account: AccountId, mode: Mode, matching: GenerationFilter, after: Position | None, limit: int
+    ) -> Sequence[tuple[Generation, Sequence[Asset]]]:
+        at, last = after or _FIRST
+        rows = await self._rows(
+            _WithAssets,
+            _GENERATIONS,
+            account=account,
+            mode=mode,
+            at=at,
+            id=last,
+            states=list(matching.states) or None,
+            model=matching.model,
+            kind=matching.kind,
+            created_after=matching.created_after or _EVER[0],
+            created_before=matching.created_before or _EVER[1],
+            limit=limit,
+        )
+        return [(row.generation, row.assets) for row in rows]
+
+    async def asset(self, asset: AssetId, account: AccountId, mode: Mode) -> Asset:
+        select = "SELECT row_to_json(a)::text FROM assets a WHERE id = %(asset)s AND account_id = %(account)s AND mode = %(mode)s"
+        return await self._one(Asset, select, asset=asset, account=account, mode=mode)
+
+    async def assets(
+        self, account: AccountId, mode: Mode, kind: AssetKind | None, after: Position | None, limit: int
+    ) -> Sequence[Asset]:
+        at, last = after or _FIRST
+        return await self._rows(Asset, _ASSETS, account=account, mode=mode, kind=kind, at=at, id=last, limit=limit)
+
+    async def orphans(self, found: Sequence[StoredObject], upload_age: timedelta) -> Sequence[ObjectKey]:
+        old = await self.now() - upload_age
+        asked = msgspec.json.encode([_asked(thing, old) for thing in found]).decode()
+        spoken_for = set(await self._values(_SPOKEN_FOR, found=asked))
+        return [thing.key for thing in found if str(thing.key) not in spoken_for]
+
+    async def accounts(self, matching: str, limit: int) -> Sequence[Account]:
+        return await self._rows(Account, _ACCOUNTS, matching=matching, limit=limit)
+
+    async def queues(self) -> Sequence[QueueRow]:
+        return await self._rows(QueueRow, _QUEUES, now=await self.now())
+
+
+def _asked(thing: StoredObject, old: datetime) -> dict[str, Any]:
+    upload = thing.key.object_class is ObjectClass.UPLOADS
+    attempt, place = (None, None) if upload else (int(thing.key.path[0]), thing.key.path[1])
+    return {
+        "key": str(thing.key),
+        "owner": thing.key.owner,
+        "attempt": attempt,
+        "place": None if place in (None, "manifest") else int(place),
+        "upload": upload,
+        "young": thing.modified > old,
+    }

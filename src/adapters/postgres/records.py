@@ -1,0 +1,122 @@
+"""Assets, accounts and wake-ups in Postgres."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+from adapters.postgres import tables
+from adapters.postgres.session import Session
+from application.ports import Accounts, Assets, Wakeups
+from domain.accounts import Account, AccountId, ApiKey, AuditRecord, Mode
+from domain.errors import AssetInUse, NotFound
+from domain.generations import GenerationId
+from domain.media import Asset, AssetId
+
+asset_document = msgspec.json.Decoder(Asset)
+account_document = msgspec.json.Decoder(Account)
+
+_PIN = """
+SELECT row_to_json(a)::text FROM assets a
+WHERE id = ANY(%(assets)s) AND account_id = %(account)s AND mode = %(mode)s ORDER BY id FOR KEY SHARE
+"""
+_TAKE = (
+    "SELECT row_to_json(a)::text FROM assets a WHERE id = %(asset)s AND account_id = %(account)s AND mode = %(mode)s FOR UPDATE"
+)
+_IN_USE = """
+SELECT 1 FROM generations WHERE account_id = %(account)s AND state IN ('queued', 'running')
+    AND (request->'references' ? %(asset)s::text OR request->>'mask' = %(asset)s::text) LIMIT 1
+"""
+
+
+class PostgresAssets(Assets):
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def add(self, asset: Asset) -> None:
+        self._session.writes.insert(tables.assets, asset)
+
+    async def pin(self, assets: Sequence[AssetId], account: AccountId, mode: Mode) -> Sequence[Asset]:
+        rows = await self._session.read_all(_PIN, assets=list(assets), account=account, mode=mode)
+        found = {asset.id: asset for asset in map(asset_document.decode, rows)}
+        for asset in assets:
+            if asset not in found:
+                raise NotFound(asset=str(asset))
+        return [found[asset] for asset in assets]
+
+    async def take(self, asset: AssetId, account: AccountId, mode: Mode) -> Asset:
+        row = await self._session.read(_TAKE, asset=asset, account=account, mode=mode)
+        if not row:
+            raise NotFound(asset=str(asset))
+        if await self._session.read(_IN_USE, asset=asset, account=account):
+            raise AssetInUse(asset=str(asset))
+        return asset_document.decode(row)
+
+    async def of_generation(self, generation: GenerationId) -> Sequence[Asset]:
+        select = 'SELECT row_to_json(a)::text FROM assets a WHERE generation_id = %(generation)s ORDER BY "index"'
+        return [asset_document.decode(row) for row in await self._session.read_all(select, generation=generation)]
+
+    async def remove(self, asset: AssetId) -> None:
+        await self._session.read_all("DELETE FROM assets WHERE id = %(asset)s RETURNING 1", asset=asset)
+
+
+class PostgresAccounts(Accounts):
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def add(self, account: Account) -> None:
+        insert = """INSERT INTO accounts (id, role, plan, created_at, name, email)
+            VALUES (%(id)s, %(role)s, %(plan)s, %(created_at)s, %(name)s, %(email)s) ON CONFLICT DO NOTHING RETURNING 1"""
+        values = {name: getattr(account, name) for name in ("id", "role", "plan", "created_at", "name", "email")}
+        await self._session.read_all(insert, **values)
+
+    async def find(self, account: AccountId) -> Account:
+        row = await self._session.read("SELECT row_to_json(a)::text FROM accounts a WHERE id = %(account)s", account=account)
+        if not row:
+            raise NotFound(account=str(account))
+        return account_document.decode(row)
+
+    async def save(self, account: Account) -> None:
+        self._session.writes.update(tables.accounts, account)
+
+    async def add_key(self, key: ApiKey) -> None:
+        insert = """INSERT INTO api_keys (id, account_id, mode, scopes, secret_hash, hint, created_at)
+            VALUES (%(id)s, %(account_id)s, %(mode)s, %(scopes)s, %(secret_hash)s, %(hint)s, %(created_at)s)
+            ON CONFLICT (secret_hash) DO NOTHING RETURNING 1"""
+        fields = ("id", "account_id", "mode", "secret_hash", "hint", "created_at")
+        values = {name: getattr(key, name) for name in fields} | {"scopes": sorted(key.scopes)}
+        await self._session.read_all(insert, **values)
+
+    def record(self, record: AuditRecord) -> None:
+        self._session.writes.insert(tables.audit_records, record)
+
+
+_TOP_UP = """
+SELECT greatest(0, (
+    SELECT count(*) FROM generations
+    WHERE state = 'queued' AND (resume_at IS NULL OR resume_at <= %(now)s) AND deadline > %(now)s
+) + (
+    SELECT count(*) FROM generations
+    WHERE state = 'running' AND CASE WHEN lease IS NULL THEN resume_at ELSE lease_until END <= %(now)s
+) - (
+    SELECT count(*) FROM procrastinate_jobs
+    WHERE queue_name = 'generations' AND status = 'todo' AND (scheduled_at IS NULL OR scheduled_at <= %(now)s)
+))
+"""
+_RETIRE = "DELETE FROM procrastinate_jobs WHERE queue_name = 'generations' AND status <> 'todo' AND worker_id IS NULL RETURNING 1"
+
+
+class PostgresWakeups(Wakeups):
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def wake(self, at: datetime | None = None) -> None:
+        self._session.writes.wake(at)
+
+    async def top_up(self, now: datetime) -> int:
+        """Tokens that died with their worker are retired here: they say nothing that a new one would not."""
+        await self._session.read_all(_RETIRE)
+        missing: int = await self._session.read(_TOP_UP, now=now)
+        for _ in range(missing):
+            self._session.writes.wake(None)
+        return missing

@@ -1,0 +1,63 @@
+"""One connection inside one transaction: reads that see what was staged, and the database's clock."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from adapters.postgres.writes import Writes
+from application.ports import StoreUnavailable
+
+Pool = AsyncConnectionPool[AsyncConnection[Any]]
+
+
+class unavailable:  # noqa: N801 - reads as a clause: `with unavailable():`
+    """A vendor's exception dies here: the database is away, or the caller hears of a defect."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)):
+            raise StoreUnavailable(type(error).__name__) from error
+
+
+class Session:
+    """`offset` is added to every reading of the database's clock: tests pass time with it."""
+
+    def __init__(self, connection: AsyncConnection[Any], offset: timedelta) -> None:
+        self._connection = connection
+        self._offset = offset
+        self._last_now: datetime | None = None
+        self.writes = Writes()
+        self.woke = False
+
+    async def flush(self) -> None:
+        self.woke |= await self.writes.send(self._connection)
+
+    async def read(self, statement: str, **parameters: Any) -> Any:
+        """The first column of the first row, or None."""
+        rows = await self.read_all(statement, **parameters)
+        return rows[0] if rows else None
+
+    async def read_all(self, statement: str, **parameters: Any) -> list[Any]:
+        """The first column of every row. What was staged is written first, so that it is seen."""
+        await self.flush()
+        cursor = await self._connection.execute(statement.encode(), parameters)
+        return [row[0] for row in await cursor.fetchall()]
+
+    async def now(self) -> datetime:
+        return self.at(await self.read("SELECT clock_timestamp()"))
+
+    def at(self, clock: datetime) -> datetime:
+        """The service's time at a reading of the clock."""
+        self._last_now = clock + self._offset
+        return self._last_now
+
+    @property
+    def last_now(self) -> datetime:
+        """The latest reading in this transaction: when its rows are made."""
+        if not self._last_now:
+            raise AssertionError("the clock has not been read in this transaction")
+        return self._last_now

@@ -1,0 +1,76 @@
+"""The system of record: one transaction per decision, its writes gathered and sent as one statement.
+
+Every load is one JSON document, decoded straight into the domain's own objects: columns bear the names of their fields.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+
+from adapters.postgres import tables
+from adapters.postgres.generations import PostgresGenerations
+from adapters.postgres.records import PostgresAccounts, PostgresAssets, PostgresWakeups
+from adapters.postgres.session import Pool, Session, unavailable
+from adapters.postgres.wallets import PostgresWallets
+from application.ports import IdempotencyKey, Remembered, Store, Transaction
+
+
+class PostgresStore(Store):
+    """`ring` is called after a commit that holds a wake-up. `offset` is added to the database's clock, for tests."""
+
+    def __init__(self, pool: Pool, ring: Callable[[], None] = lambda: None) -> None:
+        self._pool = pool
+        self._ring = ring
+        self.offset = timedelta(0)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        with unavailable():
+            async with self._pool.connection() as connection:
+                session = Session(connection, self.offset)
+                async with connection.transaction():
+                    yield PostgresTransaction(session)
+                    await session.flush()
+                if session.woke:
+                    self._ring()
+
+
+class PostgresTransaction(Transaction):
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._wallets = PostgresWallets(session)
+        self._generations = PostgresGenerations(session)
+        self._assets = PostgresAssets(session)
+        self._accounts = PostgresAccounts(session)
+        self._wakeups = PostgresWakeups(session)
+
+    async def now(self) -> datetime:
+        return await self._session.now()
+
+    def remember(self, key: IdempotencyKey, remembered: Remembered) -> None:
+        more = {"digest": key.digest, "account_id": key.account_id, "created_at": self._session.last_now}
+        self._session.writes.insert(tables.idempotency_keys, remembered, **more)
+
+    async def forget(self, before: datetime) -> int:
+        delete = "DELETE FROM idempotency_keys WHERE created_at < %(before)s RETURNING 1"
+        return len(await self._session.read_all(delete, before=before))
+
+    @property
+    def wallets(self) -> PostgresWallets:
+        return self._wallets
+
+    @property
+    def generations(self) -> PostgresGenerations:
+        return self._generations
+
+    @property
+    def assets(self) -> PostgresAssets:
+        return self._assets
+
+    @property
+    def accounts(self) -> PostgresAccounts:
+        return self._accounts
+
+    @property
+    def wakeups(self) -> PostgresWakeups:
+        return self._wakeups

@@ -1,0 +1,52 @@
+"""What the policy allows to be kept: each column, object class and log field is classified where it is defined.
+
+A classification names the statement of the policy that allows it (P01 to P34), how long it stays, and what becomes of it when the
+account's owner asks for an export or leaves.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Retention(StrEnum):
+    """How long something is kept, and the reason the policy gives for it."""
+
+    ACCOUNT = "account"  # the account's life + 14 days: operate
+    HISTORY = "history"  # until its owner deletes it or leaves: operate
+    BILLING = "billing"  # ten years: legal obligations
+    REQUEST = "request"  # 24 hours: answer a repeated request alike
+    ENGINE = "engine"  # until the job is done: operate
+    PROOF = "proof"  # 24 months: resolve disputes
+    NONE = "none"  # no subject: what the service itself is made of
+
+
+class Erasure(StrEnum):
+    """What becomes of it when its owner leaves."""
+
+    ERASE = "erase"
+    KEEP = "keep"  # names nobody: only ids that then lead nowhere
+    OPAQUE = "opaque"  # stays as an id that leads to nobody any more
+
+
+@dataclass(frozen=True, slots=True)
+class Classification:
+    """`statement` of the policy that allows keeping this; `export`: its owner gets it in an export."""
+
+    statement: str
+    retention: Retention
+    erasure: Erasure
+    export: bool = True
+
+
+PROFILE = Classification("P05", Retention.ACCOUNT, Erasure.ERASE)
+ACCOUNT_RECORD = Classification("P06", Retention.ACCOUNT, Erasure.OPAQUE)
+ACCESS = Classification("P17", Retention.ACCOUNT, Erasure.ERASE, export=False)
+SKELETON = Classification("P07", Retention.BILLING, Erasure.KEEP)
+PROMPT = Classification("P07", Retention.HISTORY, Erasure.ERASE)
+MEDIA = Classification("P09", Retention.HISTORY, Erasure.ERASE)
+BOOKS = Classification("P11", Retention.BILLING, Erasure.KEEP)
+PROTOCOL = Classification("P20", Retention.BILLING, Erasure.KEEP, export=False)
+REPEATS = Classification("P19", Retention.REQUEST, Erasure.ERASE, export=False)
+AUDIT = Classification("P21", Retention.PROOF, Erasure.OPAQUE)
+ENGINE = Classification("P19", Retention.ENGINE, Erasure.KEEP, export=False)
+MACHINERY = Classification("P20", Retention.NONE, Erasure.KEEP, export=False)

@@ -1,0 +1,185 @@
+"""What a refusal looks like from outside: RFC 9457 problem documents, and one table that gives each broken rule its status.
+
+A refusal names the field and the rule, never the value: whatever was sent stays out of the answer.
+"""
+
+import traceback
+from collections.abc import Mapping
+from pathlib import PurePath
+from typing import Any
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, InternalServerException, ValidationException
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
+from litestar.types import ExceptionHandlersMap, Scope
+
+from application.ports import StorageUnavailable, StoreUnavailable
+from domain import errors
+from domain.errors import DomainError, InvalidRequest, NotFound, UploadTooLarge
+from domain.limits import LIMITS, holds_card_number
+
+MEDIA_TYPE = "application/problem+json"
+
+STATUS: Mapping[type[DomainError], int] = {
+    # What was sent. A price above the caller's maximum is one of these: SDKs repeat a 409 by themselves, and a 402 would say
+    # that credits are missing.
+    errors.InvalidRequest: 400,
+    errors.InvalidText: 400,
+    errors.CardNumberRefused: 400,
+    errors.UnknownModel: 400,
+    errors.RetiredModel: 400,
+    errors.UnsupportedByModel: 400,
+    errors.LimitExceeded: 400,
+    errors.PriceAboveMaximum: 400,
+    errors.InvalidCursor: 400,
+    errors.InvalidInstant: 400,
+    errors.BrokenImage: 400,
+    errors.InvalidMask: 400,
+    errors.InvalidAmount: 400,
+    errors.ReversalAboveGrant: 400,
+    errors.UploadTooLarge: 413,
+    errors.UnsupportedFormat: 415,
+    errors.IdempotencyMismatch: 422,
+    # Who asks, and for what.
+    errors.Unauthenticated: 401,
+    errors.MissingScope: 403,
+    errors.StaffOnly: 403,
+    errors.NotFound: 404,
+    errors.HoldNotFound: 404,
+    errors.NoSuchLot: 404,
+    errors.Gone: 410,
+    # How things stand.
+    errors.InsufficientCredits: 402,
+    errors.DebtOutstanding: 402,
+    errors.TooManyOpen: 429,
+    errors.NotFinished: 409,
+    errors.AssetInUse: 409,
+    errors.HoldExists: 409,
+    errors.HoldResolved: 409,
+    errors.HoldNotDue: 409,
+    errors.CommandConflict: 409,
+    errors.AlreadyGranted: 409,
+    errors.OpenHolds: 409,
+    errors.AccountClosed: 409,
+    errors.IntakeBusy: 503,
+    # A worker's own: no route raises these.
+    errors.LeaseLost: 409,
+    errors.CallNotRecorded: 409,
+}
+RETRY_AFTER: Mapping[type[Exception], int] = {
+    errors.TooManyOpen: 10,  # the shortest time a picture takes
+    errors.IntakeBusy: 2,
+    StoreUnavailable: 5,
+    StorageUnavailable: 5,
+}
+"""Seconds after which it is worth asking again."""
+
+EDGE: Mapping[int, tuple[str, str]] = {
+    400: (InvalidRequest.problem(), InvalidRequest.title),
+    405: ("method-not-allowed", "There is no such method here"),
+    413: ("body-too-large", "The body is too large"),
+    415: ("unsupported-media-type", "The body is not of the type this route reads"),
+    500: ("internal-error", "Something went wrong on our side"),
+    503: ("unavailable", "The service is not available for the moment"),
+}
+"""Name and title of what HTTP itself refuses, by status."""
+
+
+def problem(
+    scope: Scope,
+    status: int,
+    name: str,
+    title: str,
+    detail: str | None = None,
+    facts: Mapping[str, errors.Fact] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response[bytes]:
+    """A problem document; `facts` become members of their own."""
+    said: dict[str, errors.Fact] = {"type": f"/problems/{name}", "title": title, "status": status}
+    if detail:
+        said["detail"] = detail
+    if instance := instance_of(scope):
+        said["instance"] = instance
+    content = msgspec.json.encode({**(facts or {}), **said})
+    return Response(content, status_code=status, media_type=MEDIA_TYPE, headers=dict(headers or {}))
+
+
+def unavailable(scope: Scope, retry_after: int) -> Response[bytes]:
+    return problem(scope, 503, *EDGE[503], None, {"retry_after": retry_after}, {"Retry-After": str(retry_after)})
+
+
+def instance_of(scope: Scope) -> str | None:
+    """The path as it was sent, unless it is overlong or seems to hold a card number."""
+    path = bytes(scope.get("raw_path") or scope["path"].encode()).decode("ascii", "replace")
+    return path if len(path) <= LIMITS["cursor_characters"] and not holds_card_number(path) else None
+
+
+def _refused(request: Request[Any, Any, Any], error: DomainError) -> Response[bytes]:
+    facts, headers = dict(error.facts), dict[str, str]()
+    if seconds := RETRY_AFTER.get(type(error)):
+        facts["retry_after"], headers["Retry-After"] = seconds, str(seconds)
+    status = STATUS[type(error)]
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return problem(request.scope, status, error.problem(), error.title, error.detail, facts, headers)
+
+
+def _away(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """The database or the object store does not answer; nothing is known of what was asked."""
+    structlog.get_logger().error("dependency_unavailable", error=type(error).__name__)
+    return unavailable(request.scope, RETRY_AFTER[type(error)])
+
+
+def _too_large(request: Request[Any, Any, Any], error: RequestEntityTooLarge) -> Response[bytes]:
+    limit = request.route_handler.resolve_request_max_body_size()
+    if isinstance(limit, int) and limit > LIMITS["upload_bytes"]:
+        facts: dict[str, errors.Fact] = {"field": "file", "limit": LIMITS["upload_bytes"]}
+        return problem(request.scope, 413, UploadTooLarge.problem(), UploadTooLarge.title, None, facts)
+    return problem(request.scope, 413, *EDGE[413], None, {"limit": LIMITS["body_bytes"]})
+
+
+def _invalid(request: Request[Any, Any, Any], error: ValidationException) -> Response[bytes]:
+    """A parameter of the wrong form. Litestar's own words repeat what was sent, so only the parameter's name is used."""
+    found = [said.get("key") for said in error.extra if isinstance(said, dict)] if isinstance(error.extra, list) else []
+    field = next((key for key in found if isinstance(key, str)), None)
+    detail = f"{field} is not acceptable" if field else None
+    return problem(request.scope, 400, *EDGE[400], detail, {"field": field} if field else None)
+
+
+def _http(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    """What Litestar refuses. Its details are kept to ourselves, but for those this service wrote."""
+    status = error.status_code
+    if status == 404:
+        return _refused(request, NotFound())
+    if isinstance(error, InternalServerException) and "disconnected" in error.detail:
+        return problem(request.scope, 400, *EDGE[400], "the body ended before it was whole")
+    if status not in EDGE or status >= 500:
+        return crashed(request, error)
+    headers = {"Allow": error.headers["allow"]} if status == 405 and error.headers else {}
+    detail = error.detail if type(error) is HTTPException else None
+    return problem(request.scope, status, *EDGE[status], detail, None, headers)
+
+
+def crashed(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """A fault of ours. The caller learns nothing but the request id; the log learns where, not what: messages quote values."""
+    log_crash(error)
+    return problem(request.scope, 500, *EDGE[500])
+
+
+def log_crash(error: Exception) -> None:
+    frames = traceback.extract_tb(error.__traceback__)[-8:]
+    where = [f"{PurePath(frame.filename).stem}:{frame.lineno}:{frame.name}" for frame in frames]
+    structlog.get_logger().error("request_crashed", error=type(error).__name__, where=where)
+
+
+EXCEPTION_HANDLERS: ExceptionHandlersMap = {
+    DomainError: _refused,
+    StoreUnavailable: _away,
+    StorageUnavailable: _away,
+    RequestEntityTooLarge: _too_large,
+    ValidationException: _invalid,
+    HTTPException: _http,
+    Exception: crashed,
+}

@@ -1,0 +1,93 @@
+"""The stores that must keep the same promises, and how a test reaches each of them.
+
+**A new store joins here**: write an async context manager that yields a StoreHarness over an *empty* store, and put it into HARNESSES
+under its name. Every test with the fixture `harness` then runs on it too. Ten transactions must be able to stand open at once.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+import pytest
+
+from adapters.memory import MemoryQueries, MemoryStore
+from application.ports import Store
+from application.queries import Queries
+
+
+class StoreHarness(Protocol):
+    """A store under test. Its clock may run by itself, as a database's does: tests read it by `tx.now()` and never expect it to
+    stand still."""
+
+    @property
+    def store(self) -> Store: ...
+
+    @property
+    def queries(self) -> Queries: ...
+
+    async def advance(self, seconds: float) -> None:
+        """Move the store's clock forward by at least that much."""
+
+    async def alive(self, owner: int) -> None:
+        """A process holds this advisory lock from now on."""
+
+    async def die(self, owner: int) -> None:
+        """That process is gone, and its lock with it."""
+
+
+MakeHarness = Callable[[], AbstractAsyncContextManager[StoreHarness]]
+
+
+@dataclass(slots=True)
+class Clock:
+    """The database's clock in memory: it stands still until it is moved."""
+
+    now: datetime = datetime(2030, 1, 1, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+@dataclass(slots=True)
+class MemoryHarness:
+    clock: Clock = field(default_factory=Clock)
+    store: MemoryStore = field(init=False)
+    queries: MemoryQueries = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.store = MemoryStore(self.clock)
+        self.queries = MemoryQueries(self.store)
+
+    async def advance(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+
+    async def alive(self, owner: int) -> None:
+        self.store.alive(owner)
+
+    async def die(self, owner: int) -> None:
+        self.store.die(owner)
+
+
+@asynccontextmanager
+async def in_memory() -> AsyncIterator[StoreHarness]:
+    yield MemoryHarness()
+
+
+HARNESSES: dict[str, MakeHarness] = {"memory": in_memory}
+"""Postgres goes here: `"postgres": on_postgres`."""
+
+
+@pytest.fixture(name="harness", params=sorted(HARNESSES))
+async def each_store(request: pytest.FixtureRequest) -> AsyncIterator[StoreHarness]:
+    async with HARNESSES[request.param]() as harness:
+        yield harness
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    return "asyncio"

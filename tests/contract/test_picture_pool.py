@@ -1,0 +1,235 @@
+"""The picture workers: what happens in one of them touches nobody else, and none outlives the service."""
+
+import asyncio
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from tests import chores
+
+from adapters.picture_pool import PicturePool, PoolStopped, WorkerDied, picture_pool, warm
+from adapters.picture_worker import TaskFailed
+from domain.media import AssetKind, PictureFormat, check_mask
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[PicturePool]:
+    pool = picture_pool(2)
+    yield pool
+    pool.stop()
+
+
+@pytest.fixture
+async def own() -> AsyncIterator[PicturePool]:
+    """A pool to be rough with."""
+    pool = picture_pool(2)
+    await warm(pool)
+    yield pool
+    await asyncio.to_thread(pool.stop)
+
+
+async def gone(pid: int, within: float = 10.0) -> bool:
+    """Whether the process ended; a zombie has ended."""
+    until = time.monotonic() + within
+    while time.monotonic() < until:
+        try:
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+                return True
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        await asyncio.sleep(0.02)
+    return False
+
+
+@pytest.mark.anyio
+async def test_a_result_comes_back(shared: PicturePool) -> None:
+    assert await asyncio.wrap_future(shared.schedule(math.sqrt, (16.0,))) == 4.0
+
+
+@pytest.mark.anyio
+async def test_an_error_comes_back_with_its_facts(shared: PicturePool) -> None:
+    with pytest.raises(ValueError, match="math domain"):
+        await asyncio.wrap_future(shared.schedule(math.sqrt, (-1.0,)))
+    with pytest.raises(Exception, match="a mask is a PNG") as caught:
+        await asyncio.wrap_future(shared.schedule(check_mask, (PictureFormat.JPEG, True)))
+    assert caught.value.facts == {"field": "file", "reason": "no_alpha"}  # type: ignore[attr-defined]
+
+
+@pytest.mark.anyio
+async def test_facts_and_choices_of_the_domain_come_back_as_themselves(shared: PicturePool) -> None:
+    assert await asyncio.wrap_future(shared.schedule(AssetKind, ("mask",))) is AssetKind.MASK
+
+
+@pytest.mark.anyio
+async def test_a_foreign_error_comes_back_as_its_text_only(shared: PicturePool) -> None:
+    with pytest.raises(TaskFailed, match="UnidentifiedImageError: cannot identify it"):
+        await asyncio.wrap_future(shared.schedule(chores.fail_as_a_library_would))
+
+
+@pytest.mark.anyio
+async def test_an_answer_that_would_run_code_is_not_taken(shared: PicturePool, tmp_path: Path) -> None:
+    with pytest.raises(WorkerDied):
+        await asyncio.wrap_future(shared.schedule(chores.smuggle, (str(tmp_path / "smuggled"),)))
+    assert not (tmp_path / "smuggled").exists()
+
+
+@pytest.mark.anyio
+async def test_a_worker_knows_nothing_of_the_service(shared: PicturePool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "secret")
+    assert set(await asyncio.wrap_future(shared.schedule(chores.environment))) <= {
+        "OPENBLAS_NUM_THREADS",
+        "LD_LIBRARY_PATH",
+        "LC_CTYPE",
+    }
+    assert await asyncio.wrap_future(shared.schedule(chores.open_files)) == []
+
+
+@pytest.mark.anyio
+async def test_nothing_a_worker_holds_can_reach_the_disk(shared: PicturePool) -> None:
+    with pytest.raises(OSError, match="File too large"):
+        await asyncio.wrap_future(shared.schedule(chores.write_a_file))
+    assert await asyncio.wrap_future(shared.schedule(chores.core_size)) == 0
+
+
+@pytest.mark.anyio
+async def test_a_greedy_task_runs_out_of_memory_and_its_worker_lives_on(own: PicturePool) -> None:
+    before = own.pids
+    with pytest.raises(MemoryError):
+        await asyncio.wrap_future(own.schedule(chores.eat, (1100,)))
+    assert own.pids == before
+    assert await asyncio.wrap_future(own.schedule(chores.eat, (500,))) == 500 * chores.MEGABYTE
+
+
+@pytest.mark.anyio
+async def test_a_task_that_takes_too_long_is_ended_and_the_next_one_works(own: PicturePool) -> None:
+    before = set(own.pids)
+    start = time.monotonic()
+    spinning = [asyncio.wrap_future(own.schedule(chores.spin, timeout=0.3)) for _ in range(2)]
+    assert [type(error) for error in await asyncio.gather(*spinning, return_exceptions=True)] == [TimeoutError] * 2
+    assert time.monotonic() - start < 5
+    assert [await gone(pid) for pid in before] == [True, True]
+    assert await asyncio.wrap_future(own.schedule(math.sqrt, (4.0,))) == 2.0
+
+
+@pytest.mark.anyio
+async def test_waiting_for_a_worker_does_not_count_as_time(own: PicturePool) -> None:
+    naps = [asyncio.wrap_future(own.schedule(chores.nap, (0.4,), 1.0)) for _ in range(8)]
+    assert len(set(await asyncio.gather(*naps))) == 2
+
+
+@pytest.mark.anyio
+async def test_a_cancelled_task_leaves_its_worker_at_once(own: PicturePool) -> None:
+    before = set(own.pids)
+    spinning = [asyncio.wrap_future(own.schedule(chores.spin)) for _ in range(2)]
+    waiting = asyncio.wrap_future(own.schedule(chores.spin))
+    await asyncio.sleep(0.1)
+    for future in (*spinning, waiting):
+        future.cancel()
+    assert await asyncio.wrap_future(own.schedule(math.sqrt, (4.0,))) == 2.0
+    assert [await gone(pid) for pid in before] == [True, True]
+
+
+@pytest.mark.anyio
+async def test_when_a_worker_is_killed_only_its_task_fails(own: PicturePool) -> None:
+    naps = [asyncio.wrap_future(own.schedule(chores.nap, (0.5,))) for _ in range(6)]
+    await asyncio.sleep(0.2)
+    victim, bystander = own.pids
+    os.kill(victim, signal.SIGKILL)
+    ends = await asyncio.gather(*naps, return_exceptions=True)
+    assert [type(end) for end in ends if isinstance(end, BaseException)] == [WorkerDied]
+    assert bystander in ends
+    assert victim not in ends
+
+
+@pytest.mark.anyio
+async def test_workers_killed_while_idle_are_not_missed(own: PicturePool) -> None:
+    for pid in own.pids:
+        os.kill(pid, signal.SIGKILL)
+        assert await gone(pid)
+    roots = [asyncio.wrap_future(own.schedule(math.sqrt, (4.0,))) for _ in range(4)]
+    assert await asyncio.gather(*roots) == [2.0] * 4
+
+
+@pytest.mark.anyio
+async def test_kills_at_any_moment_never_wedge_the_pool(own: PicturePool) -> None:
+    """Twenty megabytes there and back, so that most kills fall into a transfer."""
+    load, ends = bytes(20 * chores.MEGABYTE), []
+    for number in range(12):
+        carried = [asyncio.wrap_future(own.schedule(bytes, (load,), 10.0)) for _ in range(2)]
+        await asyncio.sleep(0.004 * number)
+        os.kill(own.pids[number % 2], signal.SIGKILL)
+        ends += [type(end) for end in await asyncio.gather(*carried, return_exceptions=True)]
+    assert set(ends) <= {bytes, WorkerDied}
+    assert await asyncio.wrap_future(own.schedule(math.sqrt, (4.0,))) == 2.0
+
+
+@pytest.mark.anyio
+async def test_a_worker_is_replaced_after_its_share_of_tasks() -> None:
+    pool = picture_pool(1, tasks_each=3)
+    try:
+        pids = [await asyncio.wrap_future(pool.schedule(os.getpid)) for _ in range(7)]
+    finally:
+        await asyncio.to_thread(pool.stop)
+    assert [pids.count(pid) for pid in dict.fromkeys(pids)] == [3, 3, 1]
+
+
+@pytest.mark.anyio
+async def test_stopping_ends_every_process_and_answers_everyone(own: PicturePool) -> None:
+    pids = own.pids
+    spinning = [asyncio.wrap_future(own.schedule(chores.spin)) for _ in range(5)]
+    await asyncio.to_thread(own.stop)
+    assert [type(end) for end in await asyncio.gather(*spinning, return_exceptions=True)] == [PoolStopped] * 5
+    assert [await gone(pid, within=0.5) for pid in pids] == [True, True]
+    with pytest.raises(PoolStopped):
+        own.schedule(os.getpid)
+
+
+@pytest.mark.anyio
+async def test_a_pool_that_cannot_start_says_so() -> None:
+    pool = picture_pool(1, memory_mb=1)
+    try:
+        with pytest.raises(WorkerDied):
+            await warm(pool)
+        with pytest.raises(WorkerDied):
+            await asyncio.wrap_future(pool.schedule(os.getpid))
+    finally:
+        await asyncio.to_thread(pool.stop)
+
+
+def program(*words: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "tests.chores", *words]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+
+
+@pytest.mark.anyio
+async def test_killing_the_service_leaves_no_worker_behind() -> None:
+    with program("workers") as service:
+        assert service.stdout is not None
+        pids = [int(pid) for pid in service.stdout.readline().split()]
+        service.kill()
+    assert len(pids) == 2
+    assert [await gone(pid) for pid in pids] == [True, True]
+
+
+@pytest.mark.anyio
+async def test_ctrl_c_lets_the_work_under_way_finish(shared: PicturePool) -> None:
+    assert await asyncio.wrap_future(shared.schedule(chores.ignored_signals)) == (True, True)
+    with program("ctrl-c") as service:
+        assert service.stdout is not None
+        (worker,) = (int(pid) for pid in service.stdout.readline().split())
+        os.killpg(service.pid, signal.SIGINT)
+        for ending in (signal.SIGINT, signal.SIGTERM):
+            os.kill(worker, ending)
+        assert service.stdout.readline() == "finished\n"
+    assert await gone(worker)

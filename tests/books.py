@@ -7,12 +7,14 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import pytest
+from tests.ledger_audit import NUMBERS, Audit, Snapshot, as_of
+from tests.ledger_driver import DomainDriver
+
 from domain.commands import AdjustDown, Capture, Close, Command, Expire, Grant, PlaceHold, Recorded, Release, Reverse, Sweep
 from domain.credits import Hold
 from domain.errors import DomainError
 from domain.ledger import CommandId, HoldId, Lot, LotId, LotSource
-from tests.ledger_audit import NUMBERS, Audit, Snapshot, as_of
-from tests.ledger_driver import DomainDriver
 
 MICROSECOND = timedelta(microseconds=1)
 
@@ -96,12 +98,9 @@ class Books:
     def refuses(self, error: type[DomainError], step: Callable[..., Recorded], *arguments: object, **terms: object) -> None:
         """The step is refused with just this error, and the refusal leaves no trace."""
         before = repr(self.state)
-        try:
+        with pytest.raises(Refused) as refused:
             step(*arguments, **terms)
-        except Refused as refused:
-            assert refused.args == (error,)
-        else:
-            raise AssertionError(f"{error.__name__} was expected")
+        assert refused.value.args == (error,)
         assert repr(self.state) == before
 
     # The time

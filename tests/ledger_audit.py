@@ -1,6 +1,6 @@
 """What must be true of a wallet after every command (RULES §4, 1–8), read from its rows alone.
 
-The audit replays each new transfer by its own copy of the posting table, so it costs by the line and not by the length of the history.
+The audit replays each new transfer by its own copy of the posting table, so its cost does not grow with the history.
 It shares no code with `domain`: the table of moves and the equations are written out again from the law.
 """
 

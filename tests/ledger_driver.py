@@ -1,4 +1,4 @@
-"""How a history of commands reaches a store of wallets, whichever it is; and the smallest such store, around the domain itself."""
+"""How a history of commands reaches a store of wallets, whichever it is; and the smallest such store, the domain itself."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -6,11 +6,12 @@ from operator import attrgetter
 from typing import Protocol
 from uuid import UUID
 
+from tests.ledger_audit import Snapshot
+
 from domain.commands import Command, Grant, Recorded
 from domain.credits import Allocation, Hold, Wallet
 from domain.errors import DomainError
 from domain.ledger import CommandId, LedgerAccount, Lot, LotId, LotSource, WalletId
-from tests.ledger_audit import Snapshot
 
 Answer = Recorded | type[DomainError]
 
@@ -29,7 +30,7 @@ class Driver(Protocol):
         """All rows of the wallet: every lot, hold, transfer and reversal it ever had."""
 
     def advance(self, seconds: float) -> None:
-        """Move the clock the store reads, exactly to the microsecond if it stands still otherwise. Negative is a clock set back."""
+        """Move the clock the store reads, to the microsecond if it stands still otherwise. Negative: it is set back."""
 
     def now(self) -> datetime: ...
 
@@ -45,7 +46,7 @@ _WALLET = ("available", "held", "debt", "version", "last_at", "closed_at", "open
 class DomainDriver:
     """A store in a dictionary: loads a copy for each command and keeps of it only what the wallet says it touched.
 
-    `frugal` loads the fewest lots that `Wallet` and `Command.about` allow, as a store with an index over open lots does; else all.
+    `frugal` loads the fewest lots that `Wallet` and `Command.about` allow, as a store with an index on open lots does; else all.
     """
 
     salt = 0
@@ -65,7 +66,8 @@ class DomainDriver:
             recorded = loaded.apply(command, self._now)
         except DomainError as refusal:
             lapsed = all(line.credit is LedgerAccount.EXPIRED for line in loaded.transfers)
-            assert lapsed and not loaded.reversals, "refused after it had begun"
+            assert lapsed, "refused after it had begun"
+            assert not loaded.reversals, "refused after it had begun"
             return type(refusal)
         self._keep(wallet, loaded, command)
         self._recorded.setdefault(recorded.id, recorded)

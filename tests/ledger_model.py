@@ -1,11 +1,11 @@
 """A second opinion on the books: RULES §1 played with single credits on a table, sharing no code with `domain`.
 
-Each credit of a lot is a word that says where it lies. Nothing is added up and kept: `available`, `held` and `debt` are counted when
-asked, `owed` is E3. There is no version, line or transfer here; those are checked by `ledger_audit`. The model is told the instant the
-store decided at, so it also serves a store whose clock runs.
+Each credit of a lot is a word that says where it lies. Nothing is added up and kept: `available`, `held` and `debt` are
+counted when asked, `owed` is E3. There is no version, line or transfer here: `ledger_audit` checks those. The model is told
+the instant the store decided at, so it also serves a store whose clock runs.
 
-It agrees with the domain on every number of every lot, lapsed ones included, because the law fixes each order (draw, undo, collect)
-and only `Reverse` can lower what is owed; so the law's one pass over the lots and the model's four loops end in the same place.
+It agrees with the domain on every number of every lot, lapsed ones included, because the law fixes each order (draw, undo,
+collect) and only `Reverse` can lower what is owed: so the law's one pass over the lots and the model's loops end alike.
 """
 
 from dataclasses import dataclass, field
@@ -202,7 +202,7 @@ class ModelWallet:
                 pass
 
     def _undo_one_repayment(self, now: datetime) -> None:
-        """Live lots before lapsed ones, the latest expiry first. The law leaves ties open; the highest id gives, as in the domain."""
+        """Live lots before lapsed ones, the latest expiry first. The law leaves ties open; here and in the domain the highest id gives."""
         payers = [lot for lot in self.lots if "repaid" in lot.credits]
         latest = max(payers, key=lambda lot: (not lot.lapsed(now), lot.expires_at or _FAR, lot.expires_at is None, lot.id))
         latest.move_one("repaid", "remaining")

@@ -12,14 +12,28 @@ from tests.ledger_history import SOURCES, History
 
 Step = tuple[str, tuple[object, ...]]
 
-_KINDS = ("grant", "hold", "capture", "release", "expire", "reverse", "adjust_down", "sweep", "close", "repeat", "again", "wait", "due")
+_KINDS = (
+    "grant",
+    "hold",
+    "capture",
+    "release",
+    "expire",
+    "reverse",
+    "adjust_down",
+    "sweep",
+    "close",
+    "repeat",
+    "again",
+    "wait",
+    "due",
+)
 _WEIGHTS = (12, 20, 20, 6, 4, 22, 3, 1, 0.1, 5, 1.5, 3, 5)
 _STEPS = 60
 """Commands and waits in one history: long enough for three generations of lots, short enough for the wallets to stay small."""
 
 
 def soak_ledger(seed: int, deadline: float, driver_factory: Callable[[], Driver] = DomainDriver) -> dict[str, int]:
-    """Run histories until `time.monotonic()` reaches `deadline`; what was done. AssertionError with seed and history on a violation."""
+    """Run histories until `time.monotonic()` reaches `deadline`. AssertionError, with seed and history, on a violation."""
     commands = histories = 0
     while time.monotonic() < deadline:
         steps = history_of(seed, histories)
@@ -34,7 +48,9 @@ def soak_ledger(seed: int, deadline: float, driver_factory: Callable[[], Driver]
 def history_of(seed: int, number: int) -> list[Step]:
     """The `number`-th history of a seed, always the same."""
     dice = random.Random(f"{seed}:{number}")
-    weights = [weight * dice.choice((0.2, 1.0, 1.0, 3.0)) for weight in _WEIGHTS]  # each history leans another way: so it gets further
+    weights = [
+        weight * dice.choice((0.2, 1.0, 1.0, 3.0)) for weight in _WEIGHTS
+    ]  # each history leans another way: so it gets further
     amounts = dice.choice(((10, 10, 12), (1, 2, 3), (10, 3, 1)))
     first = [_step(dice, "grant", (12,)) for _ in range(2)]
     return first + [_step(dice, kind, amounts) for kind in dice.choices(_KINDS, weights, k=_STEPS)]
@@ -50,7 +66,12 @@ def _step(dice: random.Random, kind: str, amounts: tuple[int, ...]) -> Step:
             terms = (dice.choice((10, 10, 20)), lifetime, dice.randrange(len(SOURCES)), reversal, dice.randrange(3))
             return "grant", (wallet, dice.choice((*amounts, dice.randint(0, 12))), *terms)
         case "hold":
-            return "hold", (wallet, dice.choice((1, 3, 5, 10, 10, dice.randint(0, 11))), dice.choice((10.0, 30.0)), dice.choice((3, 3, 3, 1)))
+            return "hold", (
+                wallet,
+                dice.choice((1, 3, 5, 10, 10, dice.randint(0, 11))),
+                dice.choice((10.0, 30.0)),
+                dice.choice((3, 3, 3, 1)),
+            )
         case "capture":
             return "capture", (wallet, which, dice.choice((1, 5, 10, 10, dice.randint(0, 11))))
         case "adjust_down":

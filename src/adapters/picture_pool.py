@@ -96,50 +96,45 @@ class PicturePool:
             thread.join()
 
     def _attend(self, seat: int, first: "Future[None]") -> None:
-        """One thread's life: keep one worker, hand it one task after the other."""
+        """One thread's life: keep one worker ready, hand it one task after the other."""
         first.set_running_or_notify_cancel()
-        try:
-            worker: _Worker | None = self._hire(seat)
+        worker = self._hire(seat)
+        if worker is not None:
             first.set_result(None)
-        except WorkerDied as died:
-            worker = None
-            first.set_exception(died)
+        else:
+            first.set_exception(WorkerDied("a picture worker did not start"))
         while (task := self._tasks.get()) is not None:
-            if worker is None or worker.gone or worker.done >= self._tasks_each:
-                worker = self._replace(seat, worker, task)
-            if worker is not None and not self._carry_out(worker, task):
-                worker.end()
+            if worker is None or worker.gone:  # killed while idle
+                worker = self._replace(seat, worker)
+            if worker is None:
+                self._settle(task, error=PoolStopped() if self._stopped else WorkerDied("a picture worker did not start"))
+            elif not self._carry_out(worker, task) or worker.done >= self._tasks_each:
+                worker = self._replace(seat, worker)
+        self._replace(seat, worker)
+
+    def _replace(self, seat: int, worker: "_Worker | None") -> "_Worker | None":
         if worker is not None:
             worker.end()
+            self._working.pop(seat, None)
+        return None if self._stopped else self._hire(seat)
 
-    def _hire(self, seat: int) -> "_Worker":
+    def _hire(self, seat: int) -> "_Worker | None":
+        """A worker that is ready, or None if none can be had; then the next task asks again."""
         try:
             worker = _Worker(self._memory_mb)
-        except OSError as error:
-            raise WorkerDied(f"no process could be started: {error}") from error
+        except OSError:
+            return None
         with self._lock:
             self._working[seat] = worker
             if self._stopped:
                 worker.kill()
         try:
             worker.hear(START_SECONDS)
-        except (WorkerDied, TimeoutError) as error:
+        except (WorkerDied, TimeoutError):
             worker.end()
-            raise WorkerDied("a worker did not start") from error
+            self._working.pop(seat, None)
+            return None
         return worker
-
-    def _replace(self, seat: int, worker: "_Worker | None", task: _Task) -> "_Worker | None":
-        """A fresh worker, or None when there is no need for one or none can be had; then the task has its answer."""
-        if worker is not None:
-            worker.end()
-        if self._stopped or task.answer.cancelled():
-            self._settle(task, error=PoolStopped())
-            return None
-        try:
-            return self._hire(seat)
-        except WorkerDied as died:
-            self._settle(task, error=died)
-            return None
 
     def _carry_out(self, worker: "_Worker", task: _Task) -> bool:
         """Give the task its answer; False if the worker cannot be used again."""

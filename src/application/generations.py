@@ -245,7 +245,6 @@ class SweepObjects:
     Runs for ever: a put that comes late is found by the next sweep.
     """
 
-    store: Store
     storage: ObjectStorage
     queries: Queries
     batch: int = 500

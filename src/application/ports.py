@@ -306,3 +306,7 @@ class Signer(Protocol):
     def verify(self, kid: str, message: bytes, mac: bytes) -> bool:
         """Whether `mac` is what the key of that name makes of `message`; an unknown name is no error. In constant time."""
         ...
+
+
+class CursorSigner(Signer, Protocol):
+    """Signs the cursors of lists."""

@@ -41,7 +41,8 @@ class Command:
 
     @property
     def kind(self) -> str:
-        return type(self).__name__.lower()
+        """The word of the statement: `hold` for a PlaceHold, `adjust` for an AdjustDown, else the class's own name."""
+        return {"PlaceHold": "hold", "AdjustDown": "adjust"}.get(type(self).__name__, type(self).__name__.lower())
 
     @property
     def fingerprint(self) -> str:

@@ -1,7 +1,8 @@
 """The stores that must keep the same promises, and how a test reaches each of them.
 
-**A new store joins here**: write an async context manager that yields a StoreHarness over an *empty* store, and put it into HARNESSES
-under its name. Every test with the fixture `harness` then runs on it too. Ten transactions must be able to stand open at once.
+**A new store joins here**: write an async context manager that yields a StoreHarness over an *empty* store, and put it into
+HARNESSES under its name. Every test with the fixture `harness` then runs on it too. Ten transactions must be able to be
+open at once.
 """
 
 from collections.abc import AsyncIterator, Callable

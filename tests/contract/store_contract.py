@@ -13,7 +13,7 @@ from application.ports import Store, Transaction
 from application.queries import Queries, TransferFilter, TransferRow
 from domain.accounts import Account, AccountId, ApiKey, Caller, KeyId, Mode, Role, all_scopes
 from domain.attempts import Timing
-from domain.commands import Command, Grant, PlaceHold, Recorded, command_id
+from domain.commands import About, Capture, Command, Expire, Grant, PlaceHold, Recorded, Release, Sweep, command_id
 from domain.errors import DomainError
 from domain.generations import Generation, GenerationId, Lease
 from domain.ledger import HoldId, LotId, LotSource, WalletId
@@ -31,6 +31,8 @@ TIMING = Timing(
 T = TypeVar("T")
 # Ids of version 7, rising even within a millisecond: later things have larger ids.
 _ids = itertools.count((time.time_ns() // 1_000_000) << 80 | 7 << 76 | 2 << 62 | (uuid4().int & 0xFFFFFFFF) << 24)
+
+NOTHING = About(command_id("look", "nothing"), every_lot=True)
 
 
 def new_id() -> UUID:
@@ -70,6 +72,22 @@ def a_hold(amount: int, hold: HoldId | None = None, *, expires_at: datetime | No
     hold = hold or HoldId(new_id())
     expires_at = expires_at or datetime(2100, 1, 1, tzinfo=UTC)
     return PlaceHold(id=command_id("hold", hold), hold_id=hold, amount=amount, expires_at=expires_at, open_limit=open_limit)
+
+
+def capture(hold: HoldId, amount: int) -> Capture:
+    return Capture(id=command_id("capture", hold), hold_id=hold, amount=amount)
+
+
+def release(hold: HoldId) -> Release:
+    return Release(id=command_id("release", hold), hold_id=hold)
+
+
+def expire(hold: HoldId) -> Expire:
+    return Expire(id=command_id("expire", hold), hold_id=hold)
+
+
+def sweep() -> Sweep:
+    return Sweep(id=command_id("sweep", new_id()))
 
 
 async def say(store: Store, wallet: WalletId, command: Command) -> Recorded:

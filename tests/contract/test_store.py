@@ -1,57 +1,48 @@
-"""What the store promises about transactions and wallets, on every store: see `harnesses` for how another one joins."""
+"""What the store promises about transactions and callers' keys, on every store: see `harnesses` for how another one joins."""
 
 import asyncio
-import random
+from collections.abc import Awaitable, Callable
 
 import pytest
 from tests.contract.harnesses import StoreHarness, anyio_backend, each_store
 from tests.contract.store_contract import (
+    NOTHING,
     a_generation,
-    a_grant,
     a_hold,
+    capture,
     customer,
     new_id,
     now,
     numbers,
     place,
-    said,
     say,
-    soon,
     statement,
-    waits,
 )
 
 from application.credits import tell
-from application.ports import IdempotencyKey, Remembered, Store
+from application.ports import IdempotencyKey, Remembered, Store, Transaction
 from domain.accounts import Caller, Mode
-from domain.commands import About, AdjustDown, Capture, Close, Command, Expire, Recorded, Release, Reverse, Sweep, command_id
-from domain.errors import CommandConflict, HoldNotDue, NotFound
-from domain.ledger import HoldId, LotId, LotSource, WalletId
+from domain.commands import About, command_id
+from domain.errors import NotFound
 
 pytestmark = pytest.mark.anyio
 __all__ = ["anyio_backend", "each_store"]
 
-NOTHING = About(command_id("look", "nothing"), every_lot=True)
-
-
-def capture(hold: HoldId, amount: int) -> Capture:
-    return Capture(id=command_id("capture", hold), hold_id=hold, amount=amount)
-
-
-def release(hold: HoldId) -> Release:
-    return Release(id=command_id("release", hold), hold_id=hold)
-
-
-def expire(hold: HoldId) -> Expire:
-    return Expire(id=command_id("expire", hold), hold_id=hold)
-
-
-def sweep() -> Sweep:
-    return Sweep(id=command_id("sweep", new_id()))
-
 
 class Interrupted(Exception):
     """Stands for anything that goes wrong inside a transaction."""
+
+
+async def interrupted(store: Store, work: Callable[[Transaction], Awaitable[None]]) -> None:
+    """Do the work in a transaction that fails at its end."""
+
+    async def fail() -> None:
+        async with store.transaction() as tx:
+            await work(tx)
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        await fail()
 
 
 async def test_a_clean_end_commits_everything_at_once(harness: StoreHarness) -> None:
@@ -70,13 +61,14 @@ async def test_an_exception_undoes_everything(harness: StoreHarness) -> None:
     caller = await customer(harness.store, 10)
     key = IdempotencyKey(caller.account_id, caller.mode, "generations", "once")
     before = await statement(harness.queries, caller.wallet_id)
-    with pytest.raises(Interrupted):
-        async with harness.store.transaction() as tx:
-            generation = a_generation(caller, await tx.now())
-            await place(tx, generation)
-            tx.remember(key, Remembered("f", generation.id))
-            tx.wakeups.wake()
-            raise Interrupted
+    generation = a_generation(caller, await now(harness.store))
+
+    async def do_all(tx: Transaction) -> None:
+        await place(tx, generation)
+        tx.remember(key, Remembered("f", generation.id))
+        tx.wakeups.wake()
+
+    await interrupted(harness.store, do_all)
     assert await statement(harness.queries, caller.wallet_id) == before
     async with harness.store.transaction() as tx:
         assert (await tx.wallets.open(caller.wallet_id, NOTHING, key)).remembered is None
@@ -88,10 +80,11 @@ async def test_an_exception_undoes_everything(harness: StoreHarness) -> None:
 
 async def test_a_rollback_leaves_no_gap_in_the_versions(harness: StoreHarness) -> None:
     caller = await customer(harness.store, 10)
-    with pytest.raises(Interrupted):
-        async with harness.store.transaction() as tx:
-            await tell(tx, caller.wallet_id, a_hold(4))
-            raise Interrupted
+
+    async def hold(tx: Transaction) -> None:
+        await tell(tx, caller.wallet_id, a_hold(4))
+
+    await interrupted(harness.store, hold)
     await say(harness.store, caller.wallet_id, a_hold(3))
     assert [line.version for line in await statement(harness.queries, caller.wallet_id)] == [1, 2]
 
@@ -114,232 +107,6 @@ async def test_a_wallet_saved_is_seen_by_a_later_open_of_the_same_transaction(ha
         opened = await tx.wallets.open(caller.wallet_id, NOTHING)
         assert (opened.wallet.available, opened.wallet.held, opened.wallet.version) == (6, 0, 3)
     assert await numbers(harness.queries, caller.wallet_id) == (6, 0, 0)
-
-
-async def test_a_missing_wallet_is_not_found(harness: StoreHarness) -> None:
-    with pytest.raises(NotFound):
-        await say(harness.store, WalletId(new_id()), sweep())
-
-
-async def test_making_a_wallet_again_changes_nothing(harness: StoreHarness) -> None:
-    caller = await customer(harness.store, 10)
-    async with harness.store.transaction() as tx:
-        await tx.wallets.create(caller.wallet_id, caller.account_id, caller.mode)
-        await tx.wallets.create(WalletId(new_id()), caller.account_id, caller.mode)
-    assert await harness.queries.wallet(caller.account_id, caller.mode) == caller.wallet_id
-    assert await numbers(harness.queries, caller.wallet_id) == (10, 0, 0)
-
-
-async def test_a_wallet_opened_by_one_waits_for_the_other(harness: StoreHarness) -> None:
-    caller = await customer(harness.store, 10)
-    async with harness.store.transaction() as tx:
-        await tell(tx, caller.wallet_id, a_hold(4))
-        other = soon(say(harness.store, caller.wallet_id, a_hold(5)))
-        await waits(other)
-    await other
-    assert await numbers(harness.queries, caller.wallet_id) == (1, 9, 0)
-
-
-async def test_two_wallets_do_not_wait_for_each_other(harness: StoreHarness) -> None:
-    one, two = await customer(harness.store, 10), await customer(harness.store, 10)
-    async with harness.store.transaction() as tx:
-        await tell(tx, one.wallet_id, a_hold(4))
-        await say(harness.store, two.wallet_id, a_hold(4))
-
-
-async def test_two_holds_at_once_cannot_spend_the_same_credits(harness: StoreHarness) -> None:
-    caller = await customer(harness.store, 10)
-    results = await asyncio.gather(*(said(harness.store, caller.wallet_id, a_hold(4)) for _ in range(5)))
-    assert sorted(isinstance(result, Recorded) for result in results) == [False] * 3 + [True] * 2
-    assert {result for result in results if isinstance(result, str)} == {"insufficient-credits"}
-    assert await numbers(harness.queries, caller.wallet_id) == (2, 8, 0)
-
-
-async def test_no_more_holds_are_open_at_once_than_allowed(harness: StoreHarness) -> None:
-    caller = await customer(harness.store, 10)
-    results = await asyncio.gather(*(said(harness.store, caller.wallet_id, a_hold(1, open_limit=2)) for _ in range(4)))
-    assert [result for result in results if isinstance(result, str)] == ["too-many-open"] * 2
-
-
-async def test_the_one_begun_first_may_lock_second_and_times_still_rise(harness: StoreHarness) -> None:
-    caller = await customer(harness.store, 10)
-    async with harness.store.transaction() as early:
-        await early.now()
-        await harness.advance(2)
-        await say(harness.store, caller.wallet_id, a_hold(1))
-        await tell(early, caller.wallet_id, a_hold(2))
-    lines = await statement(harness.queries, caller.wallet_id)
-    assert [(line.version, line.amount) for line in lines] == [(1, 10), (2, 1), (3, 2)]
-    assert [line.at for line in lines] == sorted(line.at for line in lines)
-
-
-async def test_a_grant_that_commits_between_begin_and_lock_is_seen(harness: StoreHarness) -> None:
-    caller = await customer(harness.store)
-    async with harness.store.transaction() as early:
-        await early.now()
-        await say(harness.store, caller.wallet_id, a_grant(10))
-        await tell(early, caller.wallet_id, a_hold(10))
-    assert await numbers(harness.queries, caller.wallet_id) == (0, 10, 0)
-
-
-async def test_a_lot_granted_while_another_waits_for_the_lock_is_seen_whole(harness: StoreHarness) -> None:
-    caller = await customer(harness.store, 10)
-    async with harness.store.transaction() as tx:
-        await tell(tx, caller.wallet_id, a_hold(8))
-        await tell(tx, caller.wallet_id, a_grant(5))
-        waiting = soon(say(harness.store, caller.wallet_id, a_hold(7)))
-        await waits(waiting)
-    await waiting
-    assert await numbers(harness.queries, caller.wallet_id) == (0, 15, 0)
-
-
-async def test_the_clock_is_read_after_the_lock(harness: StoreHarness) -> None:
-    """Credits that lapse while a hold waits for the wallet are not held."""
-    caller = await customer(harness.store)
-    async with harness.store.transaction() as tx:
-        at = await tx.now()
-        await tell(tx, caller.wallet_id, a_grant(10, expires_at=at.replace(year=at.year + 1)))
-        waiting = soon(said(harness.store, caller.wallet_id, a_hold(10)))
-        await waits(waiting)
-        await harness.advance(2 * 366 * 24 * 3600)
-        late = await tx.now()
-    if isinstance(result := await waiting, Recorded):
-        assert result.at < late, "the lapse was not seen"
-        pytest.fail("the hold took credits that had lapsed")
-    assert result == "insufficient-credits"
-
-
-async def test_one_command_said_by_many_at_once_has_one_effect(harness: StoreHarness) -> None:
-    caller = await customer(harness.store, 10)
-    grant, hold = a_grant(5), a_hold(4)
-    for command, left in ((grant, (15, 0, 0)), (hold, (11, 4, 0)), (capture(hold.hold_id, 3), (12, 0, 0))):
-        results = await asyncio.gather(*(say(harness.store, caller.wallet_id, command) for _ in range(4)))
-        assert len(set(results)) == 1
-        assert await numbers(harness.queries, caller.wallet_id) == left
-
-
-async def test_a_fact_is_granted_once(harness: StoreHarness) -> None:
-    caller = await customer(harness.store)
-    first = a_grant(10, "invoice line 7", source=LotSource.PACK)
-    again = a_grant(10, "invoice line 7", source=LotSource.PACK)
-    other = type(first)(
-        id=command_id("grant", new_id()), lot_id=LotId(new_id()), amount=10, source=LotSource.PACK, source_ref="invoice line 7"
-    )
-    await say(harness.store, caller.wallet_id, first)
-    await say(harness.store, caller.wallet_id, again)
-    assert await said(harness.store, caller.wallet_id, other) == "already-granted"
-    assert await numbers(harness.queries, caller.wallet_id) == (10, 0, 0)
-
-
-async def test_capture_release_and_expiry_of_one_hold_have_one_winner(harness: StoreHarness) -> None:
-    dice = random.Random(9)
-    caller = await customer(harness.store, 400)
-    at = await now(harness.store)
-    won: set[str] = set()
-    spent = 0
-    for _ in range(40):
-        hold = a_hold(5, expires_at=at)
-        await say(harness.store, caller.wallet_id, hold)
-        commands: list[Command] = [capture(hold.hold_id, 2), release(hold.hold_id), expire(hold.hold_id)]
-        dice.shuffle(commands)
-        results = await asyncio.gather(*(_after_a_while(harness.store, caller, c, dice.randrange(3)) for c in commands))
-        [winner] = [result for result in results if isinstance(result, Recorded)]
-        assert [result for result in results if isinstance(result, str)] == ["hold-resolved"] * 2
-        won.add(winner.kind)
-        spent += 2 if winner.kind == "capture" else 0
-        assert await numbers(harness.queries, caller.wallet_id) == (400 - spent, 0, 0)
-    assert won == {"capture", "release", "expire"}
-
-
-async def _after_a_while(store: Store, caller: Caller, command: Command, turns: int) -> Recorded | str:
-    for _ in range(turns):
-        await asyncio.sleep(0)
-    return await said(store, caller.wallet_id, command)
-
-
-async def test_every_command_repeated_later_answers_its_first_result(harness: StoreHarness) -> None:
-    caller = await customer(harness.store)
-    hold, gone = a_hold(6), a_hold(2)
-    lot = a_grant(10, expires_at=(await now(harness.store)).replace(year=2200))
-    commands: list[Command] = [
-        lot,
-        hold,
-        capture(hold.hold_id, 5),
-        gone,
-        release(gone.hold_id),
-        Reverse(id=command_id("reverse", new_id()), lot_id=lot.lot_id, reversal=7),
-        a_grant(4),
-        sweep(),
-        Close(id=command_id("close", caller.wallet_id)),
-    ]
-    first = [await say(harness.store, caller.wallet_id, command) for command in commands]
-    lines = await statement(harness.queries, caller.wallet_id)
-    await harness.advance(3600)
-    assert [await say(harness.store, caller.wallet_id, command) for command in commands] == first
-    assert await statement(harness.queries, caller.wallet_id) == lines
-
-
-async def test_a_command_id_used_for_something_else_is_a_conflict(harness: StoreHarness) -> None:
-    caller = await customer(harness.store, 10)
-    hold = a_hold(4)
-    await say(harness.store, caller.wallet_id, hold)
-    with pytest.raises(CommandConflict):
-        await say(harness.store, caller.wallet_id, a_hold(5, hold.hold_id))
-
-
-async def test_a_refused_command_may_succeed_later(harness: StoreHarness) -> None:
-    caller = await customer(harness.store, 10)
-    hold = a_hold(4, expires_at=(await now(harness.store)).replace(year=2150))
-    await say(harness.store, caller.wallet_id, hold)
-    with pytest.raises(HoldNotDue):
-        await say(harness.store, caller.wallet_id, expire(hold.hold_id))
-    await harness.advance(200 * 366 * 24 * 3600)
-    assert (await say(harness.store, caller.wallet_id, expire(hold.hold_id))).kind == "expire"
-
-
-async def test_every_number_of_a_wallet_comes_back_as_it_was_saved(harness: StoreHarness) -> None:
-    """Lots in every condition, a hold across two of them, debt paid and owed, and the wallet closed at last."""
-    caller = await customer(harness.store)
-    soon_over = (await now(harness.store)).replace(microsecond=123_456, year=2090)
-    first, second = a_grant(10, priority=1, expires_at=soon_over), a_grant(10, source=LotSource.PACK, priority=2)
-    staff, third = a_grant(5, priority=5), a_grant(9, priority=9)
-    spent, across = a_hold(6), a_hold(9, expires_at=soon_over)
-    commands: list[Command] = [
-        first,
-        second,
-        spent,
-        capture(spent.hold_id, 6),
-        across,
-        Reverse(id=command_id("reverse", new_id()), lot_id=first.lot_id, reversal=9),
-        third,
-        staff,
-        AdjustDown(id=command_id("adjust", new_id()), lot_id=staff.lot_id, amount=2),
-        capture(across.hold_id, 7),
-        a_grant(3, priority=3, expires_at=soon_over),
-        Reverse(id=command_id("reverse", new_id()), lot_id=second.lot_id, reversal=10),
-        Reverse(id=command_id("reverse", new_id()), lot_id=second.lot_id, reversal=4),
-        sweep(),
-        Close(id=command_id("close", caller.wallet_id)),
-    ]
-    seen: set[str] = set()
-    for command in commands:
-        async with harness.store.transaction() as tx:
-            opened = await tx.wallets.open(caller.wallet_id, command.about)
-            kept = (await tx.wallets.open(caller.wallet_id, NOTHING)).wallet
-            opened.wallet.apply(command, opened.now)
-            tx.wallets.save(opened.wallet)
-        about = About(command.id, hold=across.hold_id, every_lot=True)
-        async with harness.store.transaction() as tx:
-            again = (await tx.wallets.open(caller.wallet_id, about)).wallet
-        wanted = opened.wallet
-        names = ("id", "available", "held", "debt", "version", "last_at", "closed_at", "open_holds", "recorded")
-        assert [getattr(again, name) for name in names] == [getattr(wanted, name) for name in names]
-        assert again.lots == kept.lots | wanted.lots
-        assert again.holds.get(across.hold_id) == wanted.holds.get(across.hold_id, again.holds.get(across.hold_id))
-        assert not (again.transfers or again.touched or again.reversals or again.done)
-        seen |= {name for lot in again.lots.values() for name in lot.__slots__ if isinstance(name, str) and getattr(lot, name)}
-    assert seen >= {"expires_at", "remaining", "held", "consumed", "expired", "reversed", "repaid", "owed", "reversal"}
-    assert again.closed_at
 
 
 def request_key(caller: Caller, key: str = "mine", mode: Mode = Mode.LIVE, route: str = "generations") -> IdempotencyKey:

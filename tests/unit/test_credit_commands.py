@@ -2,6 +2,7 @@
 
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -38,7 +39,7 @@ _OTHER: dict[type, object] = {UUID: _id(99), int: 5, datetime: _NOW, LotSource: 
 
 def _everything(books: Books) -> list[Command]:
     """A history in which each kind of command takes effect once."""
-    grant, hold, capture, *_ = _SAID
+    grant, hold, *_ = _SAID
     assert isinstance(hold, PlaceHold)
     holds = [replace(hold, id=CommandId(_id(20 + n)), hold_id=HoldId(_id(30 + n)), amount=2) for n in range(3)]
     resolved: list[Command] = [
@@ -68,7 +69,8 @@ def test_every_command_repeated_at_any_later_time_answers_the_same_and_changes_n
 def test_each_thing_a_command_says_is_in_its_fingerprint_but_the_policy_of_the_moment(command: Command) -> None:
     for said in fields(command):
         value = getattr(command, said.name)
-        other = replace(command, **{said.name: _OTHER[type(value)]})
+        changed: dict[str, Any] = {said.name: _OTHER[type(value)]}
+        other = replace(command, **changed)
         assert (other.fingerprint == command.fingerprint) == (said.name == "open_limit"), said.name
 
 

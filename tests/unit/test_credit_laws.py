@@ -26,7 +26,12 @@ def _granted(lots: list[tuple[int, int, int | None]]) -> Books:
 
 
 @_property
-@given(lots=st.lists(_lot, min_size=4, max_size=4), spent=st.integers(0, 8), share=st.data(), wait=st.sampled_from([0, 10, 15, 20, 60]))
+@given(
+    lots=st.lists(_lot, min_size=4, max_size=4),
+    spent=st.integers(0, 8),
+    share=st.data(),
+    wait=st.sampled_from([0, 10, 15, 20, 60]),
+)
 def test_r3_holding_more_than_is_captured_leaves_the_same_lots(
     lots: list[tuple[int, int, int | None]], spent: int, share: st.DataObject, wait: int
 ) -> None:
@@ -56,8 +61,10 @@ _history = st.lists(
     ),
     max_size=12,
 )
-_eternal = st.lists(st.tuples(st.integers(1, 12), st.sampled_from([1, 2]), st.sampled_from([None, 10, 20])), min_size=4, max_size=4)
-"""No time passes in these histories, so no lot lapses: invariant 15 is stated for that case, and R13 says why it fails in others."""
+_eternal = st.lists(
+    st.tuples(st.integers(1, 12), st.sampled_from([1, 2]), st.sampled_from([None, 10, 20])), min_size=4, max_size=4
+)
+"""No time passes in these histories, so no lot lapses: invariant 15 is stated for that case, and R13 says why for no other."""
 
 
 def _do(books: Books, step: _Step) -> bool:
@@ -123,7 +130,9 @@ def test_15_two_commands_at_one_instant_give_the_same_totals_in_either_order(
 @pytest.mark.parametrize("wait", [0, 5, 10])
 @pytest.mark.parametrize("reversal", [0, 4, 10])
 @pytest.mark.parametrize("debt", [0, 3, 10])
-def test_r4_a_returned_credit_goes_to_its_reversal_then_to_debt_then_stays_or_expires(wait: int, reversal: int, debt: int) -> None:
+def test_r4_a_returned_credit_goes_to_its_reversal_then_to_debt_then_stays_or_expires(
+    wait: int, reversal: int, debt: int
+) -> None:
     books = Books()
     if debt:
         books.grant("A", debt, priority=1)

@@ -211,7 +211,9 @@ def test_a_generation_is_held_for_once(books: Books, state: str) -> None:
     books.refuses(errors.HoldExists, books.hold, "h", 1)
 
 
-@pytest.mark.parametrize(("how", "state", "captured"), [("capture", "captured", 1), ("release", "released", 0), ("expire", "expired", 0)])
+@pytest.mark.parametrize(
+    ("how", "state", "captured"), [("capture", "captured", 1), ("release", "released", 0), ("expire", "expired", 0)]
+)
 def test_an_open_hold_resolves_to_what_was_asked(books: Books, how: str, state: str, captured: int) -> None:
     due = books.later(hours=1)
     books.grant("A")

@@ -30,15 +30,7 @@ class MemoryStore(Store):
     async def transaction(self) -> AsyncIterator[Transaction]:
         rows = self.tables.draft()
         try:
-            yield MemoryTransaction(
-                MemoryWallets(rows, self.locks, self.clock),
-                MemoryGenerations(rows, self.locks, self.owners),
-                MemoryAssets(rows, self.locks),
-                MemoryAccounts(rows),
-                MemoryWakeups(rows, self.clock, self.numbers),
-                rows,
-                self.clock,
-            )
+            yield MemoryTransaction(self, rows)
             self.tables.commit(rows)
         finally:
             self.locks.release(rows)
@@ -201,23 +193,42 @@ class MemoryWakeups(Wakeups):
         return missing
 
 
-@dataclass(frozen=True, slots=True)
 class MemoryTransaction(Transaction):
-    wallets: MemoryWallets
-    generations: MemoryGenerations
-    assets: MemoryAssets
-    accounts: MemoryAccounts
-    wakeups: MemoryWakeups
-    rows: Tables
-    clock: Callable[[], datetime]
+    def __init__(self, store: MemoryStore, rows: Tables) -> None:
+        self._rows, self._clock = rows, store.clock
+        self._wallets = MemoryWallets(rows, store.locks, store.clock)
+        self._generations = MemoryGenerations(rows, store.locks, store.owners)
+        self._assets = MemoryAssets(rows, store.locks)
+        self._accounts = MemoryAccounts(rows)
+        self._wakeups = MemoryWakeups(rows, store.clock, store.numbers)
+
+    @property
+    def wallets(self) -> MemoryWallets:
+        return self._wallets
+
+    @property
+    def generations(self) -> MemoryGenerations:
+        return self._generations
+
+    @property
+    def assets(self) -> MemoryAssets:
+        return self._assets
+
+    @property
+    def accounts(self) -> MemoryAccounts:
+        return self._accounts
+
+    @property
+    def wakeups(self) -> MemoryWakeups:
+        return self._wakeups
 
     async def now(self) -> datetime:
-        return self.clock()
+        return self._clock()
 
     def remember(self, key: IdempotencyKey, remembered: Remembered) -> None:
-        self.rows.remembered[key.digest] = (remembered, self.clock())
+        self._rows.remembered[key.digest] = (remembered, self._clock())
 
     async def forget(self, before: datetime) -> int:
-        old = [digest for digest, kept in self.rows.remembered.items() if kept and kept[1] < before]
-        self.rows.remembered.update(dict.fromkeys(old))
+        old = [digest for digest, kept in self._rows.remembered.items() if kept and kept[1] < before]
+        self._rows.remembered.update(dict.fromkeys(old))
         return len(old)

@@ -39,7 +39,7 @@ class LotReversal:
     at: datetime
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Tables:
     """Rows are never changed in place: whoever changes one puts another in its place, and what is removed leaves None."""
 

@@ -102,7 +102,7 @@ def problem(
         said["detail"] = detail
     if instance := instance_of(scope):
         said["instance"] = instance
-    content = msgspec.json.encode({**(facts or {}), **said})
+    content = msgspec.json.encode({**said, **(facts or {}), **said})
     return Response(content, status_code=status, media_type=MEDIA_TYPE, headers=dict(headers or {}))
 
 

@@ -41,10 +41,10 @@ def brushwork(size: Extent, level: int, seed: int) -> Image.Image:
     """The traces of the brush as an L picture around 128: washes at every level, strokes and grain at the higher ones."""
     rng = fields.generator(seed)
     tiny = fields.small(size, 192)
-    wash: fields.Field = fields.noise(rng, tiny, 6.0) * np.float32(8.0) + fields.noise(rng, tiny, 15.0) * np.float32(6.0)
+    wash: fields.Field = fields.noise(rng, tiny, 6.0) * np.float32(6.0) + fields.noise(rng, tiny, 15.0) * np.float32(4.5)
     sheet = fields.mask(wash / np.float32(255) + np.float32(0.502), size)
     if level == 0:  # three flat papers instead of a wash
-        return sheet.point([128 + (-10 if value < 124 else 10 if value > 132 else 0) for value in range(256)])
+        return sheet.point([128 + (-9 if value < 125 else 9 if value > 131 else 0) for value in range(256)])
     sheet = ImageChops.add(sheet, _strokes(size, level, rng), 1.0, -128)
     if level == 4:
         tile = Image.fromarray(np.clip(rng.normal(128, 4.5, (256, 256)), 0, 255).astype(np.uint8))

@@ -73,8 +73,8 @@ PIGMENTS: Mapping[str, Pigment] = MappingProxyType(
         "magenta": Pigment(308, 0.80, 0.50),
         "fuchsia": Pigment(314, 0.85, 0.52),
         "pink": Pigment(338, 0.82, 0.70),
-        "black": Pigment(225, 0.10, 0.08),
-        "ebony": Pigment(30, 0.09, 0.09),
+        "black": Pigment(225, 0.05, 0.08),
+        "ebony": Pigment(30, 0.05, 0.09),
         "charcoal": Pigment(210, 0.07, 0.22),
         "white": Pigment(215, 0.10, 0.93),
         "ivory": Pigment(50, 0.11, 0.92),
@@ -149,11 +149,11 @@ def _neutral_palette(pigment: Pigment) -> Palette:
     )
 
 
-def inks(pigment: Pigment, behind: float, accent: Pigment, outline: RGB) -> Inks:
-    """The tones of a subject of this colour that stands out from a background of lightness `behind`."""
-    body = _apart(pigment.lightness, behind, 0.20)
-    if pigment.is_neutral:
-        body = _apart(pigment.lightness, behind, 0.14)
+def inks(pigment: Pigment, behind: float | None, accent: Pigment, outline: RGB) -> Inks:
+    """The tones of a subject of this colour, told apart from a background of lightness `behind` if one is given."""
+    body = pigment.lightness
+    if behind is not None:
+        body = _apart(body, behind, 0.14 if pigment.is_neutral else 0.20)
     lighter, darker = min(body + 0.20, 0.97), max(body - 0.16, 0.06)
     return Inks(
         body=pigment.at(body, 1.1),

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from PIL import Image, ImageChops, ImageFilter, ImageOps
 
 from adapters.image_models.brush import fields
+from adapters.image_models.brush.arrangement import Manner, pigment_of
 from adapters.image_models.brush.brief import Brief
-from adapters.image_models.brush.composition import Composition, Manner, pigment_of
+from adapters.image_models.brush.composition import Composition
 from adapters.image_models.brush.fields import Extent
 
 _FORMATS = ("PNG", "JPEG", "WEBP")

@@ -7,8 +7,9 @@ from typing import Protocol
 
 from PIL import Image
 
+from adapters.image_models.brush.arrangement import Manner
 from adapters.image_models.brush.brief import read
-from adapters.image_models.brush.composition import Composition, Manner
+from adapters.image_models.brush.composition import Composition
 from adapters.image_models.brush.framing import framed, opaque, unfinished
 from adapters.image_models.brush.retouch import Inpainting, repainted
 from domain.attempts import Picture

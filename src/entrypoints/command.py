@@ -1,0 +1,63 @@
+"""`gpt-image`: the service as a whole (`up`), its parts alone, and the operator's commands."""
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import click
+
+from entrypoints import logs
+from entrypoints.settings import Settings, SettingsInvalid
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """GPT Image 2: makes and edits pictures, and keeps the books."""
+
+
+def _settings(*, database: bool = True) -> Settings:
+    """Exit 2 with one line when a setting is wrong."""
+    try:
+        settings = Settings.read()
+    except SettingsInvalid as error:
+        raise click.UsageError(str(error)) from None
+    if database and not settings.database_url:
+        raise click.UsageError("DATABASE_URL is not set; `gpt-image up` brings a database of its own")
+    return settings
+
+
+def _run(process: str, act: Callable[[Settings], Coroutine[Any, Any, None]]) -> None:
+    settings = _settings()
+    logs.configure(process)
+    import uvloop  # noqa: PLC0415 - only the long-running parts pay for it
+
+    uvloop.run(act(settings))
+
+
+@main.command()
+def up() -> None:
+    """Run the whole service here: database, API, worker and painter, in one process tree."""
+    from entrypoints.up import Up  # noqa: PLC0415 - each command loads what it needs
+
+    sys.exit(Up(_settings(database=False)).run())
+
+
+@main.command()
+def api() -> None:
+    """Serve HTTP."""
+    from entrypoints.api import serve  # noqa: PLC0415
+
+    _run("api", serve)
+
+
+@main.command()
+def worker() -> None:
+    """Perform generations and keep house."""
+    from entrypoints.worker import work  # noqa: PLC0415
+
+    _run("worker", work)
+
+
+if __name__ == "__main__":
+    main()

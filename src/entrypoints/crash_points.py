@@ -1,0 +1,83 @@
+"""Crash points that nobody wrote into the code: every call of a port is named, and a process can be made to die at any of them.
+
+A recorded run lists the points; the kill matrix runs over that list, so a new call is covered by itself. A point is written
+`<Port>.<method>#k:before` or `…:after`, k counting the calls of that method in this process; a commit is `Store.commit`.
+"""
+
+import inspect
+import os
+import signal
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+Port = TypeVar("Port")
+
+_PARTS = {"wallets": "Wallets", "generations": "Generations", "assets": "Assets", "accounts": "Accounts", "wakeups": "Wakeups"}
+
+
+class CrashPoints:
+    """Writes each point to `record`, and kills this process, as kill -9 would, when it comes to `at`."""
+
+    def __init__(self, record: Path | None, at: str) -> None:
+        self._at = at
+        self._calls: Counter[str] = Counter()
+        self._record = os.open(record, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600) if record else None
+
+    @property
+    def wanted(self) -> bool:
+        return self._record is not None or bool(self._at)
+
+    def wrap(self, name: str, port: Port) -> Port:
+        """The same port, each of its asynchronous calls named. Left as it is when nothing is wanted."""
+        return _Named(self, name, port) if self.wanted else port  # type: ignore[return-value]  # it answers to every name of the port
+
+    def call(self, name: str) -> str:
+        self._calls[name] += 1
+        return f"{name}#{self._calls[name]}"
+
+    def reach(self, point: str) -> None:
+        if self._record is not None:
+            os.write(self._record, f"{os.getpid()} {point}\n".encode())
+        if point == self._at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+class _Named:
+    def __init__(self, points: CrashPoints, name: str, port: Any) -> None:
+        self._points = points
+        self._name = name
+        self._port = port
+
+    def __getattr__(self, method: str) -> Any:
+        found = getattr(self._port, method)
+        if method in _PARTS:
+            return _Named(self._points, _PARTS[method], found)
+        if method == "transaction":
+            return self._transaction
+        if inspect.iscoroutinefunction(found):
+            return self._asynchronous(f"{self._name}.{method}", found)
+        return found
+
+    def _asynchronous(self, name: str, method: Any) -> Any:
+        async def named(*args: Any, **kwargs: Any) -> Any:
+            call = self._points.call(name)
+            self._points.reach(f"{call}:before")
+            result = await method(*args, **kwargs)
+            self._points.reach(f"{call}:after")
+            return result
+
+        return named
+
+    def _transaction(self) -> AbstractAsyncContextManager[Any]:
+        @asynccontextmanager
+        async def named() -> AsyncIterator[Any]:
+            async with self._port.transaction() as tx:
+                yield _Named(self._points, "Transaction", tx)
+                call = self._points.call("Store.commit")
+                self._points.reach(f"{call}:before")
+            self._points.reach(f"{call}:after")
+
+        return named()

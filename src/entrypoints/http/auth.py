@@ -1,0 +1,125 @@
+"""Who may call: each route declares it, a route without a declaration stops the start, and one guard holds every call to it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+from urllib.parse import parse_qsl
+
+from dishka import AsyncContainer
+from litestar import Litestar, Request
+from litestar.connection import ASGIConnection
+from litestar.datastructures import State
+from litestar.exceptions import HTTPException
+from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
+from litestar.params import BodyKwarg, QueryParameter
+from litestar.routes import HTTPRoute
+
+from application.accounts import Authenticate
+from domain.accounts import Caller, Scope
+from domain.errors import InvalidRequest, Unauthenticated
+
+Authed = Request[None, Caller, State]
+"""A request whose `auth` is the caller: any but those to public routes."""
+
+PUBLIC: Literal["public"] = "public"
+MOST_PARAMETERS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What a route asks of a call before it is run. `query`: its parameters, True for those that may be repeated; None: any."""
+
+    scope: Scope | None
+    media_type: str | None
+    query: Mapping[str, bool] | None
+
+
+class AccessUndeclared(Exception):
+    """A route does not say who may call it."""
+
+
+def declare_gates(app: Litestar) -> None:
+    """Read what each route declares, once, before the first call. Raises AccessUndeclared."""
+    for path, handler in routes(app):
+        handler.opt["gate"] = _gate(path, handler)
+
+
+def routes(app: Litestar) -> Iterator[tuple[str, HTTPRouteHandler]]:
+    """Every route of ours, by its path as OpenAPI writes it; not the OPTIONS handlers Litestar adds."""
+    for route in app.routes:
+        if not isinstance(route, HTTPRoute):
+            raise AccessUndeclared(f"{route.path} is not an HTTP route: nothing guards it")
+        for handler in route.route_handlers:
+            if handler.http_methods != {"OPTIONS"}:
+                yield route.path_format, handler
+
+
+def scope_of(handler: BaseRouteHandler) -> Scope | None:
+    """The scope a route needs; None for a public one. Raises AccessUndeclared."""
+    access = handler.opt.get("access")
+    if access != PUBLIC and not isinstance(access, Scope):
+        raise AccessUndeclared(f'{handler} needs opt={{"access": Scope…}} or "public"')
+    return access if isinstance(access, Scope) else None
+
+
+def _gate(path: str, handler: HTTPRouteHandler) -> Gate:
+    body = handler.parsed_data_field
+    kwarg = body.kwarg_definition if body else None
+    known = {
+        name: field.is_non_string_sequence or field.has_inner_subclass_of(list)
+        for name, field in handler.parsed_fn_signature.parameters.items()
+        if isinstance(field.kwarg_definition, QueryParameter)
+    }
+    return Gate(
+        scope=scope_of(handler),
+        media_type=str(kwarg.media_type) if isinstance(kwarg, BodyKwarg) else None,
+        query=None if handler.opt.get("any_query") else known,
+    )
+
+
+async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """First who calls, then what is sent: a stranger learns nothing about the form of a request."""
+    gate = handler.opt.get("gate")
+    if not isinstance(gate, Gate):
+        return  # an OPTIONS handler that Litestar added
+    if gate.scope:
+        container: AsyncContainer = connection.state.dishka_container
+        authenticate = await container.get(Authenticate)
+        caller = await authenticate(_bearer(connection))
+        caller.must_have(gate.scope)
+        connection.scope["auth"] = caller
+    if gate.media_type:
+        _check_media_type(connection, gate.media_type)
+    if gate.query is not None and (query := connection.scope["query_string"]):
+        _check_query(query, gate.query)
+
+
+def _bearer(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
+    found = [value for name, value in connection.scope["headers"] if name == b"authorization"]
+    scheme, _, key = found[0].decode("latin-1").partition(" ") if len(found) == 1 else ("", "", "")
+    if scheme.lower() != "bearer":
+        raise Unauthenticated("send Authorization: Bearer <API key>, once")
+    return key.strip()
+
+
+def _check_media_type(connection: ASGIConnection[Any, Any, Any, Any], wanted: str) -> None:
+    sent = connection.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if sent != wanted:
+        raise HTTPException(status_code=415, detail=f"send {wanted}")
+
+
+def _check_query(query: bytes, known: Mapping[str, bool]) -> None:
+    """A filter that is misspelled, given twice or left blank would be one that silently does nothing."""
+    try:
+        sent = parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=MOST_PARAMETERS)
+    except ValueError:
+        raise InvalidRequest("there are too many parameters", limit=MOST_PARAMETERS) from None
+    seen = set[str]()
+    for name, value in sent:
+        if name not in known:
+            raise InvalidRequest("there is no such parameter here", allowed=sorted(known))
+        if name in seen and not known[name]:
+            raise InvalidRequest(f"{name} is given twice", field=name)
+        if value.lower() in ("", "null"):
+            raise InvalidRequest(f"{name} is blank", field=name)
+        seen.add(name)

@@ -1,0 +1,81 @@
+"""What every answer carries and every request leaves behind: a request id, safe headers, one line in the log, two metrics."""
+
+import re
+import uuid
+from time import perf_counter
+
+import msgspec
+import structlog
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from domain.limits import holds_card_number
+from entrypoints.http.problems import EDGE, MEDIA_TYPE, log_crash
+from entrypoints.metrics import count_request
+
+UNMATCHED = "unmatched"
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9-]{8,64}")
+_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; sandbox"),
+    (b"cache-control", b"no-store"),
+)
+_log = structlog.get_logger()
+
+
+class Envelope:
+    """Around the whole application, so that what never reaches a route (404, 405, a crash of the container) is in it too."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id, began, status = _request_id(scope), perf_counter(), 0
+
+        async def send_on(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                sent = list(message["headers"])
+                names = {name for name, _ in sent}
+                sent.extend(header for header in _HEADERS if header[0] not in names)
+                sent.append((b"x-request-id", request_id.encode()))
+                message["headers"] = sent
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self._app(scope, receive, send_on)
+            except Exception as error:
+                if status:
+                    raise
+                log_crash(error)
+                await _answer_crash(send_on)
+            finally:
+                seconds, method = perf_counter() - began, scope["method"]
+                route = scope.get("path_template") or UNMATCHED
+                count_request(route, method, status or 500, seconds)
+                _log.info(
+                    "request", route=route, method=method, status=status, duration_ms=round(seconds * 1000, 2), request_id=request_id
+                )
+
+
+def _request_id(scope: Scope) -> str:
+    """The caller's own, if it is one: it goes into the log and back out."""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
+            sent = value.decode("ascii")
+            if not holds_card_number(sent):
+                return sent
+    return str(uuid.uuid4())
+
+
+async def _answer_crash(send: Send) -> None:
+    name, title = EDGE[500]
+    body = msgspec.json.encode({"type": f"/problems/{name}", "title": title, "status": 500})
+    headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 500, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -1,0 +1,32 @@
+"""Links to bytes: signed when they are read, for ten minutes at most."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Self
+
+from litestar import Request
+
+from application.ports import ObjectStorage
+from domain.limits import LIMITS
+from domain.media import Asset
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """The links of one answer. `public_url` goes before a link that is only a path."""
+
+    storage: ObjectStorage
+    public_url: str
+    expires_at: datetime
+
+    @classmethod
+    def of(cls, request: Request[Any, Any, Any], storage: ObjectStorage) -> Self:
+        expires_at = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=LIMITS["link_seconds"])
+        return cls(storage, request.app.state.public_url, expires_at)
+
+    def to(self, asset: Asset) -> str:
+        name = f"{asset.generation_id}-{asset.index}" if asset.generation_id else f"{asset.id}"
+        link = self.storage.link(
+            asset.key, format=asset.format, file_name=f"{name}.{asset.format}", expires_at=self.expires_at
+        )
+        return self.public_url + link if link.startswith("/") else link

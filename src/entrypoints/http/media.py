@@ -1,0 +1,157 @@
+"""Media over HTTP: bring a picture in, look, follow a link to its bytes, delete."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import msgspec
+from dishka.integrations.litestar import FromDishka, inject
+from litestar import Request, Response, delete, get, post
+from litestar.datastructures import ResponseHeader, UploadFile
+from litestar.params import FromPath, MultipartBody, QueryParameter
+
+from application.media import AdmitUpload, DeleteAsset
+from application.ports import LinkedObjects, ObjectStorage
+from application.queries import Queries
+from domain.accounts import Caller, Scope
+from domain.errors import NotFound
+from domain.limits import LIMITS
+from domain.media import Asset, AssetId, AssetKind
+from entrypoints.http import shapes
+from entrypoints.http.auth import PUBLIC, Authed
+from entrypoints.http.cursors import Cursors, CursorSigner
+from entrypoints.http.links import Links
+from entrypoints.http.parameters import PAGE, After, Limit
+
+FORM_SLACK = 64 * 1024  # what a form may hold beside the picture
+FILES = "/files/"
+
+
+class UploadForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A picture to bring in, and what for."""
+
+    file: UploadFile
+    purpose: Literal["reference", "mask"] = "reference"
+
+
+@post(
+    "/v1/media",
+    status_code=201,
+    operation_id="upload",
+    tags=["media"],
+    opt={"access": Scope.GENERATE, "refusals": (413, 415)},
+    request_max_body_size=LIMITS["upload_bytes"] + FORM_SLACK,
+    response_headers=[ResponseHeader(name="Location", description="the asset", documentation_only=True)],
+)
+@inject
+async def upload(
+    request: Authed, data: MultipartBody[UploadForm], admit: FromDishka[AdmitUpload], storage: FromDishka[ObjectStorage]
+) -> Response[shapes.Upload]:
+    """Bring in a reference or mask. Only a copy drawn anew is kept, without metadata; `changed` says what that took."""
+    asset, clean = await admit(request.auth, await data.file.read(), AssetKind(data.purpose))
+    made = shapes.Upload(**_members(asset, Links.of(request, storage)), changed=list(clean.changed))
+    return Response(made, headers={"Location": f"/v1/media/{asset.id}"})
+
+
+@get("/v1/media", operation_id="listMedia", tags=["media"], opt={"access": Scope.READ})
+@inject
+async def list_media(
+    request: Authed,
+    queries: FromDishka[Queries],
+    storage: FromDishka[ObjectStorage],
+    signer: FromDishka[CursorSigner],
+    kind: Annotated[AssetKind | None, QueryParameter()] = None,
+    limit: Limit = PAGE,
+    after: After = None,
+) -> shapes.Assets:
+    """This account's pictures, newest first."""
+    caller = request.auth
+    cursors = Cursors(signer, "media", caller, {"kind": kind})
+    found = await queries.assets(caller.account_id, caller.mode, kind, cursors.position(after), limit + 1)
+    return _page(found, limit, cursors, Links.of(request, storage))
+
+
+@get("/v1/media/{asset_id:uuid}", operation_id="getMedia", tags=["media"], opt={"access": Scope.READ, "refusals": (404,)})
+@inject
+async def show_media(
+    request: Authed, asset_id: FromPath[UUID], queries: FromDishka[Queries], storage: FromDishka[ObjectStorage]
+) -> shapes.Asset:
+    """One picture, with a fresh link to its bytes."""
+    asset = await _find(queries, request.auth, asset_id)
+    return shapes.Asset(**_members(asset, Links.of(request, storage)))
+
+
+@get(
+    "/v1/media/{asset_id:uuid}/content",
+    status_code=307,
+    operation_id="getMediaContent",
+    tags=["media"],
+    opt={"access": Scope.READ, "refusals": (404,)},
+    response_headers=[ResponseHeader(name="Location", description="a signed link", documentation_only=True)],
+)
+@inject
+async def show_content(
+    request: Authed, asset_id: FromPath[UUID], queries: FromDishka[Queries], storage: FromDishka[ObjectStorage]
+) -> Response[None]:
+    """The bytes, by way of a signed link that lives ten minutes."""
+    asset = await _find(queries, request.auth, asset_id)
+    return Response(None, headers={"Location": Links.of(request, storage).to(asset)})
+
+
+@delete(
+    "/v1/media/{asset_id:uuid}",
+    status_code=204,
+    operation_id="deleteMedia",
+    tags=["media"],
+    opt={"access": Scope.GENERATE, "refusals": (404, 409)},
+)
+@inject
+async def delete_media(request: Authed, asset_id: FromPath[UUID], dispose: FromDishka[DeleteAsset]) -> None:
+    """Delete a picture, row and bytes. Refused while an unfinished generation needs it."""
+    await dispose(request.auth, AssetId(asset_id))
+
+
+@get(FILES + "{key:path}", include_in_schema=False, opt={"access": PUBLIC, "any_query": True})
+@inject
+async def show_file(request: Request[Any, Any, Any], objects: FromDishka[LinkedObjects]) -> Response[bytes]:
+    """What a signed link leads to. Path and query are checked as they were sent, character by character."""
+    path = bytes(request.scope["raw_path"]).decode("latin-1")
+    if not path.startswith(FILES):
+        raise NotFound
+    found = await objects.open(path.removeprefix(FILES), request.scope["query_string"].decode("latin-1"))
+    headers = {
+        "Content-Disposition": found.disposition,
+        "Cache-Control": f"private, max-age={LIMITS['link_seconds']}",
+    }
+    return Response(found.content, media_type=found.content_type, headers=headers)
+
+
+async def _find(queries: Queries, caller: Caller, asset_id: UUID) -> Asset:
+    return await queries.asset(AssetId(asset_id), caller.account_id, caller.mode)
+
+
+def _page(found: Sequence[Asset], limit: int, cursors: Cursors, links: Links) -> shapes.Assets:
+    page = found[:limit]
+    return shapes.Assets(
+        data=[shapes.Asset(**_members(asset, links)) for asset in page],
+        next=cursors.at((page[-1].created_at, page[-1].id)) if len(found) > limit else None,
+    )
+
+
+def _members(asset: Asset, links: Links) -> dict[str, Any]:
+    return {
+        "id": asset.id,
+        "mode": asset.mode,
+        "kind": asset.kind,
+        "content_type": asset.format.content_type,
+        "width": asset.width,
+        "height": asset.height,
+        "bytes": asset.bytes,
+        "sha256": asset.sha256,
+        "has_alpha": asset.has_alpha,
+        "created_at": asset.created_at,
+        "generation": asset.generation_id,
+        "index": asset.index,
+        "url": links.to(asset),
+        "url_expires_at": links.expires_at,
+    }

@@ -1,0 +1,154 @@
+"""Every setting of the service, read once from the environment. `gpt-image doctor` shows them."""
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Self
+
+from domain.attempts import Timing
+
+
+class Environment(StrEnum):
+    DEVELOPMENT = "development"
+    PRODUCTION = "production"
+
+
+class SettingsInvalid(Exception):
+    """A setting is missing or makes no sense; the message names it."""
+
+
+REAL_PARTS = {
+    "DATABASE_URL": "the database",
+    "KEYRING": "the keys that sign links",
+    "S3_BUCKET": "object storage",
+    "OPENAI_API_KEY": "the image model",
+    "STRIPE_SECRET_KEY": "payments",
+}
+"""What production needs, and what stands in for it elsewhere: an embedded part of the same shape."""
+
+NOT_BUILT = ("S3_BUCKET", "OPENAI_API_KEY", "STRIPE_SECRET_KEY")
+"""Real parts this version has no adapter for: asking for one is an error, never silently a sandbox."""
+
+
+def _setting(default: Any, meaning: str, *, secret: bool = False) -> Any:
+    return field(default=default, metadata={"meaning": meaning, "secret": secret})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Seconds are decimal; everything else is what its type says."""
+
+    environment: Environment = _setting(Environment.DEVELOPMENT, "development, or production (which needs every real part)")
+    database_url: str = _setting("", "Postgres, as postgresql://…; empty: an embedded one", secret=True)
+    data_dir: Path = _setting(Path(".data"), "where embedded parts keep their files")
+    keyring: str = _setting("", "name:base64,…: the first signs, all verify; empty: made in the data folder", secret=True)
+    host: str = _setting("127.0.0.1", "address the API listens on")
+    port: int = _setting(8000, "port of the API; `up` takes the next free one")
+    operations_port: int = _setting(0, "loopback port for metrics and health details; 0: any free one")
+    public_url: str = _setting("", "how callers reach the API; empty: http://host:port")
+    allow_sandbox_on_network: bool = _setting(False, "let sandbox parts be reached from other machines")
+    catalogue_models: Path | None = _setting(None, "a models.toml in place of the packaged one")
+    catalogue_plans: Path | None = _setting(None, "a plans.toml in place of the packaged one")
+    open_generations: int | None = _setting(None, "unfinished generations per account, in place of the plan's limit")
+    database_connections: int = _setting(10, "connections a process may hold")
+    worker_concurrency: int = _setting(16, "generations a worker performs at once")
+    picture_workers: int = _setting(2, "processes that decode and paint pictures")
+    picture_memory_mb: int = _setting(1024, "memory each of them may use")
+    act_seconds: float = _setting(660.0, "longest time of one attempt: connect, call, put")
+    lease_seconds: float = _setting(30.0, "how long a worker that falls silent keeps its generation")
+    settle_margin_seconds: float = _setting(60.0, "time to write an attempt's end after its last put")
+    back_off_seconds: float = _setting(5.0, "wait before looking again")
+    longest_queue_seconds: float = _setting(3600.0, "deadline of a request that names none")
+    sweep_seconds: float = _setting(1.0, "how often generations are swept")
+    object_sweep_seconds: float = _setting(600.0, "how often objects without a row are looked for")
+    graceful_seconds: float = _setting(720.0, "how long a stopping worker may finish its calls")
+    crash_points: Path | None = _setting(None, "development only: where each call of a port is written down")
+    crash_at: str = _setting("", "development only: the point at which this process kills itself")
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """Raises SettingsInvalid."""
+        said: dict[str, Any] = {}
+        for known in fields(cls):
+            name = known.name.upper()
+            value = environment.get(name) or _from_file(environment.get(f"{name}_FILE"))
+            if value:
+                said[known.name] = _read(name, value, str(known.type))
+        settings = cls(**said)
+        settings.check(environment)
+        return settings
+
+    def check(self, environment: Mapping[str, str]) -> None:
+        for name in NOT_BUILT:
+            if environment.get(name):
+                raise SettingsInvalid(f"{name} is set, but this version has no adapter for {REAL_PARTS[name]} yet")
+        if self.environment is Environment.PRODUCTION:
+            missing = [f"{name} ({part})" for name, part in REAL_PARTS.items() if not environment.get(name)]
+            if missing:
+                raise SettingsInvalid(f"ENVIRONMENT=production needs {', '.join(missing)}")
+            if self.allow_sandbox_on_network or self.crash_points or self.crash_at:
+                raise SettingsInvalid("ENVIRONMENT=production accepts no ALLOW_SANDBOX_ON_NETWORK, CRASH_POINTS or CRASH_AT")
+        sandbox = [name for name in REAL_PARTS if not environment.get(name)]
+        if sandbox and not self.allow_sandbox_on_network and not (_is_loopback(self.host) and self._public_is_loopback()):
+            parts = ", ".join(REAL_PARTS[name] for name in sandbox)
+            raise SettingsInvalid(
+                f"HOST or PUBLIC_URL can be reached from other machines while these are sandbox parts: {parts}. "
+                "Bind to 127.0.0.1, configure the real parts, or set ALLOW_SANDBOX_ON_NETWORK=1"
+            )
+
+    def _public_is_loopback(self) -> bool:
+        host = self.public_url.partition("://")[2].split("/")[0].rsplit(":", 1)[0].strip("[]")
+        return not self.public_url or _is_loopback(host)
+
+    @property
+    def timing(self) -> Timing:
+        return Timing(
+            act=timedelta(seconds=self.act_seconds),
+            lease=timedelta(seconds=self.lease_seconds),
+            settle_margin=timedelta(seconds=self.settle_margin_seconds),
+            back_off=timedelta(seconds=self.back_off_seconds),
+            longest_queue=timedelta(seconds=self.longest_queue_seconds),
+        )
+
+    def shown(self) -> dict[str, tuple[str, str]]:
+        """Each setting's name with its value (secrets hidden) and meaning."""
+        return {
+            f.name.upper(): (
+                "(set)" if f.metadata["secret"] and getattr(self, f.name) else str(getattr(self, f.name)),
+                f.metadata["meaning"],
+            )
+            for f in fields(self)
+        }
+
+
+def _from_file(path: str | None) -> str:
+    try:
+        return Path(path).read_text().strip() if path else ""
+    except OSError as error:
+        raise SettingsInvalid(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _read(name: str, value: str, kind: str) -> Any:
+    try:
+        if "bool" in kind:
+            return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[value.lower()]
+        if "int" in kind:
+            return int(value)
+        if "float" in kind:
+            return float(value)
+        if "Path" in kind:
+            return Path(value).expanduser()
+        return Environment(value) if "Environment" in kind else value
+    except (KeyError, ValueError):
+        raise SettingsInvalid(f"{name} is not a valid {kind.removeprefix('<class ').strip(chr(39) + '>')}") from None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,197 @@
+"""The one place where ports meet adapters: which adapter is in use is decided here, by what is configured."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from importlib.resources import files
+
+import uuid_utils.compat
+from dishka import AsyncContainer, Provider, Scope, ValidationSettings, from_context, make_async_container, provide, provide_all
+
+from adapters.image_models.painter import Painter
+from adapters.intake import PillowIntake
+from adapters.keyring import Keyring as Keyring
+from adapters.picture_pool import PicturePool, picture_pool, warm
+from adapters.postgres.embedded import AlreadyRunning as AlreadyRunning
+from adapters.postgres.embedded import EmbeddedPostgres as EmbeddedPostgres
+from adapters.postgres.jobs import Bell
+from adapters.postgres.jobs import Jobs as Jobs
+from adapters.postgres.migrations import pending as pending
+from adapters.postgres.migrations import upgrade as upgrade
+from adapters.postgres.owner import Owner as Owner
+from adapters.postgres.pool import open_pool
+from adapters.postgres.queries import PostgresQueries
+from adapters.postgres.session import Pool as Pool
+from adapters.postgres.store import PostgresStore
+from adapters.storage.filesystem import FilesystemStorage
+from application.accounts import AddKey, Authenticate, AuthorizeStaff, ChangeRole, OpenAccount
+from application.attempts import PerformGeneration
+from application.credits import AdjustCredits, GrantCredits
+from application.generations import (
+    CancelGeneration,
+    DeleteGeneration,
+    KeepHouse,
+    QuoteRequest,
+    RequestGeneration,
+    SweepObjects,
+)
+from application.media import AdmitUpload, DeleteAsset
+from application.ports import CursorSigner, LinkedObjects, NewId, ObjectStorage, PictureIntake, Store, Today
+from application.queries import Queries
+from domain.accounts import Mode
+from domain.catalogue import Catalogue
+from entrypoints.crash_points import CrashPoints
+from entrypoints.settings import Settings
+
+
+class Outside(Provider):
+    """Adapters, behind their ports."""
+
+    scope = Scope.APP
+    settings = from_context(Settings)
+
+    @provide
+    def crash_points(self, settings: Settings) -> CrashPoints:
+        return CrashPoints(settings.crash_points, settings.crash_at)
+
+    @provide
+    def keyring(self, settings: Settings) -> Keyring:
+        return Keyring.parse(settings.keyring) if settings.keyring else Keyring.load_or_create(settings.data_dir / "keyring")
+
+    @provide
+    def catalogue(self, settings: Settings) -> Catalogue:
+        packaged = files("domain")
+        models, plans = settings.catalogue_models, settings.catalogue_plans
+        return Catalogue.parse(
+            models.read_text() if models else (packaged / "models.toml").read_text(),
+            plans.read_text() if plans else (packaged / "plans.toml").read_text(),
+        )
+
+    @provide
+    async def pool(self, settings: Settings) -> AsyncIterator[Pool]:
+        async with open_pool(settings.database_url, size=settings.database_connections) as pool:
+            yield pool
+
+    @provide
+    async def bell(self, settings: Settings) -> AsyncIterator[Bell]:
+        bell = Bell(settings.database_url)
+        async with bell.hung():
+            yield bell
+
+    @provide
+    async def owner(self, settings: Settings) -> AsyncIterator[Owner]:
+        owner = Owner(settings.database_url, patience=settings.lease_seconds)
+        async with owner.alive():
+            yield owner
+
+    @provide
+    def store(self, pool: Pool, bell: Bell, points: CrashPoints) -> Store:
+        return points.wrap("Store", PostgresStore(pool, bell.ring))
+
+    @provide
+    def queries(self, pool: Pool) -> Queries:
+        return PostgresQueries(pool)
+
+    @provide
+    def files(self, settings: Settings, keyring: Keyring) -> FilesystemStorage:
+        root = settings.data_dir / "objects"
+        return FilesystemStorage(root, signer=keyring.purpose("links"), clock=lambda: datetime.now(UTC))
+
+    @provide
+    def storage(self, storage: FilesystemStorage, points: CrashPoints) -> ObjectStorage:
+        return points.wrap("ObjectStorage", storage)
+
+    @provide
+    def links(self, storage: FilesystemStorage) -> LinkedObjects:
+        return storage
+
+    @provide
+    def cursors(self, keyring: Keyring) -> CursorSigner:
+        return keyring.purpose("cursors")
+
+    @provide
+    async def picture_workers(self, settings: Settings) -> AsyncIterator[PicturePool]:
+        pool = picture_pool(settings.picture_workers, settings.picture_memory_mb)
+        await warm(pool)
+        yield pool
+        pool.stop()
+
+    @provide
+    def intake(self, pool: PicturePool) -> PictureIntake:
+        return PillowIntake(pool)
+
+    @provide
+    def new_id(self) -> NewId:
+        return uuid_utils.compat.uuid7
+
+    @provide
+    def today(self) -> Today:
+        return lambda: datetime.now(UTC).date()
+
+
+class UseCases(Provider):
+    """They hold nothing but their ports, so one of each serves every request."""
+
+    scope = Scope.APP
+    accounts = provide_all(OpenAccount, AddKey, ChangeRole, AuthorizeStaff, GrantCredits, AdjustCredits)
+    generations = provide_all(QuoteRequest, CancelGeneration, DeleteGeneration)
+    media = provide_all(AdmitUpload, DeleteAsset)
+
+    @provide
+    def authenticate(self, queries: Queries) -> Authenticate:
+        return Authenticate(queries)
+
+    @provide
+    def keep_house(self, store: Store, storage: ObjectStorage) -> KeepHouse:
+        return KeepHouse(store, storage)
+
+    @provide
+    def sweep_objects(self, storage: ObjectStorage, queries: Queries) -> SweepObjects:
+        return SweepObjects(storage, queries)
+
+    @provide
+    def request(self, store: Store, catalogue: Catalogue, settings: Settings, new_id: NewId, today: Today) -> RequestGeneration:
+        return RequestGeneration(store, catalogue, settings.timing, new_id, today, settings.open_generations)
+
+    @provide
+    def perform(
+        self,
+        store: Store,
+        storage: ObjectStorage,
+        intake: PictureIntake,
+        pool: PicturePool,
+        keyring: Keyring,
+        owner: Owner,
+        new_id: NewId,
+        settings: Settings,
+        points: CrashPoints,
+    ) -> PerformGeneration:
+        painter = points.wrap("ImageModel", Painter(pool))
+        models = {Mode.TEST: painter, Mode.LIVE: painter}
+        subject = keyring.purpose("subjects")
+        return PerformGeneration(
+            store,
+            storage,
+            models,
+            intake,
+            settings.timing,
+            owner,
+            lambda generation: subject.sign(generation.account_id.bytes)[1].hex(),
+            new_id,
+        )
+
+
+@asynccontextmanager
+async def container(settings: Settings, *overrides: Provider) -> AsyncIterator[AsyncContainer]:
+    """Everything wired, until the block ends."""
+    made = make_async_container(
+        Outside(),
+        UseCases(),
+        *overrides,
+        context={Settings: settings},
+        validation_settings=ValidationSettings(implicit_override=True, nothing_overridden=True),
+    )
+    try:
+        yield made
+    finally:
+        await made.close()

@@ -1,4 +1,4 @@
-"""One Postgres per test process, one migrated template in it, one fresh database per test that asks."""
+"""One Postgres per test process; in it one database that is emptied for each test, and new ones for tests that kill processes."""
 
 import shutil
 import tempfile
@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from uuid import uuid4
 
+import psycopg
 import pytest
 
 from adapters.postgres import migrations
@@ -32,9 +33,28 @@ def postgres() -> Iterator[EmbeddedPostgres]:
     shutil.rmtree(home, ignore_errors=True)
 
 
+@pytest.fixture(scope="session")
+def emptied_database(postgres: EmbeddedPostgres) -> str:
+    postgres.create_database("emptied", template="template_migrated")
+    return postgres.url_for("emptied")
+
+
 @pytest.fixture
-def database_url(postgres: EmbeddedPostgres) -> str:
-    """A fresh database with the whole schema and nothing in it."""
+def database_url(emptied_database: str) -> str:
+    """A database with the whole schema and no rows. Emptying takes milliseconds, a new database a hundred times that."""
+    with psycopg.connect(emptied_database, autocommit=True) as connection:
+        tables = connection.execute(
+            "SELECT relname FROM pg_class "
+            "WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname <> 'alembic_version'"
+        ).fetchall()
+        connection.execute("SET session_replication_role = replica")  # the triggers that keep the books from being emptied
+        connection.execute(";".join(f"DELETE FROM {table}" for (table,) in tables).encode())
+    return emptied_database
+
+
+@pytest.fixture
+def new_database_url(postgres: EmbeddedPostgres) -> str:
+    """A database of its own, for tests whose processes may still be dying when the next test begins."""
     name = f"test_{uuid4().hex}"
     postgres.create_database(name, template="template_migrated")
     return postgres.url_for(name)

@@ -72,6 +72,8 @@ class Audit:
     reversal: dict[UUID, int] = field(default_factory=dict)
     held: dict[UUID, list[tuple[UUID, int]]] = field(default_factory=dict)
     """What each hold drew, by its lines."""
+    left: dict[UUID, dict[str, int]] = field(default_factory=dict)
+    """Where the credits of each hold are, by its lines."""
     ended: dict[UUID, tuple[str, int]] = field(default_factory=dict)
     last_at: datetime | None = None
 
@@ -128,8 +130,13 @@ class Audit:
         replayed = (accounts["available"], accounts["held"], -accounts["debt"])
         assert after == replayed, f"line {line.version} says {after}, its lines add up to {replayed}"
         assert min(after) >= 0, f"line {line.version} leaves {after}"
-        if line.hold_id is not None and (debit, credit) == ("available", "held"):
-            self.held.setdefault(line.hold_id, []).append((line.lot_id, amount))
+        if "held" in (debit, credit):
+            assert line.hold_id is not None, "a line of a hold does not say which"
+            left = self.left.setdefault(line.hold_id, {"available": 0, "held": 0, "consumed": 0})
+            left[debit] -= amount
+            left[credit] += amount
+            if credit == "held":
+                self.held.setdefault(line.hold_id, []).append((line.lot_id, amount))
 
     def _wallet(self, snapshot: Snapshot) -> None:
         accounts, lots = self.accounts, snapshot.lots.values()
@@ -169,5 +176,7 @@ class Audit:
             assert sum(share.consumed for share in hold.allocations) == hold.captured <= hold.amount
             assert all(0 <= share.consumed <= share.amount for share in hold.allocations)
             assert (hold.captured > 0) == (end[0] == "captured")
-            if end[0] != "open":
+            left, pinned = self.left[hold.id], hold.amount if end[0] == "open" else 0
+            assert (left["held"], left["consumed"]) == (pinned, hold.captured), "a hold differs from its lines"
+            if not pinned:
                 self.ended[hold.id] = end

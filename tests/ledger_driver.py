@@ -69,8 +69,11 @@ class DomainDriver:
             assert lapsed, "refused after it had begun"
             assert not loaded.reversals, "refused after it had begun"
             return type(refusal)
-        self._keep(wallet, loaded, command)
-        self._recorded.setdefault(recorded.id, recorded)
+        if loaded.done is None:
+            assert (loaded.transfers, loaded.touched, loaded.reversals) == ([], set(), []), "changed without doing anything"
+        else:
+            self._keep(wallet, loaded, command)
+            self._recorded[recorded.id] = recorded
         return recorded
 
     def _kept(self, wallet: int) -> Wallet:
@@ -104,10 +107,10 @@ class DomainDriver:
             kept.lots[lot_id] = loaded.lots[lot_id]
         kept.holds.update(loaded.holds)
         kept.transfers += loaded.transfers
-        assert loaded.recorded is not None
-        self._reversals[wallet] += [(lot, reversal, loaded.recorded.at) for lot, reversal in loaded.reversals]
+        assert loaded.last_at is not None
+        self._reversals[wallet] += [(lot, reversal, loaded.last_at) for lot, reversal in loaded.reversals]
         if isinstance(command, Grant):
-            self._facts.setdefault((command.source, command.source_ref), command.lot_id)
+            self._facts[command.source, command.source_ref] = command.lot_id
 
     def state(self, wallet: int) -> Snapshot:
         kept = self._kept(wallet)

@@ -202,7 +202,7 @@ class ModelWallet:
                 pass
 
     def _undo_one_repayment(self, now: datetime) -> None:
-        """Live lots before lapsed ones, the latest expiry first. The law leaves ties open; here and in the domain the highest id gives."""
+        """Live lots before lapsed ones, the latest expiry first; of equals the highest id, which the law leaves open."""
         payers = [lot for lot in self.lots if "repaid" in lot.credits]
         latest = max(payers, key=lambda lot: (not lot.lapsed(now), lot.expires_at or _FAR, lot.expires_at is None, lot.id))
         latest.move_one("repaid", "remaining")

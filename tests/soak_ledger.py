@@ -6,6 +6,7 @@ A violation is cut down to the shortest history that still shows it before it is
 import random
 import time
 from collections.abc import Callable, Sequence
+from itertools import combinations
 
 from tests.ledger_driver import DomainDriver, Driver
 from tests.ledger_history import SOURCES, History
@@ -108,7 +109,7 @@ def run(steps: Sequence[Step], driver_factory: Callable[[], Driver]) -> tuple[in
 
 
 def shortest(steps: Sequence[Step], driver_factory: Callable[[], Driver]) -> list[Step]:
-    """Leave out steps, halves first and then fewer at a time, while what remains still breaks."""
+    """Leave out steps, halves first, then fewer at a time, at last any two, while what remains still breaks."""
     kept, width = list(steps), len(steps) // 2
     while width:
         before, at = len(kept), 0
@@ -120,6 +121,10 @@ def shortest(steps: Sequence[Step], driver_factory: Callable[[], Driver]) -> lis
                 at += width
         if width > 1 or len(kept) == before:
             width //= 2
+    for one, other in combinations(reversed(range(len(kept))), 2):
+        fewer = kept[:other] + kept[other + 1 : one] + kept[one + 1 :]
+        if run(fewer, driver_factory)[1] is not None:
+            return shortest(fewer, driver_factory)
     return kept
 
 

@@ -80,11 +80,17 @@ class PerformGeneration:
     async def __call__(self) -> bool:
         """False if there was nothing to do."""
         held = await self._take()
-        if held and not held.attempt:
-            held = await self._decide(held)
-        if held and held.attempt:
-            await self._call(held, held.attempt)
-        return held is not None
+        if not held:
+            return False
+        call: Held | None = held
+        if not held.attempt:
+            try:
+                call = await self._decide(held)
+            except LeaseLost:  # it ended, or was taken over, while it was looked at
+                call = None
+        if call and call.attempt:
+            await self._call(call, call.attempt)
+        return True
 
     # Taking, looking, deciding
 
@@ -172,11 +178,13 @@ class PerformGeneration:
         try:
             content = await self._references(generation, request)
         except (StorageUnavailable, StoreUnavailable):
-            return _not_called("storage_unavailable", Finality.RETRYABLE)
+            return _not_called(FailureClass.STORAGE, "storage_unavailable", Finality.RETRYABLE)
         except (ObjectMissing, NotFound):
-            return _not_called("reference_missing", Finality.FINAL)
+            return _not_called(FailureClass.STORAGE, "reference_missing", Finality.FINAL)
         mask = content.pop() if request.mask else None
         call = ModelCall(request, tuple(content), mask, self.subject(generation))
+        if asyncio.get_running_loop().time() >= held.until:  # a timeout would stop the call only after it had begun
+            return _not_called(FailureClass.TIMEOUT, "too_late", Finality.RETRYABLE)
         try:
             async with asyncio.timeout_at(held.until):
                 return await self.models[generation.mode].make(call)
@@ -193,13 +201,14 @@ class PerformGeneration:
         return [await self.storage.get(asset.key) for asset in assets]
 
     async def _keep(self, held: Held, attempt: Attempt, result: Executed) -> Sequence[StoredPicture]:
-        """Put each picture, then the manifest. The put is tried again until the attempt's time is over; the call never is."""
+        """Put all pictures at once, so that one that cannot be put takes no time from the others; then the manifest. A put is
+        tried again until the attempt's time is over; the call never is."""
         generation = held.generation
         keys = (generation.account_id, generation.id, attempt.number)
-        stored = []
-        for index, picture in enumerate(result.pictures[: generation.n]):
-            if await self._put(held, ObjectKey.picture(*keys, index), picture.content, picture.format.content_type):
-                stored.append(_stored(index, picture))
+        pictures = list(enumerate(result.pictures[: generation.n]))
+        puts = [self._put(held, ObjectKey.picture(*keys, i), p.content, p.format.content_type) for i, p in pictures]
+        lies = await asyncio.gather(*puts)
+        stored = [_stored(index, picture) for index, picture in pictures if lies[index]]
         if stored:
             manifest = Manifest(tuple(stored), result.request_id, result.usage, result.cost)
             await self._put(held, ObjectKey.manifest(*keys), manifest.write(), "application/json")
@@ -209,11 +218,13 @@ class PerformGeneration:
         loop = asyncio.get_running_loop()
         while loop.time() < held.until:
             try:
-                await self.storage.put(key, content, content_type)
+                async with asyncio.timeout_at(held.until):
+                    await self.storage.put(key, content, content_type)
+                return True
             except StorageUnavailable:
                 await asyncio.sleep(min(1.0, self.timing.back_off.total_seconds()))
-            else:
-                return True
+            except TimeoutError:
+                break
         return False
 
     # Writing
@@ -229,7 +240,7 @@ class PerformGeneration:
         """The lease was lost: write only how the call ended, for whoever decides."""
         async with self.store.transaction() as tx:
             generation = await tx.generations.lock(held.generation.id)
-            generation.attempt(attempt.number).record(result, await tx.now())
+            generation.testify(attempt.number, result, await tx.now())
             tx.generations.save(generation)
             if generation.state.is_open:
                 tx.wakeups.wake()
@@ -312,6 +323,5 @@ def _asset(asset_id: AssetId, generation: Generation, attempt: int, picture: Sto
     )
 
 
-def _not_called(code: str, finality: Finality) -> NotExecuted:
-    message = "A reference could not be read; no call was made"
-    return NotExecuted(Failure(FailureClass.STORAGE, Stage.STORE, code, message), finality)
+def _not_called(failure_class: FailureClass, code: str, finality: Finality) -> NotExecuted:
+    return NotExecuted(Failure(failure_class, Stage.INPUT, code, "No call was made"), finality)

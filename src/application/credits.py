@@ -76,8 +76,12 @@ class AdjustCredits:
 
 
 async def _by_hand(store: Store, new_id: NewId, staff: Staff, wallet: WalletId, command: Command) -> Recorded:
+    """The command and its audit record, together; a repeated command changes nothing and records nothing."""
     async with store.transaction() as tx:
-        recorded = await tell(tx, wallet, command)
-        action = f"credits.{command.kind}"
-        tx.accounts.record(AuditRecord(new_id(), recorded.at, staff.account_id, action, str(wallet), staff.reason))
+        opened = await tx.wallets.open(wallet, command.about)
+        recorded = opened.wallet.apply(command, opened.now)
+        if opened.wallet.done:
+            tx.wallets.save(opened.wallet)
+            action = f"credits.{command.kind}"
+            tx.accounts.record(AuditRecord(new_id(), recorded.at, staff.account_id, action, str(wallet), staff.reason))
         return recorded

@@ -1,6 +1,6 @@
 """What can be read: pages and reports, straight from the store as small frozen rows. Reads take no locks and change nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -143,3 +143,34 @@ class Queries(Protocol):
         ...
 
     async def queues(self) -> Sequence[QueueRow]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A row that disagrees with the rest of the books: its table, its key, and what does not agree."""
+
+    table: str
+    key: str
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditReport:
+    """`examined`: rows per table. `findings` are cut off where they repeat one defect too often; then `cut` is true."""
+
+    examined: Mapping[str, int]
+    findings: Sequence[Finding]
+    cut: bool
+
+    @property
+    def is_clean(self) -> bool:
+        """An audit that saw no row proves nothing."""
+        return not self.findings and sum(self.examined.values()) > 0
+
+
+class BooksAudit(Protocol):
+    """Whether the books agree with themselves, by a reading of its own that shares no code with what writes them."""
+
+    async def __call__(self) -> AuditReport:
+        """Every row of the books at one instant, while others go on writing. Raises StoreUnavailable."""
+        ...

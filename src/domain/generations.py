@@ -198,6 +198,12 @@ class Generation:
             case _:
                 return self.park(lease, now)
 
+    def testify(self, number: int, result: CallResult, now: datetime) -> None:
+        """The lease was lost: the caller says only how its call ended, and whoever decides shall look again now."""
+        self.attempt(number).record(result, now)
+        if self.state is GenerationState.RUNNING and self.lease is None:
+            self.resume_at = now
+
     def park(self, lease: Lease, until: datetime) -> Next:
         """Give the lease back and look again at `until`."""
         self.must_hold(lease)
@@ -234,7 +240,7 @@ class Generation:
         if whole:
             return self._deliver_found(min(whole, key=lambda found: found.attempt), now)
         if best and best.pictures:
-            return self.park(lease, max(a.act_until for a in waiting)) if waiting else self._deliver_found(best, now)
+            return self.park(lease, _when_past(waiting, now)) if waiting else self._deliver_found(best, now)
         return self._decide_without_pictures(lease, waiting, now, timing, owner, breaker_open)
 
     def _decide_without_pictures(
@@ -247,7 +253,7 @@ class Generation:
         if waiting:
             if last.outcome is Outcome.INTENDED:
                 last.outcome, last.decided_at = Outcome.UNKNOWN, now
-            return self.park(lease, max(attempt.act_until for attempt in waiting))
+            return self.park(lease, _when_past(waiting, now))
         for attempt in self.attempts:
             if attempt.outcome is Outcome.EXECUTED:
                 return self._end(GenerationState.FAILED, now, attempt.failure) if attempt.failure else self._fail_to_store(now)
@@ -323,3 +329,8 @@ class Generation:
         self.state, self.failure, self.finished_at = state, failure, now
         self.lease = self.lease_until = self.resume_at = None
         return Next.ENDED
+
+
+def _when_past(attempts: Sequence[Attempt], now: datetime) -> datetime:
+    """When another look may begin: at once if all have become past since the last look began."""
+    return max(now if attempt.is_past(now) else attempt.act_until for attempt in attempts)

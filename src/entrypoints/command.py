@@ -1,6 +1,5 @@
 """`gpt-image`: the service as a whole (`up`), its parts alone, and the operator's commands."""
 
-import asyncio
 import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -30,7 +29,7 @@ def _settings(*, database: bool = True) -> Settings:
 def _run(process: str, act: Callable[[Settings], Coroutine[Any, Any, None]]) -> None:
     settings = _settings()
     logs.configure(process)
-    import uvloop  # noqa: PLC0415 - only the long-running parts pay for it
+    import uvloop
 
     uvloop.run(act(settings))
 
@@ -38,7 +37,7 @@ def _run(process: str, act: Callable[[Settings], Coroutine[Any, Any, None]]) -> 
 @main.command()
 def up() -> None:
     """Run the whole service here: database, API, worker and painter, in one process tree."""
-    from entrypoints.up import Up  # noqa: PLC0415 - each command loads what it needs
+    from entrypoints.up import Up
 
     sys.exit(Up(_settings(database=False)).run())
 
@@ -46,7 +45,7 @@ def up() -> None:
 @main.command()
 def api() -> None:
     """Serve HTTP."""
-    from entrypoints.api import serve  # noqa: PLC0415
+    from entrypoints.api import serve
 
     _run("api", serve)
 
@@ -54,7 +53,7 @@ def api() -> None:
 @main.command()
 def worker() -> None:
     """Perform generations and keep house."""
-    from entrypoints.worker import work  # noqa: PLC0415
+    from entrypoints.worker import work
 
     _run("worker", work)
 

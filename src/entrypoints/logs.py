@@ -36,7 +36,7 @@ def configure(process: str) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            lambda _, __, event: event | {"process": process},
+            lambda _, __, event: {**event, "process": process},
             only_declared,
             structlog.processors.JSONRenderer(),
         ],

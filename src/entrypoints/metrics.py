@@ -15,7 +15,11 @@ HTTP_REQUESTS = Counter(
     "http_requests_total", "Requests answered, by route template, method and class of status.", _LABELS, registry=REGISTRY
 )
 HTTP_SECONDS = Histogram(
-    "http_request_seconds", "From a request's arrival to the last byte of its answer.", _LABELS, buckets=_BUCKETS, registry=REGISTRY
+    "http_request_seconds",
+    "From a request's arrival to its answer's last byte.",
+    _LABELS,
+    buckets=_BUCKETS,
+    registry=REGISTRY,
 )
 _known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 

@@ -14,7 +14,8 @@ from adapters.keyring import Keyring as Keyring
 from adapters.picture_pool import PicturePool, picture_pool, warm
 from adapters.postgres.embedded import AlreadyRunning as AlreadyRunning
 from adapters.postgres.embedded import EmbeddedPostgres as EmbeddedPostgres
-from adapters.postgres.jobs import Bell
+from adapters.postgres.embedded import leave_with_us as leave_with_us
+from adapters.postgres.jobs import Bell as Bell
 from adapters.postgres.jobs import Jobs as Jobs
 from adapters.postgres.migrations import pending as pending
 from adapters.postgres.migrations import upgrade as upgrade

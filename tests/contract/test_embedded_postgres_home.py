@@ -76,11 +76,12 @@ def test_a_closed_home_works_and_its_readme_says_where_the_rows_are(make: Make, 
         assert "place: this folder\n" in readme
 
 
-def test_rows_stay_in_a_home_that_others_can_enter(open_folder: Path, make: Make) -> None:
-    postgres = make(open_folder / "home").start()
-    assert ask(postgres, "SELECT 1") == 1
-    assert postgres.data == open_folder / "home" / "data"
-    assert (postgres.data.owner() != "root") or not ROOT
+def test_rows_stay_in_a_home_that_others_can_enter_whatever_its_name(open_folder: Path, make: Make) -> None:
+    home = open_folder / 'it\'s 100% "odd" & ü'
+    postgres = make(home).start()
+    assert ask(postgres, "SELECT current_user") == "gpt_image"
+    assert (postgres.data, postgres.sockets) == (home / "data", home / "run")
+    assert not ROOT or postgres.data.owner() != "root"
 
 
 def test_a_plain_user_needs_nothing_but_a_closed_home_of_its_own() -> None:
@@ -108,14 +109,24 @@ def test_binaries_in_a_closed_folder_serve_too(
     assert not list(open_folder.glob("making-*"))
 
 
+def test_rows_of_another_version_are_left_alone_and_it_is_named(open_folder: Path, make: Make) -> None:
+    data = open_folder / "data"
+    data.mkdir()
+    (data / "PG_VERSION").write_text("9.6\n")
+    with pytest.raises(RuntimeError, match=r"was written by Postgres 9\.6"):
+        make(open_folder).start()
+    assert [path.name for path in data.iterdir()] == ["PG_VERSION"]
+
+
 def test_missing_binaries_are_named(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GPT_IMAGE_PG_BIN", str(tmp_path))
     with pytest.raises(RuntimeError, match=f"no Postgres binaries .* in GPT_IMAGE_PG_BIN={tmp_path}"):
         make(tmp_path / "home").start()
 
 
-def test_a_deep_home_has_its_sockets_in_a_short_folder_of_its_own(open_folder: Path, make: Make) -> None:
-    postgres = make(open_folder / ("deep/" * 25))
+@pytest.mark.parametrize("name", ["deep/" * 25, "one, two"])
+def test_a_home_unfit_for_sockets_has_them_in_a_private_folder(open_folder: Path, make: Make, name: str) -> None:
+    postgres = make(open_folder / name)
     assert postgres.sockets.parent == Path("/tmp")
     postgres.sockets.mkdir(mode=0o755)
     with pytest.raises(RuntimeError, match="not a private folder of ours"):  # whoever it was

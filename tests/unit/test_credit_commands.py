@@ -160,6 +160,13 @@ def test_no_number_of_a_lot_goes_below_zero() -> None:
         lot.move(LedgerAccount.AVAILABLE, LedgerAccount.HELD, 2)
 
 
+def test_books_that_do_not_add_up_stop_the_command() -> None:
+    wallet = Wallet(WalletId(_id(1)))
+    wallet.lots[LotId(_id(2))] = Lot(LotId(_id(2)), LotSource.TRIAL, "t", 1, _NOW, granted=1, remaining=1)
+    with pytest.raises(AssertionError, match="available would be -1"):
+        wallet.apply(Sweep(id=CommandId(_id(3))), _NOW)
+
+
 @pytest.mark.parametrize("year", [2030, 2300, 9999])
 def test_the_draw_tells_microseconds_apart_in_every_year(year: int) -> None:
     books = Books()

@@ -200,6 +200,19 @@ def test_a_gif_costs_what_its_sheet_costs() -> None:
     assert units == [priced[0], *priced]
 
 
+def test_a_sheet_is_priced_as_the_dearer_of_its_layouts() -> None:
+    model = CATALOGUE.models["gpt-image-2.6-flare"]
+    wide = request_for(model.id, size=Size(512, 288), output_format=PictureFormat.GIF, frame_count=8, frame_duration_ms=200)
+    lying, standing = (model.prices.picture(Quality.MEDIUM, sheet) for sheet in (Size(2048, 576), Size(1024, 1152)))
+    assert quote(wide, model).unit == standing > lying
+
+
+def test_a_small_picture_of_test_mode_costs_what_the_next_larger_size_does() -> None:
+    tokens = CATALOGUE.models["gpt-image-1-mini"].prices.output_tokens
+    assert tokens.tokens(Size(16, 16), Quality.LOW) == tokens.tokens(Size(512, 2048), Quality.LOW) == 625
+    assert tokens.tokens(Size(1025, 1024), Quality.LOW) == tokens.tokens(Size(4096, 4096), Quality.LOW) == 750
+
+
 def test_a_request_is_priced_by_its_own_model_only() -> None:
     with pytest.raises(ValueError, match="cannot be priced"):
         quote(request_for("gpt-image-2"), CATALOGUE.models["gpt-image-2.5-flare"])

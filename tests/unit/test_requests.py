@@ -173,6 +173,7 @@ def test_in_test_mode_the_painter_draws_small_pictures_of_every_model() -> None:
     for model in CATALOGUE.models:
         assert ask(model, mode=Mode.TEST, size="16x16").size == Size(16, 16)
         assert ask(model, mode=Mode.TEST, size="101x53").size == Size(101, 53)
+        assert ask(model, mode=Mode.TEST, size="1535x1023").size == Size(1535, 1023)
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ class Painter(ImageModel):
     async def make(self, call: ModelCall) -> CallResult:
         """Paint what is asked, or fail as `request.sandbox` scripts it. Nothing is ever billed.
 
-        A worker that dies, hangs or is not there leaves the request retryable. Cancelling stops the workers at it.
+        A worker that dies, hangs or is not there leaves the request retryable. Cancelling stops the worker at it.
         """
         sandbox = call.request.sandbox or Sandbox()
         wait = max(sandbox.latency_ms, 0) / 1000
@@ -60,32 +60,38 @@ class Painter(ImageModel):
         return Executed(tuple(work.picture for work in works), name, _usage(call, count), cost=0)
 
     async def _paint(self, call: ModelCall, count: int) -> list[Work] | NotExecuted:
+        """One picture after the other, so that a request for ten leaves the other workers to others."""
         request = replace(call.request, metadata={}, sandbox=None)
         partials = request.partial_images if call.partial else 0
-        orders = [Commission(request, call.references, call.mask, index, 0 if index else partials) for index in range(count)]
-        pending: list[asyncio.Future[Work]] = []
+        works: list[Work] = []
+        for index in range(count):
+            order = Commission(request, call.references, call.mask, index, 0 if index else partials)
+            work = await self._commission(order)
+            if isinstance(work, NotExecuted):
+                return work
+            works.append(work)
+        return works
+
+    async def _commission(self, order: Commission) -> Work | NotExecuted:
         try:
-            pending.extend(map(self._commission, orders))
-            return list(await asyncio.gather(*pending))
+            future = self._pool.schedule(paint, args=[order], timeout=self._timeout_seconds)
+        except RuntimeError:  # what pebble says when the pool has been stopped
+            return self._unavailable("painter_stopped")
+        try:
+            return await asyncio.wrap_future(future)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is None or task.cancelling():
                 raise
-            return self._unavailable("painter_stopped")  # the pool was stopped under us; nobody cancelled this call
+            return self._unavailable("painter_stopped")  # by the pool: nobody cancelled this call
         except TimeoutError:
             return self._unavailable("painter_too_slow")
-        except (ProcessExpired, BrokenExecutor, MemoryError, RuntimeError):
-            return self._unavailable("painter_unavailable")
+        except (ProcessExpired, BrokenExecutor):
+            return self._unavailable("painter_died")
         except Exception as error:
             self._log("painter_broke", error=type(error).__name__)
             failure = Failure(FailureClass.INTERNAL, Stage.CALL, "painter_broke", "the painter could not paint this request")
             return NotExecuted(failure, Finality.FINAL)
-        finally:
-            for future in pending:
-                future.cancel()
-
-    def _commission(self, order: Commission) -> asyncio.Future[Work]:
-        return asyncio.wrap_future(self._pool.schedule(paint, args=[order], timeout=self._timeout_seconds))
 
     def _unavailable(self, code: str) -> NotExecuted:
         self._log(code)

@@ -147,6 +147,7 @@ class MemoryAssets(Assets):
         return self.rows.assets_of(generation)
 
     async def remove(self, asset: AssetId) -> None:
+        await self.locks.lock(self.rows, ("asset", asset))
         self.rows.assets[asset] = None
 
 

@@ -62,7 +62,7 @@ class EmbeddedPostgres:
             **settings,
             "cluster_name": self._home.mark,
             "listen_addresses": "",
-            # A list of folders to Postgres, hence the quotes: a clone's path may hold a comma.
+            # A list of folders, hence the quotes: a clone's path may hold some itself.
             "unix_socket_directories": '"' + str(self.sockets).replace('"', '""') + '"',
         }
         self._binaries = Path()
@@ -252,12 +252,12 @@ class EmbeddedPostgres:
             stderr=subprocess.STDOUT,
             start_new_session=True,
             umask=0o077,
-            preexec_fn=_leave_with_us(at_our_death),
+            preexec_fn=leave_with_us(at_our_death),
             **pipes,
         )
 
 
-def _leave_with_us(number: int) -> Callable[[], None] | None:
+def leave_with_us(number: int) -> Callable[[], None] | None:
     """What the child asks of the kernel, after it became another user, which would undo it: a signal when we die.
 
     Two system calls and no lock, as it runs between fork and exec. Linux only: elsewhere the next start asks an orphan

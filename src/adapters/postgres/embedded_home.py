@@ -56,7 +56,8 @@ class Home:
         # Names this cluster in the titles of its processes, `postgres: <mark>: checkpointer`, and in the temp folder.
         self.mark = f"gpt-image-{hashlib.blake2s(os.fsencode(self.data), digest_size=6).hexdigest()}"
         self.sockets = self.place / "run"
-        if len(os.fsencode(self.sockets / ".s.PGSQL.5432.lock")) > LONGEST_SOCKET_PATH:
+        socket = os.fsencode(self.sockets / ".s.PGSQL.5432")
+        if len(socket) > LONGEST_SOCKET_PATH or b"," in socket:  # a comma separates hosts, to libpq
             self.sockets = SHORT / self.mark
         self._locks: list[IO[str]] = []
         self._prepared = False

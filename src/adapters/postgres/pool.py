@@ -24,7 +24,7 @@ async def open_pool(url: str, *, size: int) -> AsyncIterator[Pool]:
         max_size=size,
         open=False,
         timeout=10,
-        kwargs={"autocommit": True, "options": options},
+        kwargs={"options": options},
         configure=_configure,
     )
     await pool.open(wait=True, timeout=30)
@@ -35,6 +35,7 @@ async def open_pool(url: str, *, size: int) -> AsyncIterator[Pool]:
 
 
 async def _configure(connection: AsyncConnection[Any]) -> None:
+    await connection.set_autocommit(True)
     # Without this an integer's size picks its type, and one statement is prepared once per mix of sizes.
     connection.adapters.register_dumper(int, Int8Dumper)
     connection.prepare_threshold = 2

@@ -232,9 +232,9 @@ def _base64url(mac: bytes) -> str:
 
 def _safe_name(name: str, format: PictureFormat) -> str:
     """A file name no header, shell or disk can stumble over, and one that says what the file is."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    stem, _, ending = name.rpartition(".")
+    if ending.lower() not in {format.value, "jpg" if format is PictureFormat.JPEG else format.value}:
+        stem, ending = name, format.value
+    plain = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode()
     plain = re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip(".-")
-    stem, _, ending = plain.rpartition(".")
-    if ending.lower() not in {format.value, "jpg" if format is PictureFormat.JPEG else format.value} or not stem:
-        stem, ending = plain or "picture", format.value
-    return f"{stem[:_NAME_CHARACTERS]}.{ending}"
+    return f"{plain[:_NAME_CHARACTERS] or 'picture'}.{ending}"

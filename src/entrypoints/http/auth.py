@@ -66,13 +66,13 @@ def _gate(path: str, handler: HTTPRouteHandler) -> Gate:
     body = handler.parsed_data_field
     kwarg = body.kwarg_definition if body else None
     known = {
-        name: field.is_non_string_sequence or field.has_inner_subclass_of(list)
+        field.kwarg_definition.name or name: field.is_non_string_sequence or field.has_inner_subclass_of(list)
         for name, field in handler.parsed_fn_signature.parameters.items()
         if isinstance(field.kwarg_definition, QueryParameter)
     }
     return Gate(
         scope=scope_of(handler),
-        media_type=str(kwarg.media_type) if isinstance(kwarg, BodyKwarg) else None,
+        media_type=str(getattr(kwarg.media_type, "value", kwarg.media_type)) if isinstance(kwarg, BodyKwarg) else None,
         query=None if handler.opt.get("any_query") else known,
     )
 

@@ -7,13 +7,14 @@ from dishka.integrations.litestar import FromDishka, inject
 from litestar import get
 from litestar.params import QueryParameter
 
+from application.ports import CursorSigner
 from application.queries import LotRow, Queries, TransferFilter, TransferRow
 from domain.accounts import Scope
 from domain.commands import Command
 from domain.errors import InvalidRequest
 from entrypoints.http import shapes
 from entrypoints.http.auth import Authed
-from entrypoints.http.cursors import Cursors, CursorSigner
+from entrypoints.http.cursors import Cursors
 from entrypoints.http.parameters import PAGE, After, Instant, Limit, instant
 
 KINDS = sorted(command.__name__.lower() for command in Command.__subclasses__())
@@ -41,7 +42,7 @@ async def list_transfers(
     queries: FromDishka[Queries],
     signer: FromDishka[CursorSigner],
     generation: Annotated[UUID | None, QueryParameter()] = None,
-    kind: Annotated[str | None, QueryParameter(schema_extra={"enum": [*KINDS, None]})] = None,
+    kind: Annotated[str | None, QueryParameter(schema_extra={"enum": KINDS})] = None,
     created_after: Instant = None,
     created_before: Instant = None,
     limit: Limit = PAGE,
@@ -50,7 +51,9 @@ async def list_transfers(
     """The statement, newest first: each change, why, which lot, and the balances after it."""
     if kind is not None and kind not in KINDS:
         raise InvalidRequest("there is no such kind of transfer", field="kind", allowed=KINDS)
-    matching = TransferFilter(generation, kind, instant("created_after", created_after), instant("created_before", created_before))
+    matching = TransferFilter(
+        generation, kind, instant("created_after", created_after), instant("created_before", created_before)
+    )
     cursors = Cursors(signer, "transfers", request.auth, matching)
     found = await queries.transfers(request.auth.wallet_id, matching, cursors.version(after), limit + 1)
     page = found[:limit]

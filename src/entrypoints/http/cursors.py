@@ -7,12 +7,11 @@ import re
 import struct
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
 from uuid import UUID
 
 import msgspec
 
-from application.ports import Signer
+from application.ports import CursorSigner
 from application.queries import Position
 from domain.accounts import Caller
 from domain.errors import InvalidCursor
@@ -23,10 +22,6 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _POSITION = struct.Struct(">q16s")
 _VERSION = struct.Struct(">q")
 _MICROSECOND = timedelta(microseconds=1)
-
-
-class CursorSigner(Signer, Protocol):
-    """Signs cursors and nothing else."""
 
 
 @dataclass(frozen=True, slots=True)

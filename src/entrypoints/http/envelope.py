@@ -6,6 +6,7 @@ from time import perf_counter
 
 import msgspec
 import structlog
+from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from domain.limits import holds_card_number
@@ -30,7 +31,7 @@ class Envelope:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != ScopeType.HTTP:
             await self._app(scope, receive, send)
             return
         request_id, began, status = _request_id(scope), perf_counter(), 0
@@ -55,11 +56,16 @@ class Envelope:
                 log_crash(error)
                 await _answer_crash(send_on)
             finally:
-                seconds, method = perf_counter() - began, scope["method"]
+                seconds, method = perf_counter() - began, str(scope.get("method"))
                 route = scope.get("path_template") or UNMATCHED
                 count_request(route, method, status or 500, seconds)
                 _log.info(
-                    "request", route=route, method=method, status=status, duration_ms=round(seconds * 1000, 2), request_id=request_id
+                    "request",
+                    route=route,
+                    method=method,
+                    status=status,
+                    duration_ms=round(seconds * 1000, 2),
+                    request_id=request_id,
                 )
 
 

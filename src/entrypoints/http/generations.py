@@ -12,7 +12,7 @@ from litestar.datastructures import ResponseHeader
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from application.generations import CancelGeneration, DeleteGeneration, RequestGeneration
-from application.ports import IdempotencyKey, ObjectStorage
+from application.ports import CursorSigner, IdempotencyKey, ObjectStorage
 from application.queries import GenerationFilter, Queries
 from domain.accounts import Caller, Scope
 from domain.attempts import Failure
@@ -22,7 +22,7 @@ from domain.requests import Asked, Kind, PictureRequest, Sandbox
 from entrypoints.http import shapes
 from entrypoints.http.auth import Authed
 from entrypoints.http.bodies import StrictJSON
-from entrypoints.http.cursors import Cursors, CursorSigner
+from entrypoints.http.cursors import Cursors
 from entrypoints.http.links import Links
 from entrypoints.http.parameters import PAGE, After, Idempotency, Instant, Limit, Word, idempotency_key, instant, utc, word
 
@@ -74,7 +74,7 @@ async def list_generations(
     queries: FromDishka[Queries],
     storage: FromDishka[ObjectStorage],
     signer: FromDishka[CursorSigner],
-    state: Annotated[list[GenerationState] | None, QueryParameter(description="may be repeated")] = None,
+    states: Annotated[list[GenerationState] | None, QueryParameter(name="state", description="may be repeated")] = None,
     model: Word = None,
     kind: Annotated[Kind | None, QueryParameter()] = None,
     created_after: Instant = None,
@@ -85,7 +85,7 @@ async def list_generations(
     """This account's generations, newest first, without those in the trash."""
     caller = request.auth
     matching = GenerationFilter(
-        states=tuple(state or ()),
+        states=tuple(states or ()),
         model=word("model", model),
         kind=kind,
         created_after=instant("created_after", created_after),

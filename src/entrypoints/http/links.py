@@ -26,7 +26,5 @@ class Links:
 
     def to(self, asset: Asset) -> str:
         name = f"{asset.generation_id}-{asset.index}" if asset.generation_id else f"{asset.id}"
-        link = self.storage.link(
-            asset.key, format=asset.format, file_name=f"{name}.{asset.format}", expires_at=self.expires_at
-        )
+        link = self.storage.link(asset.key, format=asset.format, file_name=f"{name}.{asset.format}", expires_at=self.expires_at)
         return self.public_url + link if link.startswith("/") else link

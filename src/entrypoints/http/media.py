@@ -11,7 +11,7 @@ from litestar.datastructures import ResponseHeader, UploadFile
 from litestar.params import FromPath, MultipartBody, QueryParameter
 
 from application.media import AdmitUpload, DeleteAsset
-from application.ports import LinkedObjects, ObjectStorage
+from application.ports import CursorSigner, LinkedObjects, ObjectStorage
 from application.queries import Queries
 from domain.accounts import Caller, Scope
 from domain.errors import NotFound
@@ -19,9 +19,10 @@ from domain.limits import LIMITS
 from domain.media import Asset, AssetId, AssetKind
 from entrypoints.http import shapes
 from entrypoints.http.auth import PUBLIC, Authed
-from entrypoints.http.cursors import Cursors, CursorSigner
+from entrypoints.http.cursors import Cursors
 from entrypoints.http.links import Links
 from entrypoints.http.parameters import PAGE, After, Limit
+from entrypoints.http.problems import raw_path
 
 FORM_SLACK = 64 * 1024  # what a form may hold beside the picture
 FILES = "/files/"
@@ -115,7 +116,7 @@ async def delete_media(request: Authed, asset_id: FromPath[UUID], dispose: FromD
 @inject
 async def show_file(request: Request[Any, Any, Any], objects: FromDishka[LinkedObjects]) -> Response[bytes]:
     """What a signed link leads to. Path and query are checked as they were sent, character by character."""
-    path = bytes(request.scope["raw_path"]).decode("latin-1")
+    path = raw_path(request.scope)
     if not path.startswith(FILES):
         raise NotFound
     found = await objects.open(path.removeprefix(FILES), request.scope["query_string"].decode("latin-1"))

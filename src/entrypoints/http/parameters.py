@@ -15,7 +15,7 @@ PAGE = 20
 Limit = Annotated[int, QueryParameter(ge=1, le=LIMITS["page"], description="how many to answer at most")]
 After = Annotated[
     str | None,
-    QueryParameter(max_length=LIMITS["cursor_characters"], description="the `next` of the page before; other filters need another"),
+    QueryParameter(max_length=LIMITS["cursor_characters"], description="the `next` of the page before, with the same filters"),
 ]
 Instant = Annotated[
     str | None, QueryParameter(description="RFC 3339, with its zone", schema_extra={"format": "date-time"}, max_length=64)

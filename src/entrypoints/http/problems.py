@@ -13,6 +13,7 @@ import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, InternalServerException, ValidationException
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
+from litestar.params import ParameterKwarg
 from litestar.types import ExceptionHandlersMap, Scope
 
 from application.ports import StorageUnavailable, StoreUnavailable
@@ -112,8 +113,13 @@ def unavailable(scope: Scope, retry_after: int) -> Response[bytes]:
 
 def instance_of(scope: Scope) -> str | None:
     """The path as it was sent, unless it is overlong or seems to hold a card number."""
-    path = bytes(scope.get("raw_path") or scope["path"].encode()).decode("ascii", "replace")
+    path = raw_path(scope)
     return path if len(path) <= LIMITS["cursor_characters"] and not holds_card_number(path) else None
+
+
+def raw_path(scope: Scope) -> str:
+    """The path as it was sent, before anything was decoded; some servers leave the query in it."""
+    return bytes(scope.get("raw_path") or scope["path"].encode()).partition(b"?")[0].decode("latin-1")
 
 
 def _refused(request: Request[Any, Any, Any], error: DomainError) -> Response[bytes]:
@@ -144,8 +150,12 @@ def _invalid(request: Request[Any, Any, Any], error: ValidationException) -> Res
     """A parameter of the wrong form. Litestar's own words repeat what was sent, so only the parameter's name is used."""
     found = [said.get("key") for said in error.extra if isinstance(said, dict)] if isinstance(error.extra, list) else []
     field = next((key for key in found if isinstance(key, str)), None)
-    detail = f"{field} is not acceptable" if field else None
-    return problem(request.scope, 400, *EDGE[400], detail, {"field": field} if field else None)
+    declared = request.route_handler.parsed_fn_signature.parameters.get(field or "")
+    if declared and isinstance(declared.kwarg_definition, ParameterKwarg):
+        field = declared.kwarg_definition.name or field
+    if field in (None, "data"):
+        return problem(request.scope, 400, *EDGE[400], "the body is missing, or not of the form this route reads")
+    return problem(request.scope, 400, *EDGE[400], f"{field} is not acceptable", {"field": field})
 
 
 def _http(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
@@ -170,7 +180,7 @@ def crashed(request: Request[Any, Any, Any], error: Exception) -> Response[bytes
 
 def log_crash(error: Exception) -> None:
     frames = traceback.extract_tb(error.__traceback__)[-8:]
-    where = [f"{PurePath(frame.filename).stem}:{frame.lineno}:{frame.name}" for frame in frames]
+    where = " > ".join(f"{PurePath(frame.filename).stem}:{frame.lineno}" for frame in frames)
     structlog.get_logger().error("request_crashed", error=type(error).__name__, where=where)
 
 

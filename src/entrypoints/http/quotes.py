@@ -23,6 +23,6 @@ from entrypoints.http.generations import asked
 )
 @inject
 async def quote(request: Authed, data: JSONBody[shapes.PictureBody], price: FromDishka[QuoteRequest]) -> shapes.Quote:
-    """What these pictures would cost. Nothing is held, and no price is promised: send `max_credits` along to refuse a higher one."""
+    """What these pictures would cost. Nothing is held. To refuse a higher price later, ask with `max_credits`."""
     quoted = await price(request.auth, asked(data))
     return shapes.Quote(quoted.credits, quoted.unit, dict(quoted.breakdown))

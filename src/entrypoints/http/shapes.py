@@ -61,7 +61,14 @@ class PictureBody(Struct, frozen=True, forbid_unknown_fields=True):
     output_compression: Annotated[int, Meta(ge=0, le=100)] | None = None
     moderation: Annotated[str, Meta(extra_json_schema=_one_of(*MODERATIONS))] | None = None
     partial_images: Annotated[int, Meta(ge=0, le=_SMALL)] | None = None
-    images: Annotated[tuple[UUID, ...], Meta(max_length=LIMITS["references"], description="references: assets, in order")] = ()
+    images: Annotated[
+        tuple[UUID, ...],
+        Meta(
+            max_length=LIMITS["references"],
+            description="references: assets, in order",
+            extra_json_schema={"uniqueItems": True},
+        ),
+    ] = ()
     mask: Annotated[UUID, Meta(description="an asset; it applies to the first of images")] | None = None
     parent: Annotated[UUID, Meta(description="the generation this one was made from")] | None = None
     frame_count: Annotated[int, Meta(ge=1, le=_SMALL)] | None = None
@@ -136,10 +143,11 @@ class Picture(Struct, frozen=True):
     url_expires_at: datetime
 
 
-class Generation(Struct, frozen=True):
+class Generation(Struct, frozen=True, kw_only=True):
     """One request for pictures, from the hold on its price to its end."""
 
     id: UUID
+    object: Literal["generation"] = "generation"
     mode: Mode
     kind: Kind
     state: GenerationState
@@ -153,7 +161,6 @@ class Generation(Struct, frozen=True):
     failure: Failure | None
     parent: UUID | None
     metadata: dict[str, str]
-    object: Literal["generation"] = "generation"
 
 
 class Generations(Struct, frozen=True):
@@ -227,10 +234,11 @@ class Transfers(Struct, frozen=True):
     next: str | None
 
 
-class Asset(Struct, frozen=True):
+class Asset(Struct, frozen=True, kw_only=True):
     """A stored picture of the account. `url` is readable by whoever has it, until `url_expires_at`."""
 
     id: UUID
+    object: Literal["asset"] = "asset"
     mode: Mode
     kind: AssetKind
     content_type: str
@@ -244,7 +252,6 @@ class Asset(Struct, frozen=True):
     index: int | None
     url: str
     url_expires_at: datetime
-    object: Literal["asset"] = "asset"
 
 
 class Upload(Asset, frozen=True, kw_only=True):

@@ -68,7 +68,8 @@ class Arrangement:
         behind = [subject for subject in subjects[1:] if MOTIFS[subject.motif].home in ("sky", "far")]
         self.front = self._stand([subject for subject in subjects if subject not in behind])
         self.far = [self._loom(subject) for subject in behind if MOTIFS[subject.motif].home == "far"]
-        self.back = [self._hang(subject) for subject in behind if MOTIFS[subject.motif].home == "sky"]
+        hanging = [subject for subject in behind if MOTIFS[subject.motif].home == "sky"]
+        self.back = [self._hang(subject, place) for place, subject in enumerate(hanging)]
         if aside:
             self.front = [self._step_aside(placed) for placed in self.front]
         self.extras = self._scatter(manner.extras) if self._ground and not aside else []
@@ -131,14 +132,15 @@ class Arrangement:
         x = self._size[0] * (0.5 + self._random.choice((-0.15, 0.15)))
         return Placed(self._marks(subject), x, self.stage.horizon + unit * 0.08, unit * 0.95, None)
 
-    def _hang(self, subject: Subject) -> Placed:
+    def _hang(self, subject: Subject, place: int) -> Placed:
         """What a prompt names besides its subject and belongs in the sky: sun and moon are where the light comes from."""
         unit = min(self._size)
         side = unit * self._random.uniform(0.19, 0.24)
-        x = self._size[0] * self.stage.light[0] + self._random.uniform(-0.05, 0.05) * unit
-        y = self._size[1] * self.stage.light[1] + side * 0.5
+        across = self.stage.light[0]
         if subject.motif not in ("moon", "sun"):
-            x = self._size[0] - x
+            across = 0.1 + (0.9 - across + 0.37 * place) % 0.8
+        x = self._size[0] * across + self._random.uniform(-0.05, 0.05) * unit
+        y = self._size[1] * self.stage.light[1] + side * 0.5
         return Placed(self._marks(subject), x, max(y, side * 1.05), side, None)
 
     def _scatter(self, extras: int) -> list[Placed]:

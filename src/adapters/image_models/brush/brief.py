@@ -142,8 +142,8 @@ def _bind(words: Sequence[str]) -> tuple[list[Subject], Pigment | None, Pigment 
             ground = ground or waiting
             waiting = PIGMENTS[word]
             first = first or waiting
-        elif word in WORDS:
-            motif = WORDS[word]
+        elif word in WORDS or (word == "stars" and count > 1):
+            motif = WORDS.get(word, "star")
             if motif == "city" and waiting is not None:
                 ground = ground or waiting
             subjects += [Subject(motif, waiting)] * count

@@ -25,7 +25,7 @@ class Composition:
         self._stage = self._arrangement.stage
         self._snowy = brief.snowy and manner.ground
         self._traces = finish.brushwork(size, manner.level, manner.touch)
-        self._backdrop = over or (self._scene() if manner.ground else self._nothing())
+        self._backdrop = over if over is not None else self._scene() if manner.ground else self._nothing()
 
     def frame(self, phase: float = 0.0) -> Image.Image:
         """The picture at `phase` (0..1) of its motion, in which the subjects bob: RGB, or RGBA without ground."""

@@ -1,0 +1,86 @@
+"""Staff's reads in Postgres. The prompt, the labels and a failure's message are not even selected."""
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import msgspec
+
+from adapters.postgres.session import Pool, unavailable
+from application.staff_queries import AccountPage, GenerationPage, StaffQueries
+from domain.accounts import AccountId
+from domain.errors import NotFound
+from domain.generations import GenerationId
+
+Page = TypeVar("Page")
+
+_ACCOUNT = """
+SELECT json_build_object('account', row_to_json(a),
+    'wallets', (SELECT coalesce(json_agg(json_build_object('id', w.id, 'mode', w.mode, 'available', w.available, 'held', w.held,
+        'debt', w.debt, 'open_holds', w.open_holds, 'version', w.version, 'closed_at', w.closed_at) ORDER BY w.mode), '[]')
+        FROM wallets w WHERE w.account_id = a.id),
+    'keys', (SELECT coalesce(json_agg(json_build_object('id', k.id, 'mode', k.mode, 'scopes', k.scopes, 'hint', k.hint,
+        'created_at', k.created_at, 'revoked_at', k.revoked_at) ORDER BY k.created_at, k.id), '[]')
+        FROM api_keys k WHERE k.account_id = a.id),
+    'generations', (SELECT coalesce(json_object_agg(s.state, s.n), '{}') FROM (
+        SELECT state, count(*) AS n FROM generations g WHERE g.account_id = a.id GROUP BY state) s),
+    'records', (SELECT coalesce(json_agg(r), '[]') FROM (
+        SELECT * FROM audit_records r
+        WHERE r.subject = a.id::text OR r.subject IN (SELECT w.id::text FROM wallets w WHERE w.account_id = a.id)
+        ORDER BY r.at DESC, r.id DESC LIMIT 20) r))::text
+FROM accounts a WHERE a.id = %(account)s
+"""
+
+_FAILURE = """
+CASE WHEN {0}.failure IS NOT NULL THEN json_build_object('failure_class', {0}.failure->'failure_class',
+    'stage', {0}.failure->'stage', 'code', {0}.failure->'code', 'request_id', {0}.failure->'request_id') END
+"""
+
+_GENERATION = f"""
+SELECT json_build_object(
+    'generation', json_build_object('id', g.id, 'account_id', g.account_id, 'wallet_id', g.wallet_id, 'mode', g.mode,
+        'kind', g.kind, 'model', g.model, 'state', g.state, 'n', g.n, 'unit', g.unit, 'delivered', g.delivered,
+        'created_at', g.created_at, 'deadline', g.deadline, 'started_at', g.started_at, 'finished_at', g.finished_at,
+        'cancel_requested_at', g.cancel_requested_at, 'lease_until', g.lease_until, 'resume_at', g.resume_at,
+        'trashed_at', g.trashed_at, 'purged', g.request IS NULL, 'parent', g.parent, 'failure', {_FAILURE.format("g")},
+        'pictures', (SELECT count(*) FROM assets s WHERE s.generation_id = g.id)),
+    'attempts', (SELECT coalesce(json_agg(json_build_object('number', a.number, 'started_at', a.started_at,
+        'act_until', a.act_until, 'outcome', a.outcome, 'decided_at', a.decided_at, 'finality', a.finality,
+        'failure', {_FAILURE.format("a")}, 'booked', a.booked, 'cost', a.cost, 'request_id', a.request_id)
+        ORDER BY a.number), '[]') FROM attempts a WHERE a.generation_id = g.id),
+    'hold', (SELECT json_build_object('amount', h.amount, 'captured', h.captured, 'state', h.state, 'expires_at', h.expires_at,
+        'allocations', (SELECT coalesce(json_agg(json_build_object('lot_id', a.lot_id, 'source', l.source, 'amount', a.amount,
+            'consumed', a.consumed) ORDER BY a.ordinal), '[]')
+            FROM hold_allocations a JOIN lots l ON l.id = a.lot_id WHERE a.hold_id = h.id))
+        FROM holds h WHERE h.id = g.id),
+    'transfers', (SELECT coalesce(json_agg(json_build_object('version', t.version, 'at', t.at, 'kind', c.kind, 'debit', t.debit,
+        'credit', t.credit, 'amount', t.amount, 'lot_id', t.lot_id, 'generation_id', t.hold_id,
+        'available_after', t.available_after, 'held_after', t.held_after, 'debt_after', t.debt_after)
+        ORDER BY t.version), '[]') FROM transfers t JOIN wallet_commands c ON c.id = t.command_id WHERE t.hold_id = g.id))::text
+FROM generations g WHERE g.id = %(generation)s
+"""
+
+
+class PostgresStaffQueries(StaffQueries):
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def account(self, account: AccountId) -> AccountPage:
+        return await self._one(AccountPage, _ACCOUNT, account=account)
+
+    async def generation(self, generation: GenerationId) -> GenerationPage:
+        return await self._one(GenerationPage, _GENERATION, generation=generation)
+
+    async def admins(self) -> Sequence[AccountId]:
+        return await self._values("SELECT id FROM accounts WHERE role = 'admin' ORDER BY created_at, id")
+
+    async def _one(self, of: type[Page], statement: str, **named: Any) -> Page:
+        rows = await self._values(statement, **named)
+        if not rows:
+            raise NotFound(**{name: str(value) for name, value in named.items()})
+        return msgspec.json.decode(rows[0], type=of)
+
+    async def _values(self, statement: str, **parameters: Any) -> list[Any]:
+        with unavailable():
+            async with self._pool.connection() as connection:
+                cursor = await connection.execute(statement.encode(), parameters)
+                return [row[0] for row in await cursor.fetchall()]

@@ -1,0 +1,145 @@
+"""What staff may read of an account or a generation: never a prompt, a label or a picture."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from application.queries import TransferRow
+from domain.accounts import Account, AccountId, AuditRecord, Mode, Scope
+from domain.attempts import FailureClass, Finality, Outcome, Stage
+from domain.credits import HoldState
+from domain.generations import GenerationId, GenerationState
+from domain.ledger import LotSource
+from domain.requests import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class WalletRow:
+    """A wallet as it is written; what has lapsed counts until it is swept."""
+
+    id: UUID
+    mode: Mode
+    available: int
+    held: int
+    debt: int
+    open_holds: int
+    version: int
+    closed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRow:
+    """An API key by its last characters."""
+
+    id: UUID
+    mode: Mode
+    scopes: Sequence[Scope]
+    hint: str
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountPage:
+    """`records`: what staff did to the account, newest first."""
+
+    account: Account
+    wallets: Sequence[WalletRow]
+    keys: Sequence[KeyRow]
+    generations: Mapping[GenerationState, int]
+    records: Sequence[AuditRecord]
+
+
+@dataclass(frozen=True, slots=True)
+class FailureRow:
+    """Why there is no picture. Without the message: a provider may quote the prompt in it."""
+
+    failure_class: FailureClass
+    stage: Stage
+    code: str
+    request_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRow:
+    number: int
+    started_at: datetime
+    act_until: datetime
+    outcome: Outcome
+    decided_at: datetime | None
+    finality: Finality | None
+    failure: FailureRow | None
+    booked: bool
+    cost: int | None
+    request_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AllocationRow:
+    lot_id: UUID
+    source: LotSource
+    amount: int
+    consumed: int
+
+
+@dataclass(frozen=True, slots=True)
+class HoldRow:
+    amount: int
+    captured: int
+    state: HoldState
+    expires_at: datetime
+    allocations: Sequence[AllocationRow]
+
+
+@dataclass(frozen=True, slots=True)
+class SkeletonRow:
+    """A generation without what was asked for. `purged`: its owner deleted it. `pictures`: how many are still kept."""
+
+    id: UUID
+    account_id: UUID
+    wallet_id: UUID
+    mode: Mode
+    kind: Kind
+    model: str
+    state: GenerationState
+    n: int
+    unit: int
+    delivered: int
+    created_at: datetime
+    deadline: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    cancel_requested_at: datetime | None
+    lease_until: datetime | None
+    resume_at: datetime | None
+    trashed_at: datetime | None
+    purged: bool
+    pictures: int
+    parent: UUID | None
+    failure: FailureRow | None
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationPage:
+    generation: SkeletonRow
+    attempts: Sequence[AttemptRow]
+    hold: HoldRow | None
+    transfers: Sequence[TransferRow]
+
+
+class StaffQueries(Protocol):
+    """Reads for whoever runs the service. They take no locks and change nothing."""
+
+    async def account(self, account: AccountId) -> AccountPage:
+        """Raises NotFound."""
+        ...
+
+    async def generation(self, generation: GenerationId) -> GenerationPage:
+        """Any account's, purged or not. Raises NotFound."""
+        ...
+
+    async def admins(self) -> Sequence[AccountId]:
+        """Accounts with the role admin, the oldest first."""
+        ...

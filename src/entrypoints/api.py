@@ -1,0 +1,66 @@
+"""The API process: the public port, and beside it, on loopback only, the operators' own."""
+
+import asyncio
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+
+import structlog
+import uvicorn
+from litestar import Litestar
+
+from application.ports import PictureIntake
+from entrypoints.http.app import HttpConfig, create_app, create_operations_app
+from entrypoints.settings import Settings
+from entrypoints.wiring import Bell, container
+
+log = structlog.get_logger()
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals are for the process, which has two servers."""
+        yield
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until told to stop (SIGTERM, SIGINT); then refuse new connections and answer what is at hand."""
+    async with container(settings) as parts:
+        await parts.get(Bell)
+        await parts.get(PictureIntake)  # the picture workers are warm before the first upload
+        public = HttpConfig(version("gpt-image-2"), settings.public_url)
+        servers = [
+            _server(create_app(parts, public), settings.host, settings.port),
+            _server(create_operations_app(parts), "127.0.0.1", settings.operations_port),
+        ]
+
+        def stop() -> None:
+            for server in servers:
+                server.should_exit = True
+
+        for name in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(name, stop)
+        log.info("serving", address=f"{settings.host}:{settings.port}")
+        await asyncio.gather(*(server.serve() for server in servers))
+
+
+def _server(app: Litestar, host: str, port: int) -> _Server:
+    return _Server(
+        uvicorn.Config(
+            app,
+            host=host,
+            port=port,
+            http="httptools",
+            loop="uvloop",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=10,
+        )
+    )

@@ -1,0 +1,114 @@
+"""The OpenAPI 3.1 document, made from the routes: Litestar writes the operations, msgspec the shapes it enforces, and each
+route's declarations become its security and its refusals.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, get_args, get_origin
+
+import msgspec
+from litestar import Litestar
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme, Tag
+
+from entrypoints.http import shapes
+from entrypoints.http.auth import routes, scope_of
+from entrypoints.http.problems import MEDIA_TYPE
+
+_WHY = {
+    400: "What was sent is not acceptable.",
+    401: "A valid API key is needed.",
+    402: "There are not enough credits, or credits are owed.",
+    403: "The API key lacks a scope.",
+    404: "There is no such thing here.",
+    409: "As things stand, this cannot be done.",
+    410: "This existed and was deleted.",
+    413: "The body is too large.",
+    415: "The body is not of the right type.",
+    422: "The idempotency key was used for another request.",
+    429: "Too many at once; Retry-After says when to ask again.",
+    500: "Something went wrong on our side.",
+    503: "Not available for the moment; Retry-After says when to ask again.",
+}
+_DESCRIPTION = (
+    "Pictures made and edited by AI models, paid in credits. Credits are integers, times are UTC (RFC 3339), ids are UUIDs. "
+    "Refusals are application/problem+json with a stable `type`. Every answer carries X-Request-Id."
+)
+_REF = "#/components/schemas/"
+
+
+def document(handlers: Iterable[HTTPRouteHandler], version: str) -> bytes:
+    """The whole document as JSON. Takes some 100 ms, so it is made when it is first asked for."""
+    described = Litestar(list(handlers), openapi_config=_config(version), logging_config=None)
+    made = described.openapi_schema.to_schema()
+    for path, handler in routes(described):
+        if handler.resolve_include_in_schema() and path in made["paths"]:
+            for method in handler.http_methods:
+                _declare(made["paths"][path][method.lower()], handler)
+    made["components"]["schemas"].update(_shapes(handlers))
+    return msgspec.json.encode(made)
+
+
+def _config(version: str) -> OpenAPIConfig:
+    return OpenAPIConfig(
+        title="GPT Image 2",
+        version=version,
+        description=_DESCRIPTION,
+        use_handler_docstrings=True,
+        render_plugins=[JsonRenderPlugin()],
+        components=Components(security_schemes={"key": SecurityScheme(type="http", scheme="bearer", description="an API key")}),
+        tags=[Tag(name) for name in ("catalogue", "generations", "media", "credits", "health")],
+    )
+
+
+def _declare(operation: dict[str, Any], handler: HTTPRouteHandler) -> None:
+    """Security and refusals of one operation. Litestar's own 400 shape is not ours."""
+    for parameter in operation.get("parameters", ()):
+        parameter["schema"] = _without_null(parameter["schema"])
+    scope = scope_of(handler)
+    refusals = {500, *handler.opt.get("refusals", ())}
+    if scope:
+        operation["security"] = [{"key": []}]
+        operation["description"] = f"{operation.get('description', '')} Needs the scope `{scope}`.".strip()
+        refusals |= {401, 403, 503}
+    if operation.get("parameters") or operation.get("requestBody"):
+        refusals |= {400}
+    if operation.get("requestBody"):
+        refusals |= {413, 415}
+    answers = {status: said for status, said in operation["responses"].items() if status.startswith(("2", "3"))}
+    for header in (header for said in answers.values() for header in said.get("headers", {}).values()):
+        header["schema"] = {"type": "string"}
+    operation["responses"] = answers | {str(status): _refusal(status) for status in sorted(refusals)}
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """A parameter is sent or left out; there is no null in an address."""
+    choices = [choice for choice in schema.pop("oneOf", ()) if choice != {"type": "null"}]
+    return {**choices[0], **schema} if len(choices) == 1 else {**schema, **({"oneOf": choices} if choices else {})}
+
+
+def _refusal(status: int) -> dict[str, Any]:
+    said: dict[str, Any] = {"description": _WHY[status], "content": {MEDIA_TYPE: {"schema": {"$ref": f"{_REF}Problem"}}}}
+    if status in (429, 503):
+        said["headers"] = {"Retry-After": {"description": "seconds", "schema": {"type": "integer"}}}
+    if status == 401:
+        said["headers"] = {"WWW-Authenticate": {"schema": {"type": "string"}}}
+    return said
+
+
+def _shapes(handlers: Iterable[HTTPRouteHandler]) -> Mapping[str, Any]:
+    """Every struct a route reads or writes, as msgspec enforces it: Litestar leaves out some of its bounds."""
+    kinds: set[Any] = {shapes.Problem, shapes.PictureBody}
+    for handler in handlers:
+        kinds |= _structs(handler.parsed_return_field.annotation)
+    _, components = msgspec.json.schema_components(kinds, ref_template=_REF + "{name}")
+    return components
+
+
+def _structs(kind: Any) -> set[Any]:
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return {kind}
+    if get_origin(kind) is not None or get_args(kind):
+        return {struct for inner in get_args(kind) for struct in _structs(inner)}
+    return set[Any]()

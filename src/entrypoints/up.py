@@ -1,0 +1,198 @@
+"""`gpt-image up`: the whole service in one process tree, on a fresh machine, with nothing configured.
+
+This process owns the embedded Postgres, the API and the worker; when it dies they stop by themselves, and the next `up` finds
+everything as it was.
+"""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from uuid import UUID
+
+import click
+
+from application.accounts import AddKey, OpenAccount, hash_key
+from application.credits import GrantCredits, Staff
+from application.queries import Queries
+from domain.accounts import Account, AccountId, ApiKey, KeyId, Mode, Role, Scope, write_key
+from domain.ledger import LotSource
+from entrypoints.settings import Settings
+from entrypoints.wiring import AlreadyRunning, EmbeddedPostgres, Keyring, container, leave_with_us, upgrade
+
+DEVELOPER = AccountId(UUID("00000000-0000-7000-8000-000000000001"))
+OPERATOR = AccountId(UUID("00000000-0000-7000-8000-000000000002"))
+KEY = KeyId(UUID("00000000-0000-7000-8000-000000000003"))
+CREDITS = 1_000
+PORTS_TRIED = 50
+READY_SECONDS = 60.0
+
+GREETING = """
+GPT Image 2 is up at {url}   (Ctrl-C stops it)
+
+Your test key has all scopes; its pictures are painted here, offline. Paste these lines:
+
+export URL={url} KEY={key}
+curl -s $URL/v1/generations -H "Authorization: Bearer $KEY" -H 'Content-Type: application/json' \\
+  -H 'Prefer: wait=60' -d '{{"prompt": "a red fox in snow"}}' | tee fox.json
+curl -s $URL/v1/generations -H "Authorization: Bearer $KEY" -H 'Content-Type: application/json' \\
+  -H 'Prefer: wait=60' -d '{{"prompt": "a blue moon over the fox", "images": ['$(grep -o '"assets":\\[{{"id":"[^"]*"' fox.json | cut -d: -f3)']}}'
+curl -s $URL/v1/credits/transfers -H "Authorization: Bearer $KEY"
+
+Staff account for `gpt-image admin … --as`: {operator}
+Metrics: {operations}/metrics   Files: {data}
+"""
+
+
+class Up:
+    """Starts in order: database, schema, API and worker; stops in the opposite one."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = replace(settings, data_dir=settings.data_dir.resolve())
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._stopping = False
+
+    def run(self) -> int:
+        """The exit code: 0 after Ctrl-C, 1 when it could not start."""
+        for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(name, self._stop)
+        began = time.monotonic()
+        self._settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            with ExitStack() as stack:
+                if not self._settings.database_url:
+                    stack.enter_context(self._database())
+                upgrade(self._settings.database_url)
+                key = asyncio.run(self._prepare())
+                stack.callback(self._stop_children)
+                self._settings = replace(self._settings, port=_free_port(self._settings.host, self._settings.port))
+                self._settings = replace(self._settings, operations_port=_free_port("127.0.0.1", self._settings.operations_port))
+                self._start("worker")
+                self._start("api")
+                self._wait_until_ready()
+                if not self._stopping:
+                    self._greet(key, time.monotonic() - began)
+                self._watch()
+        except AlreadyRunning as error:
+            click.echo(f"gpt-image: {error}", err=True)
+            return 1
+        return 0
+
+    @contextmanager
+    def _database(self) -> Iterator[None]:
+        with EmbeddedPostgres(self._settings.data_dir / "postgres") as postgres:
+            self._settings = replace(self._settings, database_url=postgres.url)
+            address = self._settings.data_dir / "database.url"
+            address.unlink(missing_ok=True)
+            with os.fdopen(os.open(address, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                file.write(postgres.url)
+            try:
+                yield
+            finally:
+                address.unlink(missing_ok=True)
+
+    async def _prepare(self) -> str:
+        """A customer with a test key and credits, and a staff account: made once, the same ever after."""
+        async with container(self._settings) as parts:
+            keyring, now = await parts.get(Keyring), datetime.now(UTC)
+            open_account = await parts.get(OpenAccount)
+            await open_account(Account(DEVELOPER, Role.USER, "free", now, name="Developer"))
+            await open_account(Account(OPERATOR, Role.ADMIN, "free", now, name="Operator"))
+            secret = write_key(Mode.TEST, keyring.derive("local test key", 24))
+            key = ApiKey(KEY, DEVELOPER, Mode.TEST, frozenset(Scope), hash_key(secret), secret[-4:], now)
+            await (await parts.get(AddKey))(key)
+            wallet = await (await parts.get(Queries)).wallet(DEVELOPER, Mode.TEST)
+            grant = await parts.get(GrantCredits)
+            await grant(Staff(OPERATOR, "gpt-image up"), wallet, CREDITS, fact="gpt-image up", source=LotSource.TRIAL)
+            return secret
+
+    def _start(self, name: str) -> None:
+        said = {"DATABASE_URL": self._settings.database_url, "DATA_DIR": str(self._settings.data_dir)}
+        said |= {"PORT": str(self._settings.port), "OPERATIONS_PORT": str(self._settings.operations_port)}
+        log = self._settings.data_dir / f"{name}.log"
+        with log.open("ab") as file:
+            self._children[name] = subprocess.Popen(  # noqa: S603 - our own commands
+                [sys.executable, "-m", "entrypoints.command", name],
+                env=os.environ | said,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
+                start_new_session=True,  # Ctrl-C reaches this process alone, so that all stop in order
+                preexec_fn=leave_with_us(signal.SIGTERM),
+            )
+
+    def _wait_until_ready(self) -> None:
+        until = time.monotonic() + READY_SECONDS
+        while not self._stopping and not _answers(f"{self._url}/health/ready"):
+            for name, child in self._children.items():
+                if child.poll() is not None or time.monotonic() > until:
+                    raise SystemExit(f"gpt-image: the {name} did not start; see {self._settings.data_dir / name}.log")
+            time.sleep(0.05)
+
+    def _watch(self) -> None:
+        """Start again whatever ends, until told to stop."""
+        while not self._stopping:
+            time.sleep(0.2)
+            for name, child in list(self._children.items()):
+                if child.poll() is not None and not self._stopping:
+                    click.echo(f"gpt-image: the {name} ended ({child.returncode}); starting it again", err=True)
+                    self._start(name)
+                    time.sleep(0.5)
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        if self._stopping:  # told twice: do not wait for calls that are out
+            for child in self._children.values():
+                child.kill()
+        self._stopping = True
+
+    def _stop_children(self) -> None:
+        """The API first, so that nothing new comes in; then the worker, which finishes what it holds."""
+        for name in ("api", "worker"):
+            if child := self._children.get(name):
+                with suppress(ProcessLookupError):
+                    child.terminate()
+                child.wait()
+
+    @property
+    def _url(self) -> str:
+        return f"http://{self._settings.host}:{self._settings.port}"
+
+    def _greet(self, key: str, seconds: float) -> None:
+        operations = f"http://127.0.0.1:{self._settings.operations_port}"
+        data = _short(self._settings.data_dir)
+        click.echo(GREETING.format(url=self._url, key=key, operator=OPERATOR, operations=operations, data=data))
+        click.echo(f"Started in {seconds:.1f} s.")
+        sys.stdout.flush()
+
+
+def _free_port(host: str, wanted: int) -> int:
+    """The first free port from the wanted one on: a second clone beside this one finds its own. 0: any."""
+    for port in range(wanted, wanted + PORTS_TRIED) if wanted else (0,):
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.socket(family) as listener, suppress(OSError):
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((host, port))
+            return int(listener.getsockname()[1])
+    raise SystemExit(f"gpt-image: no free port from {wanted} to {wanted + PORTS_TRIED - 1}; set PORT")
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - our own address
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def _short(path: Path) -> str:
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)

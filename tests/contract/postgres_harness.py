@@ -1,0 +1,47 @@
+"""The contract's store on a real Postgres: an empty database per test, its clock moved by an offset."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from psycopg import AsyncConnection
+
+from adapters.postgres.pool import open_pool
+from adapters.postgres.queries import PostgresQueries
+from adapters.postgres.store import PostgresStore
+
+
+@dataclass(slots=True)
+class PostgresHarness:
+    url: str
+    store: PostgresStore
+    queries: PostgresQueries
+    owners: dict[int, AsyncConnection[Any]] = field(default_factory=dict)
+
+    async def advance(self, seconds: float) -> None:
+        self.store.offset += timedelta(seconds=seconds)
+        self.queries.offset = self.store.offset
+
+    async def alive(self, owner: int) -> None:
+        connection = await AsyncConnection.connect(self.url, autocommit=True)
+        await connection.execute("SELECT pg_advisory_lock(%s)", (owner,))
+        self.owners[owner] = connection
+
+    async def die(self, owner: int) -> None:
+        if connection := self.owners.pop(owner, None):
+            await connection.execute("SELECT pg_advisory_unlock_all()")
+            await connection.close()
+
+
+@asynccontextmanager
+async def on_postgres(url: str) -> AsyncIterator[PostgresHarness]:
+    async with AsyncExitStack() as stack:
+        pool = await stack.enter_async_context(open_pool(url, size=12))
+        harness = PostgresHarness(url, PostgresStore(pool), PostgresQueries(pool))
+        try:
+            yield harness
+        finally:
+            for owner in list(harness.owners):
+                await harness.die(owner)

@@ -1,0 +1,191 @@
+"""What a link of ours is worth: one object, as one format under one name, until one second."""
+
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.programs import ACCOUNT, KEYRING
+
+from adapters.keyring import Keyring
+from adapters.storage.filesystem import FilesystemStorage
+from domain.errors import NotFound
+from domain.limits import LIMITS
+from domain.media import ObjectKey, PictureFormat
+
+NOON = datetime(2026, 11, 5, 12, tzinfo=UTC)
+
+
+@dataclass
+class Clock:
+    time: datetime = field(default=NOON)
+
+    def __call__(self) -> datetime:
+        return self.time
+
+
+def filesystem(root: Path, clock: Clock) -> FilesystemStorage:
+    return FilesystemStorage(root, signer=Keyring.parse(KEYRING).purpose("links"), clock=clock)
+
+
+def picture(index: int = 0) -> ObjectKey:
+    return ObjectKey.picture(ACCOUNT, UUID(int=1), 1, index)
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@dataclass
+class Linked:
+    """A store with one object, and a link to it as the route hands it on."""
+
+    objects: FilesystemStorage
+    clock: Clock
+    path: str
+    query: str
+
+
+@pytest.fixture
+async def linked(tmp_path: Path) -> Linked:
+    clock = Clock()
+    objects = filesystem(tmp_path, clock)
+    await objects.put(picture(), b"content", "image/png")
+    return Linked(objects, clock, *parts(link(objects)))
+
+
+def link(
+    objects: FilesystemStorage, format: PictureFormat = PictureFormat.PNG, name: str = "cat.png", seconds: float = 60
+) -> str:
+    return objects.link(picture(), format=format, file_name=name, expires_at=NOON + timedelta(seconds=seconds))
+
+
+def parts(link: str) -> tuple[str, str]:
+    path, _, query = link.removeprefix("/files/").partition("?")
+    return path, query
+
+
+@pytest.mark.anyio
+async def test_a_link_leads_to_its_object(linked: Linked) -> None:
+    assert linked.path == str(picture())
+    assert linked.query.startswith(f"format=png&name=cat.png&expires={int(NOON.timestamp()) + 60}&kid=k1&signature=")
+    found = await linked.objects.open(linked.path, linked.query)
+    assert (found.content, found.content_type) == (b"content", "image/png")
+    assert found.disposition == 'inline; filename="cat.png"'
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("format", PictureFormat)
+async def test_what_is_not_shown_inline_is_attached(linked: Linked, format: PictureFormat) -> None:
+    found = await linked.objects.open(*parts(link(linked.objects, format)))
+    assert found.content_type == format.content_type
+    assert found.disposition.split(";")[0] == ("inline" if format.shown_inline else "attachment")
+
+
+@pytest.mark.anyio
+async def test_a_link_ends_on_the_second(linked: Linked) -> None:
+    linked.clock.time = NOON + timedelta(seconds=59)
+    assert (await linked.objects.open(linked.path, linked.query)).content == b"content"
+    for late in (60, 61, 10**9):
+        linked.clock.time = NOON + timedelta(seconds=late)
+        with pytest.raises(NotFound):
+            await linked.objects.open(linked.path, linked.query)
+
+
+@pytest.mark.anyio
+async def test_a_fraction_of_a_second_never_prolongs_a_link(linked: Linked) -> None:
+    path, query = parts(link(linked.objects, seconds=60.9))
+    linked.clock.time = NOON + timedelta(seconds=60)
+    with pytest.raises(NotFound):
+        await linked.objects.open(path, query)
+
+
+@pytest.mark.anyio
+async def test_no_link_lives_longer_than_ten_minutes(linked: Linked) -> None:
+    link(linked.objects, seconds=LIMITS["link_seconds"])
+    with pytest.raises(AssertionError, match="ten minutes"):
+        link(linked.objects, seconds=LIMITS["link_seconds"] + 1)
+
+
+@pytest.mark.anyio
+async def test_a_link_to_what_was_deleted_leads_nowhere(linked: Linked) -> None:
+    await linked.objects.delete(picture())
+    with pytest.raises(NotFound):
+        await linked.objects.open(linked.path, linked.query)
+
+
+@pytest.mark.anyio
+async def test_a_link_changed_in_any_character_leads_nowhere(linked: Linked) -> None:
+    """Every place of path and query, replaced by every plain character, left out, doubled, or filled by one more."""
+    plain = [chr(code) for code in range(32, 127)] + ["\0", "\n", "é", "\ud800", "٣"]
+    whole = f"{linked.path}?{linked.query}"
+    changed = {whole[:at] + new + whole[at + 1 :] for at in range(len(whole)) for new in (*plain, "", whole[at] * 2)}
+    changed |= {whole + new for new in plain}
+    changed.discard(whole)
+    for link in changed:
+        path, _, query = link.partition("?")
+        with pytest.raises(NotFound):
+            await linked.objects.open(path, query)
+
+
+@pytest.mark.anyio
+async def test_parameters_doubled_moved_missing_or_borrowed_lead_nowhere(linked: Linked) -> None:
+    fields = linked.query.split("&")
+    other = parts(
+        linked.objects.link(
+            picture(index=1), format=PictureFormat.PNG, file_name="cat.png", expires_at=NOON + timedelta(seconds=60)
+        )
+    )
+    queries = [linked.query + "&" + extra for extra in (*fields, "x=1", "")]
+    queries += ["&".join(fields[:at] + fields[at + 1 :]) for at in range(len(fields))]
+    queries += ["&".join(fields[::-1]), "", "?", linked.query + "#", other[1], "&".join([*fields[:-1], other[1].split("&")[-1]])]
+    for query in queries:
+        with pytest.raises(NotFound):
+            await linked.objects.open(linked.path, query)
+
+
+@pytest.mark.anyio
+@given(st.text(), st.text())
+async def test_garbage_is_no_link(path: str, query: str) -> None:
+    objects = FilesystemStorage.__new__(FilesystemStorage)  # it must be refused before the disk is looked at
+    objects._signer, objects._clock = Keyring.parse(KEYRING).purpose("links"), Clock()
+    with pytest.raises(NotFound):
+        await objects.open(path, query)
+
+
+@pytest.mark.anyio
+async def test_a_link_signed_by_an_unknown_key_leads_nowhere(linked: Linked, tmp_path: Path) -> None:
+    other = Keyring.parse(KEYRING.replace("AAAA", "BAAA", 1)).purpose("links")
+    renamed = Keyring.parse(KEYRING.replace("k1", "k2")).purpose("links")
+    for signer in (other, renamed, Keyring.parse(KEYRING).purpose("cursors")):
+        with pytest.raises(NotFound):
+            await linked.objects.open(*parts(link(FilesystemStorage(tmp_path, signer=signer, clock=linked.clock))))
+
+
+@given(st.text(max_size=200), st.sampled_from(PictureFormat))
+def test_a_file_name_is_safe_in_a_header_and_says_what_the_file_is(
+    tmp_path_factory: pytest.TempPathFactory, name: str, format: PictureFormat
+) -> None:
+    objects = filesystem(tmp_path_factory.getbasetemp() / "names", Clock())
+    safe = re.search(r"&name=([^&]*)&", link(objects, format, name))
+    assert safe is not None
+    assert re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*\.[a-zA-Z]+", safe[1])
+    assert len(safe[1]) <= 110
+    assert safe[1].rpartition(".")[2].lower() in {format.value, "jpg" if format is PictureFormat.JPEG else format.value}
+
+
+@pytest.mark.parametrize(
+    ("name", "safe"),
+    [
+        *(("Katze schläft.PNG", "Katze-schlaft.PNG"), ("../../etc/passwd", "etc-passwd.png"), ("x.html", "x.html.png")),
+        *(('a"; filename="b.exe', "a-filename-b.exe.png"), ("a\r\nSet-Cookie: b", "a-Set-Cookie-b.png"), ("", "picture.png")),
+        *((".png", "picture.png"), ("猫", "picture.png"), ("猫.png", "picture.png"), ("cat.png", "cat.png")),
+    ],
+)
+def test_file_names_are_kept_as_far_as_they_are_harmless(tmp_path: Path, name: str, safe: str) -> None:
+    assert f"&name={safe}&" in link(filesystem(tmp_path, Clock()), name=name)

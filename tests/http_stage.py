@@ -1,0 +1,288 @@
+"""The HTTP surface with nothing behind it: use cases that note what they were told, and rows a test puts there."""
+
+import hashlib
+import hmac
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from dishka import AsyncContainer, Provider, make_async_container
+from dishka import Scope as Lifetime
+from litestar import Litestar
+from litestar.testing import TestClient
+from tests.offer import CATALOGUE, TODAY
+from tests.offer import ask as ask_for
+
+from application.accounts import Authenticate, hash_key
+from application.generations import CancelGeneration, DeleteGeneration, QuoteRequest, RequestGeneration
+from application.media import AdmitUpload, DeleteAsset
+from application.ports import CursorSigner, LinkedObject, LinkedObjects, ObjectMissing, ObjectStorage, Store, Today
+from application.queries import BalanceRow, CreditsRow, GenerationFilter, LotRow, Position, Queries, TransferFilter, TransferRow
+from domain.accounts import AccountId, Caller, KeyId, Mode, Scope, write_key
+from domain.catalogue import Catalogue
+from domain.errors import Gone, NotFound
+from domain.generations import Generation, GenerationId
+from domain.ledger import LedgerAccount, LotSource, WalletId
+from domain.media import Asset, AssetId, AssetKind, CleanPicture, ObjectKey, PictureFormat, check_bytes
+from domain.prices import Quote, quote
+from domain.requests import Asked, PictureRequest, normalise
+from entrypoints.http.app import HttpConfig, create_app, create_operations_app
+
+NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
+ACCOUNT, STRANGER = AccountId(UUID(int=1)), AccountId(UUID(int=2))
+
+
+def key_with(*scopes: Scope, mode: Mode = Mode.TEST) -> str:
+    """A key of ACCOUNT with exactly these scopes."""
+    return write_key(mode, hashlib.sha256(f"{mode}{sorted(scopes)}".encode()).digest())
+
+
+KEY = key_with(*Scope)
+BEARER = {"Authorization": f"Bearer {KEY}"}
+_CALLERS = {
+    hash_key(key_with(*scopes)): Caller(ACCOUNT, KeyId(UUID(int=9)), Mode.TEST, frozenset(scopes), "free", WalletId(UUID(int=8)))
+    for scopes in [tuple(Scope), *([scope] for scope in Scope)]
+}
+
+
+@dataclass
+class Stage:
+    """`refusal`, if set, is raised by every use case; `told` is what the last of them, or the last query, was told."""
+
+    refusal: Exception | None = None
+    told: Any = None
+    kept: dict[GenerationId, Generation] = field(default_factory=dict)
+    pictures: dict[AssetId, Asset] = field(default_factory=dict)
+    lines: list[TransferRow] = field(default_factory=list)
+    remembered: dict[str, GenerationId] = field(default_factory=dict)
+    purged: set[GenerationId] = field(default_factory=set)
+    links: dict[tuple[str, str], LinkedObject] = field(default_factory=dict)
+    outage: Exception | None = None
+
+    def client(self, **config: Any) -> TestClient[Litestar]:
+        return _client(create_app(self.container(), HttpConfig("1.2.3", **config)))
+
+    def operations(self) -> TestClient[Litestar]:
+        return _client(create_operations_app(self.container()))
+
+    def container(self) -> AsyncContainer:
+        provider = Provider(scope=Lifetime.APP)
+        made: dict[Any, Any] = {
+            Store: self,
+            Queries: Rows(self),
+            LinkedObjects: Links(self),
+            ObjectStorage: Objects(self),
+            CursorSigner: Hmac(),
+            Catalogue: CATALOGUE,
+            Today: lambda: TODAY,
+            Authenticate: Authenticate(Rows(self)),  # type: ignore[arg-type]
+            RequestGeneration: self.request,
+            QuoteRequest: self.quote,
+            CancelGeneration: self.cancel,
+            DeleteGeneration: self.delete,
+            AdmitUpload: self.admit,
+            DeleteAsset: self.delete_asset,
+        }
+        for port, adapter in made.items():
+            provider.provide(_just(adapter), provides=port)
+        return make_async_container(provider)
+
+    # What a test puts there
+
+    def has_generation(self, account: AccountId = ACCOUNT, mode: Mode = Mode.TEST, **changes: Any) -> Generation:
+        number = len(self.kept) + 1
+        request = changes.pop("request", None) or ask_for(mode=mode)
+        made = Generation(
+            id=GenerationId(UUID(int=1_000 + number)),
+            account_id=account,
+            wallet_id=WalletId(UUID(int=8)),
+            key_id=KeyId(UUID(int=9)),
+            mode=mode,
+            kind=request.kind,
+            model=request.model,
+            request=request,
+            n=request.n,
+            unit=4,
+            priority=20,
+            created_at=NOW + timedelta(seconds=number),
+            deadline=NOW + timedelta(hours=1),
+            hold_expires_at=NOW + timedelta(hours=2),
+        )
+        for name, value in changes.items():
+            setattr(made, name, value)
+        self.kept[made.id] = made
+        return made
+
+    def has_picture(self, account: AccountId = ACCOUNT, **changes: Any) -> Asset:
+        number = len(self.pictures) + 1
+        id, at = AssetId(UUID(int=2_000 + number)), NOW + timedelta(seconds=number)
+        made = Asset(id, account, Mode.TEST, AssetKind.REFERENCE, PictureFormat.PNG, 4, 3, 99, "0a", False, at)
+        self.pictures[id] = replace(made, **changes)
+        return self.pictures[id]
+
+    def has_lines(self, count: int) -> None:
+        accounts = (LedgerAccount.AVAILABLE, LedgerAccount.HELD)
+        self.lines = [
+            TransferRow(version, NOW, "placehold", *accounts, 8, UUID(int=7), UUID(int=1_001), 42, 8, 0)
+            for version in range(count, 0, -1)
+        ]
+
+    # Use cases
+
+    async def request(
+        self, caller: Caller, asked: Asked, *, deadline: Any = None, parent: Any = None, idempotency: Any = None
+    ) -> tuple[GenerationId, Generation | None]:
+        self._told(caller=caller, asked=asked, deadline=deadline, parent=parent, idempotency=idempotency)
+        if idempotency and (seen := self.remembered.get(idempotency[0].key)):
+            return seen, None
+        made = self.has_generation(caller.account_id, caller.mode, request=_normal(asked, caller), parent=parent)
+        if idempotency:
+            self.remembered[idempotency[0].key] = made.id
+        return made.id, made
+
+    async def quote(self, caller: Caller, asked: Asked) -> Quote:
+        self._told(asked=asked)
+        request = _normal(asked, caller)
+        return quote(request, CATALOGUE.model(request.model, TODAY))
+
+    async def cancel(self, caller: Caller, generation_id: GenerationId) -> None:
+        self._told(cancelled=generation_id)
+        self.own(generation_id, caller.account_id, caller.mode).cancel(NOW)
+
+    async def delete(self, caller: Caller, generation_id: GenerationId, *, purge: bool) -> None:
+        self._told(deleted=generation_id, purge=purge)
+        self.own(generation_id, caller.account_id, caller.mode).must_be_finished()
+
+    async def admit(self, caller: Caller, content: bytes, kind: AssetKind) -> tuple[Asset, CleanPicture]:
+        self._told(content=content, kind=kind)
+        check_bytes(len(content), kind)
+        clean = CleanPicture(content, PictureFormat.PNG, 4, 3, "0a", False, ("oriented", "metadata_removed"))
+        return self.has_picture(caller.account_id, kind=kind), clean
+
+    async def delete_asset(self, caller: Caller, asset_id: AssetId) -> None:
+        self._told(deleted=asset_id)
+        await Rows(self).asset(asset_id, caller.account_id, caller.mode)
+
+    # The store, as far as health looks at it
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Any]:
+        if self.outage:
+            raise self.outage
+        yield self
+
+    async def now(self) -> datetime:
+        return NOW
+
+    def _told(self, **told: Any) -> None:
+        self.told = told
+        if self.refusal:
+            raise self.refusal
+
+    def own(self, generation: GenerationId, account: AccountId, mode: Mode) -> Generation:
+        if generation in self.purged:
+            raise Gone
+        found = self.kept.get(generation)
+        if not found or (found.account_id, found.mode) != (account, mode):
+            raise NotFound
+        return found
+
+
+@dataclass
+class Rows:
+    """Queries, as far as HTTP asks."""
+
+    stage: Stage
+
+    async def caller(self, secret_hash: bytes) -> Caller | None:
+        return _CALLERS.get(secret_hash)
+
+    async def generation(self, generation: GenerationId, account: AccountId, mode: Mode) -> tuple[Generation, Sequence[Asset]]:
+        pictures = [picture for picture in self.stage.pictures.values() if picture.generation_id == generation]
+        return self.stage.own(generation, account, mode), pictures
+
+    async def generations(
+        self, account: AccountId, mode: Mode, matching: GenerationFilter, after: Position | None, limit: int
+    ) -> Sequence[tuple[Generation, Sequence[Asset]]]:
+        self.stage.told = matching
+        mine = [row for row in self.stage.kept.values() if (row.account_id, row.mode) == (account, mode)]
+        newest = sorted(mine, key=lambda row: (row.created_at, row.id), reverse=True)
+        return [(row, ()) for row in newest if after is None or (row.created_at, row.id) < after][:limit]
+
+    async def asset(self, asset: AssetId, account: AccountId, mode: Mode) -> Asset:
+        found = self.stage.pictures.get(asset)
+        if not found or (found.account_id, found.mode) != (account, mode):
+            raise NotFound
+        return found
+
+    async def assets(
+        self, account: AccountId, mode: Mode, kind: AssetKind | None, after: Position | None, limit: int
+    ) -> Sequence[Asset]:
+        mine = [row for row in self.stage.pictures.values() if row.account_id == account and kind in (None, row.kind)]
+        newest = sorted(mine, key=lambda row: (row.created_at, row.id), reverse=True)
+        return [row for row in newest if after is None or (row.created_at, row.id) < after][:limit]
+
+    async def credits(self, wallet: WalletId) -> CreditsRow:
+        lot = LotRow(UUID(int=7), LotSource.TRIAL, 50, 42, 8, 100, NOW)
+        return CreditsRow(Mode.TEST, 42, 8, 0, [lot])
+
+    async def balance(self, wallet: WalletId, at: datetime) -> BalanceRow:
+        self.stage.told = at
+        return BalanceRow(5, 0, 0, False)
+
+    async def transfers(
+        self, wallet: WalletId, matching: TransferFilter, after_version: int | None, limit: int
+    ) -> Sequence[TransferRow]:
+        self.stage.told = matching
+        return [line for line in self.stage.lines if after_version is None or line.version < after_version][:limit]
+
+
+@dataclass
+class Links(LinkedObjects):
+    stage: Stage
+
+    async def open(self, path: str, signature: str) -> LinkedObject:
+        self.stage.told = (path, signature)
+        if found := self.stage.links.get((path, signature)):
+            return found
+        raise NotFound
+
+
+@dataclass
+class Objects:
+    """Object storage, as far as HTTP asks."""
+
+    stage: Stage
+
+    async def get(self, key: ObjectKey) -> bytes:
+        raise ObjectMissing
+
+    def link(self, key: ObjectKey, *, format: PictureFormat, file_name: str, expires_at: datetime) -> str:
+        return f"/files/{key}?name={file_name}&expires={int(expires_at.timestamp())}"
+
+
+class Hmac(CursorSigner):
+    def sign(self, message: bytes) -> tuple[str, bytes]:
+        return "k1", hmac.digest(b"secret", message, "sha256")
+
+    def verify(self, kid: str, message: bytes, mac: bytes) -> bool:
+        return kid == "k1" and hmac.compare_digest(self.sign(message)[1], mac)
+
+
+def _client(app: Litestar) -> TestClient[Litestar]:
+    return TestClient(app, raise_server_exceptions=False, base_url="http://test.local")
+
+
+def _just(adapter: Any) -> Callable[[], Any]:
+    def made() -> Any:
+        return adapter
+
+    return made
+
+
+def _normal(asked: Asked, caller: Caller) -> PictureRequest:
+    model = CATALOGUE.model(asked.model, TODAY) if asked.model else CATALOGUE.default_model(TODAY)
+    return normalise(asked, model, (), None, caller.mode)

@@ -1,0 +1,285 @@
+"""A scripted world for the paid call: a model that answers when told, a storage that fails when told, workers that die when told.
+
+Nothing here sleeps or guesses: a test waits for what happens (`called`, `reached`), and moves the store's clock by hand. Waits have a
+time limit only so that a broken test fails instead of hanging.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+from uuid import UUID
+
+from tests.contract.harnesses import StoreHarness
+from tests.contract.store_contract import TIMING, a_request, customer, loaded, new_id, queued
+
+from application.attempts import PerformGeneration
+from application.generations import CancelGeneration, DeleteGeneration, KeepHouse, SweepObjects
+from application.ports import (
+    ImageModel,
+    ModelCall,
+    ObjectMissing,
+    ObjectStorage,
+    PictureIntake,
+    StorageUnavailable,
+    Store,
+    StoredObject,
+    StoreUnavailable,
+    Transaction,
+)
+from domain.accounts import Caller, Mode
+from domain.attempts import CallResult, Executed, Picture, Timing, Usage
+from domain.generations import Generation, GenerationId
+from domain.media import AssetKind, CleanPicture, ObjectKey, PictureFormat
+
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+QUICK = replace(TIMING, back_off=timedelta(milliseconds=5))
+"""As TIMING, with pauses between tries that a test can wait for."""
+T = TypeVar("T")
+
+
+async def patiently(waiting: Awaitable[T]) -> T:
+    async with asyncio.timeout(20):
+        return await waiting
+
+
+def pictures(n: int, cost: int = 40_000) -> Executed:
+    made = tuple(Picture(b"picture %d" % index, PictureFormat.PNG, 8, 8, has_alpha=False) for index in range(n))
+    return Executed(made, "req_1", Usage(10, 20), cost)
+
+
+@dataclass(slots=True)
+class OutCall:
+    """A call that is out. `paid` is the provider's own truth, whatever the caller comes to know of it."""
+
+    generation: GenerationId
+    attempt: int
+    call: ModelCall
+    answer: "asyncio.Future[CallResult]"
+    paid: bool = True
+
+    def finish(self, result: CallResult, *, paid: bool | None = None) -> None:
+        self.paid = isinstance(result, Executed) if paid is None else paid
+        if not self.answer.done():
+            self.answer.set_result(result)
+
+
+class ScriptedModel(ImageModel):
+    """Answers a call when the test finishes it. A call's `subject` names the generation and the attempt."""
+
+    def __init__(self) -> None:
+        self.calls: list[OutCall] = []
+        self._new: asyncio.Queue[OutCall] = asyncio.Queue()
+
+    async def make(self, call: ModelCall) -> CallResult:
+        generation, attempt = call.subject.split("/")
+        answer = asyncio.get_running_loop().create_future()
+        out = OutCall(GenerationId(UUID(generation)), int(attempt), call, answer)
+        self.calls.append(out)
+        self._new.put_nowait(out)
+        return await answer
+
+    async def called(self) -> OutCall:
+        """The next call, once it is made."""
+        return await patiently(self._new.get())
+
+    def count(self, generation: GenerationId) -> int:
+        return sum(out.generation == generation for out in self.calls)
+
+
+@dataclass(slots=True)
+class Gate:
+    """Where the work of others stands still: `reached` when someone comes, who goes on once it is `opened`."""
+
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+    opened: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def pass_through(self) -> None:
+        self.reached.set()
+        await self.opened.wait()
+
+    async def wait(self) -> None:
+        await patiently(self.reached.wait())
+
+    def open(self) -> None:
+        self.opened.set()
+
+
+class ScriptedStorage(ObjectStorage):
+    """Objects in memory. `down`: it does not answer at all; `broken`: it never takes these keys; `gates`: by (verb, key)."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+        self.down = False
+        self.broken: set[ObjectKey] = set()
+        self.gates: dict[tuple[str, ObjectKey], Gate] = {}
+
+    def gate(self, verb: str, key: ObjectKey) -> Gate:
+        """Whoever next does this with this key waits at the gate, before anything has happened."""
+        gate = self.gates[verb, key] = Gate()
+        return gate
+
+    async def _come(self, verb: str, key: ObjectKey) -> None:
+        if gate := self.gates.pop((verb, key), None):
+            await gate.pass_through()
+        await asyncio.sleep(0)
+        if self.down:
+            raise StorageUnavailable
+
+    async def put(self, key: ObjectKey, content: bytes, content_type: str) -> None:
+        await self._come("put", key)
+        if key in self.broken:
+            raise StorageUnavailable
+        self.objects[str(key)] = content
+
+    async def get(self, key: ObjectKey) -> bytes:
+        await self._come("get", key)
+        if str(key) not in self.objects:
+            raise ObjectMissing(str(key))
+        return self.objects[str(key)]
+
+    async def delete(self, key: ObjectKey) -> None:
+        await self._come("delete", key)
+        self.objects.pop(str(key), None)
+
+    async def list(self, prefix: str) -> AsyncIterator[StoredObject]:
+        if self.down:
+            raise StorageUnavailable
+        for key in sorted(self.objects):
+            if key.startswith(prefix) and key in self.objects:
+                yield StoredObject(ObjectKey.parse(key), len(self.objects[key]), LONG_AGO)
+
+    def link(self, key: ObjectKey, *, format: PictureFormat, file_name: str, expires_at: datetime) -> str:
+        return f"/{key}"
+
+
+class ScriptedIntake(PictureIntake):
+    """All pictures are alike."""
+
+    async def clean(self, content: bytes, kind: AssetKind) -> CleanPicture:
+        raise NotImplementedError
+
+    async def describe(self, content: bytes) -> Picture:
+        return Picture(content, PictureFormat.PNG, 8, 8, has_alpha=False)
+
+
+class ShakyStore(Store):
+    """A store whose next transaction may be lost. `fault`: `failed` – it did not commit; `answer lost` – it did, and nobody heard."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.fault: str | None = None
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        async with self._store.transaction() as tx:
+            yield tx
+            fault, self.fault = self.fault, None
+            if fault == "failed":
+                raise StoreUnavailable
+        if fault:
+            raise StoreUnavailable
+
+
+class World:
+    """Two wallets' worth of customers, any number of workers, one model, one storage, over the store of a harness."""
+
+    def __init__(self, harness: StoreHarness, timing: Timing = TIMING) -> None:
+        self.harness, self.timing = harness, timing
+        self.model, self.storage = ScriptedModel(), ScriptedStorage()
+        self.callers: list[tuple[Caller, int]] = []
+        self.generations: list[Generation] = []
+        self.living: set[int] = set()
+
+    @property
+    def store(self) -> Store:
+        return self.harness.store
+
+    async def customer(self, credits: int = 100) -> Caller:
+        caller = await customer(self.store, credits)
+        self.callers.append((caller, credits))
+        return caller
+
+    async def ask(self, n: int = 2, caller: Caller | None = None) -> Generation:
+        """A new generation of `n` pictures at 3 credits each."""
+        generation = await queued(self.store, caller or await self.customer(), request=a_request(n))
+        self.generations.append(generation)
+        return generation
+
+    async def worker(self, owner: int = 1, store: Store | None = None) -> PerformGeneration:
+        """One process, alive until it is killed."""
+        if owner not in self.living:
+            self.living.add(owner)
+            await self.harness.alive(owner)
+        return PerformGeneration(
+            store or self.store,
+            self.storage,
+            dict.fromkeys(Mode, self.model),
+            ScriptedIntake(),
+            self.timing,
+            lambda: owner,
+            lambda generation: f"{generation.id}/{len(generation.attempts)}",
+            new_id,
+        )
+
+    async def work(self, owner: int = 1) -> bool:
+        """One wake-up, acted on to its end."""
+        return await patiently((await self.worker(owner))())
+
+    async def start(self, owner: int = 1, store: Store | None = None) -> "asyncio.Task[bool]":
+        return asyncio.create_task((await self.worker(owner, store))())
+
+    async def call_out(self, owner: int = 1) -> tuple["asyncio.Task[bool]", OutCall]:
+        """A worker that has called the model."""
+        task = await self.start(owner)
+        return task, await self.model.called()
+
+    async def kill(self, task: "asyncio.Task[bool]", owner: int = 1) -> None:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        self.living.discard(owner)
+        await self.harness.die(owner)
+
+    async def lapse(self) -> None:
+        """Every lease runs out."""
+        await self.harness.advance(self.timing.lease.total_seconds())
+
+    async def act_over(self) -> None:
+        """Every attempt's time is over."""
+        await self.harness.advance(self.timing.act.total_seconds())
+
+    async def renewed(self, generation: Generation) -> None:
+        """The lease as its owner keeps it."""
+        async with self.store.transaction() as tx:
+            kept = await tx.generations.lock(generation.id)
+            assert kept.lease
+            assert await tx.generations.renew(kept.id, kept.lease, await tx.now() + self.timing.lease)
+
+    async def see(self, generation: Generation) -> Generation:
+        return await loaded(self.store, generation.id)
+
+    async def cancel(self, generation: Generation) -> None:
+        await CancelGeneration(self.store)(self._caller(generation), generation.id)
+
+    async def purge(self, generation: Generation) -> None:
+        await DeleteGeneration(self.store, self.storage)(self._caller(generation), generation.id, purge=True)
+
+    async def keep_house(self) -> None:
+        await KeepHouse(self.store, self.storage)()
+
+    async def sweep(self) -> int:
+        return await SweepObjects(self.store, self.storage, self.harness.queries)()
+
+    def _caller(self, generation: Generation) -> Caller:
+        return next(caller for caller, _ in self.callers if caller.account_id == generation.account_id)
+
+
+def key_of(generation: Generation, attempt: int, index: int) -> ObjectKey:
+    return ObjectKey.picture(generation.account_id, generation.id, attempt, index)
+
+
+def manifest_of(generation: Generation, attempt: int) -> ObjectKey:
+    return ObjectKey.manifest(generation.account_id, generation.id, attempt)

@@ -105,20 +105,28 @@ def png(width: int, height: int, *between: bytes, depth: int = 8, colour: int = 
 
 
 def blank_png(width: int, height: int, *between: bytes) -> bytes:
-    """Truthful and black: the smallest file for its pixels."""
-    row = bytes(1 + width * 3)
-    packer = zlib.compressobj(9)
-    packed = b"".join(packer.compress(row) for _ in range(height)) + packer.flush()
+    """Truthful and black: the smallest file for its pixels, and made at once however many they are."""
+    size = height * (1 + width * 3)
     header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
-    return b"".join((PNG_MAGIC, header, *between, png_chunk(b"IDAT", packed), png_chunk(b"IEND", b"")))
+    return b"".join((PNG_MAGIC, header, *between, png_chunk(b"IDAT", packed_zeros(size)), png_chunk(b"IEND", b"")))
+
+
+def packed_zeros(size: int) -> bytes:
+    """What zlib makes of `size` zero bytes, put together from the same megabyte over and over."""
+    packer = zlib.compressobj(9)
+    header = packer.compress(b"") + packer.flush(zlib.Z_FULL_FLUSH)
+    million = packer.compress(bytes(2**20)) + packer.flush(zlib.Z_FULL_FLUSH)
+    last = zlib.compressobj(9, wbits=-15)
+    rest = last.compress(bytes(size % 2**20)) + last.flush()
+    return header + million * (size // 2**20) + rest + struct.pack(">HH", size % 65521, 1)
 
 
 def text_bomb(megabytes: int) -> bytes:
-    return png_chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(megabytes * 1024 * 1024), 9))
+    return png_chunk(b"zTXt", b"Comment\0\0" + packed_zeros(megabytes * 2**20))
 
 
 def profile_bomb(megabytes: int) -> bytes:
-    return png_chunk(b"iCCP", b"profile\0\0" + zlib.compress(bytes(megabytes * 1024 * 1024), 9))
+    return png_chunk(b"iCCP", b"profile\0\0" + packed_zeros(megabytes * 2**20))
 
 
 def scan_bomb(side: int, scans: int) -> bytes:

@@ -138,14 +138,14 @@ class Stage:
         self._told(caller=caller, asked=asked, deadline=deadline, parent=parent, idempotency=idempotency)
         if idempotency and (seen := self.remembered.get(idempotency[0].key)):
             return seen, None
-        made = self.has_generation(caller.account_id, caller.mode, request=_normal(asked, caller), parent=parent)
+        made = self.has_generation(caller.account_id, caller.mode, request=self._normal(asked, caller), parent=parent)
         if idempotency:
             self.remembered[idempotency[0].key] = made.id
         return made.id, made
 
     async def quote(self, caller: Caller, asked: Asked) -> Quote:
         self._told(asked=asked)
-        request = _normal(asked, caller)
+        request = self._normal(asked, caller)
         return quote(request, CATALOGUE.model(request.model, TODAY))
 
     async def cancel(self, caller: Caller, generation_id: GenerationId) -> None:
@@ -181,6 +181,14 @@ class Stage:
         self.told = told
         if self.refusal:
             raise self.refusal
+
+    def _normal(self, asked: Asked, caller: Caller) -> PictureRequest:
+        model = CATALOGUE.model(asked.model, TODAY) if asked.model else CATALOGUE.default_model(TODAY)
+        named = [*asked.images, *([asked.mask] if asked.mask else [])]
+        if not all(asset in self.pictures for asset in named):
+            raise NotFound
+        mask = self.pictures[asked.mask] if asked.mask else None
+        return normalise(asked, model, [self.pictures[asset] for asset in asked.images], mask, caller.mode)
 
     def own(self, generation: GenerationId, account: AccountId, mode: Mode) -> Generation:
         if generation in self.purged:
@@ -281,8 +289,3 @@ def _just(adapter: Any) -> Callable[[], Any]:
         return adapter
 
     return made
-
-
-def _normal(asked: Asked, caller: Caller) -> PictureRequest:
-    model = CATALOGUE.model(asked.model, TODAY) if asked.model else CATALOGUE.default_model(TODAY)
-    return normalise(asked, model, (), None, caller.mode)

@@ -1,11 +1,11 @@
 """A scripted world for the paid call: a model that answers when told, a storage that fails when told, workers that die when told.
 
-Nothing here sleeps or guesses: a test waits for what happens (`called`, `reached`), and moves the store's clock by hand. Waits have a
-time limit only so that a broken test fails instead of hanging.
+Nothing here sleeps or guesses: a test waits for what happens (`called`, `reached`), and moves the store's clock by hand. Waits
+have a time limit only so that a broken test fails instead of hanging.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -50,6 +50,24 @@ def pictures(n: int, cost: int = 40_000) -> Executed:
     return Executed(made, "req_1", Usage(10, 20), cost)
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    """Until something the test cannot wait for otherwise has happened."""
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+@dataclass(slots=True)
+class LeapingClock:
+    """The event loop's clock, which a test can move forward: every timer due by then goes off."""
+
+    real: Callable[[], float]
+    ahead: float = 0.0
+
+    def __call__(self) -> float:
+        return self.real() + self.ahead
+
+
 @dataclass(slots=True)
 class OutCall:
     """A call that is out. `paid` is the provider's own truth, whatever the caller comes to know of it."""
@@ -75,7 +93,7 @@ class ScriptedModel(ImageModel):
 
     async def make(self, call: ModelCall) -> CallResult:
         generation, attempt = call.subject.split("/")
-        answer = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[CallResult] = asyncio.get_running_loop().create_future()
         out = OutCall(GenerationId(UUID(generation)), int(attempt), call, answer)
         self.calls.append(out)
         self._new.put_nowait(out)
@@ -166,7 +184,7 @@ class ScriptedIntake(PictureIntake):
 
 
 class ShakyStore(Store):
-    """A store whose next transaction may be lost. `fault`: `failed` – it did not commit; `answer lost` – it did, and nobody heard."""
+    """A store whose next transaction may be lost: `failed`, it did not commit; `answer lost`, it did, and nobody heard."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -243,6 +261,15 @@ class World:
         self.living.discard(owner)
         await self.harness.die(owner)
 
+    async def leap(self, span: timedelta) -> None:
+        """Time passes for all: the store's clock and the workers' own. (`lapse` and `act_over` move the store's alone, as if the
+        workers had been stopped.)"""
+        loop = asyncio.get_running_loop()
+        if not isinstance(loop.time, LeapingClock):
+            loop.time = LeapingClock(loop.time)  # type: ignore[method-assign]
+        loop.time.ahead += span.total_seconds()  # type: ignore[attr-defined]
+        await self.harness.advance(span.total_seconds())
+
     async def lapse(self) -> None:
         """Every lease runs out."""
         await self.harness.advance(self.timing.lease.total_seconds())
@@ -271,7 +298,7 @@ class World:
         await KeepHouse(self.store, self.storage)()
 
     async def sweep(self) -> int:
-        return await SweepObjects(self.store, self.storage, self.harness.queries)()
+        return await SweepObjects(self.storage, self.harness.queries)()
 
     def _caller(self, generation: Generation) -> Caller:
         return next(caller for caller, _ in self.callers if caller.account_id == generation.account_id)

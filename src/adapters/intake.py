@@ -114,7 +114,7 @@ def _too_heavy() -> LimitExceeded:
 
 def _clean(content: bytes, format: PictureFormat, kind: AssetKind) -> CleanPicture:
     fresh, turn, converted = _draw_anew(content, format, kind)
-    if turn:
+    if turn is not None:
         fresh = fresh.transpose(turn)
     written, kept_as = _write(fresh, content, format)
     check_bytes(len(written), kind)
@@ -142,9 +142,12 @@ def _draw_anew(content: bytes, format: PictureFormat, kind: AssetKind) -> tuple[
         check_pixels(picture.width, picture.height, frames)
         if kind is AssetKind.MASK:
             check_mask(format, picture.has_transparency_data)
+        picture.load()  # before anything that loads by the way and hides the error: a second try would seem to succeed
         turn = _orientation(picture)
-        picture.load()
         vars(picture).pop("_decoder", None)  # libwebp's two canvases
+        sixteen_bits = format is PictureFormat.PNG and content[24] == 16
+        if sixteen_bits and picture.mode == "RGB" and "transparency" in picture.info:  # Pillow leaves that one at 16 bits
+            picture.info["transparency"] = tuple(shade >> 8 for shade in picture.info["transparency"])
         mode = "RGBA" if picture.has_transparency_data else "RGB"
         flat = _eight_bits(picture) if picture.mode == "I;16" else picture
         if flat.mode != mode and (mode == "RGBA" or flat.mode not in ("L", "CMYK")):
@@ -153,7 +156,6 @@ def _draw_anew(content: bytes, format: PictureFormat, kind: AssetKind) -> tuple[
         seen = _to_srgb(flat, profile, mode) if profile else None
         fresh = Image.new(mode, picture.size)
         fresh.paste(seen or (flat if flat.mode == mode else flat.convert(mode)))
-        sixteen_bits = format is PictureFormat.PNG and content[24] == 16
         return fresh, turn, picture.mode != mode or sixteen_bits or seen is not None
 
 

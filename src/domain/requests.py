@@ -139,7 +139,7 @@ def normalise(asked: Asked, model: Model, references: Sequence[Asset], mask: Ass
     check_references(asked.images, references, can.references)
     check_mask(asked.mask, mask, references)
     smaller = mode is Mode.TEST
-    output_format = PictureFormat(_supported("output_format", asked.output_format or "png", can.output_formats))
+    output_format = PictureFormat(_supported("output_format", _or("png", asked.output_format), can.output_formats))
     frames, duration = _frames(asked, can, output_format)
     size = _size(asked.size, can, references, masked=mask is not None, frames=frames, smaller=smaller)
     n = _between("n", 1 if asked.n is None else asked.n, 1, LIMITS["pictures"])
@@ -157,7 +157,7 @@ def normalise(asked: Asked, model: Model, references: Sequence[Asset], mask: Ass
         background=_background(asked.background, can, output_format),
         complexity=_complexity(asked.complexity, can),
         output_compression=_compression(asked.output_compression, output_format),
-        moderation=_known("moderation", asked.moderation or "auto", MODERATIONS),
+        moderation=_known("moderation", _or(AUTO, asked.moderation), MODERATIONS),
         partial_images=_partial_images(asked.partial_images or 0, can, output_format),
         references=asked.images,
         mask=asked.mask,
@@ -215,7 +215,7 @@ def _quality(asked: str | None, can: Capabilities) -> Quality:
 
 
 def _background(asked: str | None, can: Capabilities, format: PictureFormat) -> Background:
-    background = Background(_known("background", asked or AUTO, tuple(Background)))
+    background = Background(_known("background", _or(AUTO, asked), tuple(Background)))
     if background is Background.TRANSPARENT:
         if not can.transparent:
             raise UnsupportedByModel("the model draws no transparent background", field="background", allowed=["auto", "opaque"])
@@ -250,6 +250,11 @@ def _sandbox(asked: Sandbox | None, mode: Mode) -> Sandbox | None:
             raise InvalidRequest("the sandbox is for test keys only", field="sandbox")
         _between("sandbox.latency_ms", asked.latency_ms, 0, LONGEST_LATENCY_MS)
     return asked
+
+
+def _or(default: str, asked: str | None) -> str:
+    """An empty text is not the same as none: it is no word of ours, and refused."""
+    return default if asked is None else asked
 
 
 def _between(name: str, value: int, least: int, most: int) -> int:

@@ -30,9 +30,10 @@ class CrashPoints:
     def wanted(self) -> bool:
         return self._record is not None or bool(self._at)
 
-    def wrap(self, name: str, port: Port) -> Port:
-        """The same port, each of its asynchronous calls named. Left as it is when nothing is wanted."""
-        return _Named(self, name, port) if self.wanted else port  # type: ignore[return-value]  # it answers to every name of the port
+    def wrap(self, name: str, port: Port, by: str = "") -> Port:
+        """The same port, each of its asynchronous calls named; those made `by` one use case are counted apart, as
+        `<by>/<Port>.<method>#k`. Left as it is when nothing is wanted."""
+        return _Named(self, name, port, by) if self.wanted else port  # type: ignore[return-value]  # it answers to every name
 
     def call(self, name: str) -> str:
         self._calls[name] += 1
@@ -46,20 +47,24 @@ class CrashPoints:
 
 
 class _Named:
-    def __init__(self, points: CrashPoints, name: str, port: Any) -> None:
+    def __init__(self, points: CrashPoints, name: str, port: Any, by: str) -> None:
         self._points = points
+        self._by = by
         self._name = name
         self._port = port
 
     def __getattr__(self, method: str) -> Any:
         found = getattr(self._port, method)
         if method in _PARTS:
-            return _Named(self._points, _PARTS[method], found)
+            return _Named(self._points, _PARTS[method], found, self._by)
         if method == "transaction":
             return self._transaction
         if inspect.iscoroutinefunction(found):
-            return self._asynchronous(f"{self._name}.{method}", found)
+            return self._asynchronous(self._called(f"{self._name}.{method}"), found)
         return found
+
+    def _called(self, name: str) -> str:
+        return f"{self._by}/{name}" if self._by else name
 
     def _asynchronous(self, name: str, method: Any) -> Any:
         async def named(*args: Any, **kwargs: Any) -> Any:
@@ -75,8 +80,8 @@ class _Named:
         @asynccontextmanager
         async def named() -> AsyncIterator[Any]:
             async with self._port.transaction() as tx:
-                yield _Named(self._points, "Transaction", tx)
-                call = self._points.call("Store.commit")
+                yield _Named(self._points, "Transaction", tx, self._by)
+                call = self._points.call(self._called("Store.commit"))
                 self._points.reach(f"{call}:before")
             self._points.reach(f"{call}:after")
 

@@ -86,8 +86,12 @@ class Outside(Provider):
             yield owner
 
     @provide
-    def store(self, pool: Pool, bell: Bell, points: CrashPoints) -> Store:
-        return points.wrap("Store", PostgresStore(pool, bell.ring))
+    def postgres(self, pool: Pool, bell: Bell) -> PostgresStore:
+        return PostgresStore(pool, bell.ring)
+
+    @provide
+    def store(self, postgres: PostgresStore, points: CrashPoints) -> Store:
+        return points.wrap("Store", postgres)
 
     @provide
     def queries(self, pool: Pool) -> Queries:
@@ -143,12 +147,13 @@ class UseCases(Provider):
         return Authenticate(queries)
 
     @provide
-    def keep_house(self, store: Store, storage: ObjectStorage) -> KeepHouse:
-        return KeepHouse(store, storage)
+    def keep_house(self, store: PostgresStore, storage: FilesystemStorage, points: CrashPoints) -> KeepHouse:
+        by = "KeepHouse"
+        return KeepHouse(points.wrap("Store", store, by), points.wrap("ObjectStorage", storage, by))
 
     @provide
-    def sweep_objects(self, storage: ObjectStorage, queries: Queries) -> SweepObjects:
-        return SweepObjects(storage, queries)
+    def sweep_objects(self, storage: FilesystemStorage, queries: Queries, points: CrashPoints) -> SweepObjects:
+        return SweepObjects(points.wrap("ObjectStorage", storage, "SweepObjects"), queries)
 
     @provide
     def request(self, store: Store, catalogue: Catalogue, settings: Settings, new_id: NewId, today: Today) -> RequestGeneration:

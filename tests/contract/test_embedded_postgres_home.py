@@ -19,6 +19,7 @@ from tests.contract.embedded_clusters import ROOT, Make, ask, binaries_in, clust
 
 from adapters.postgres import embedded_home
 from adapters.postgres.embedded import EmbeddedPostgres
+from adapters.postgres.embedded_home import Home
 
 __all__ = ["clusters", "made", "stopped_cluster"]  # pytest finds the fixtures by it
 
@@ -27,6 +28,7 @@ import os, sys
 from pathlib import Path
 import psycopg
 from adapters.postgres.embedded import EmbeddedPostgres
+from adapters.postgres.embedded_home import Home
 home, user, group = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 if os.geteuid() == 0:  # only now: another user may not reach this interpreter and its packages
     os.setgroups([]), os.setgid(group), os.setuid(user)
@@ -101,10 +103,11 @@ def test_binaries_in_a_closed_folder_serve_too(
     tmp_path: Path, open_folder: Path, monkeypatch: pytest.MonkeyPatch, make: Make
 ) -> None:
     monkeypatch.setattr(embedded_home, "OUTSIDE", open_folder)
-    monkeypatch.setenv("GPT_IMAGE_PG_BIN", str(binaries_in(tmp_path / "venv")))
+    monkeypatch.setenv("GPT_IMAGE_PG_BIN", str(binaries := binaries_in(tmp_path / "venv")))
     (tmp_path / "venv").chmod(0o700)
-    for home in ("one", "two"):
-        assert ask(make(tmp_path / home).start(), "SELECT 1") == 1
+    assert ask(make(tmp_path / "home").start(), "SELECT 1") == 1
+    for home in (Home(tmp_path / "home"), Home(tmp_path / "another")):
+        assert home.binaries() != binaries if ROOT else home.binaries() == binaries
     assert len(list(open_folder.glob("binaries-*"))) == (1 if ROOT else 0), "one copy for all clones"
     assert not list(open_folder.glob("making-*"))
 

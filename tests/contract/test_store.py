@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
-from tests.contract.harnesses import StoreHarness, anyio_backend, each_store
+from tests.contract.harnesses import StoreHarness, each_store
 from tests.contract.store_contract import (
     NOTHING,
     a_generation,
@@ -26,7 +26,7 @@ from domain.commands import About, command_id
 from domain.errors import NotFound
 
 pytestmark = pytest.mark.anyio
-__all__ = ["anyio_backend", "each_store"]
+__all__ = ["each_store"]
 
 
 class Interrupted(Exception):

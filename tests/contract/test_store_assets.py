@@ -2,9 +2,10 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
-from tests.contract.harnesses import StoreHarness, anyio_backend, each_store
+from tests.contract.harnesses import StoreHarness, each_store
 from tests.contract.store_contract import (
     a_generation,
     a_request,
@@ -12,6 +13,7 @@ from tests.contract.store_contract import (
     cancelled,
     customer,
     new_id,
+    now,
     place,
     queued,
     soon,
@@ -19,14 +21,14 @@ from tests.contract.store_contract import (
     waits,
 )
 
-from application.ports import Store
+from application.ports import Store, StoredObject
 from domain.accounts import Caller, Mode
 from domain.errors import AssetInUse, NotFound
-from domain.generations import Generation
-from domain.media import Asset, AssetId, AssetKind
+from domain.generations import Generation, GenerationId
+from domain.media import Asset, AssetId, AssetKind, ObjectKey
 
 pytestmark = pytest.mark.anyio
-__all__ = ["anyio_backend", "each_store"]
+__all__ = ["each_store"]
 
 DAY = 24 * 3600.0
 
@@ -139,3 +141,34 @@ async def test_pin_and_take_at_once_never_leave_a_request_without_its_picture(ha
         results = await asyncio.gather(*(both if turn % 2 else both[::-1]), return_exceptions=True)
         kinds = {type(result) for result in results}
         assert kinds in ({Generation, AssetInUse}, {NotFound, type(None)}), results
+
+
+async def test_only_objects_no_row_speaks_of_or_ever_will_are_orphans(harness: StoreHarness) -> None:
+    caller = await customer(harness.store, 30)
+    upload = await uploaded(harness.store, caller)
+    unfinished, ended = await queued(harness.store, caller), await queued(harness.store, caller)
+    async with harness.store.transaction() as tx:
+        output = an_upload(caller, await tx.now(), AssetKind.OUTPUT, generation_id=ended.id, attempt=2, index=0)
+        tx.assets.add(output)
+    await cancelled(harness.store, ended)
+    gone, account = GenerationId(new_id()), caller.account_id
+    old, young = await now(harness.store) - timedelta(hours=2), await now(harness.store) - timedelta(minutes=30)
+    kept = [
+        StoredObject(upload.key, 1, old),
+        StoredObject(ObjectKey.upload(account, AssetId(new_id())), 1, young),
+        StoredObject(output.key, 1, old),
+        StoredObject(ObjectKey.manifest(account, ended.id, 2), 1, old),
+        StoredObject(ObjectKey.picture(account, unfinished.id, 1, 0), 1, old),
+        StoredObject(ObjectKey.manifest(account, unfinished.id, 1), 1, old),
+    ]
+    orphans = [
+        StoredObject(ObjectKey.upload(account, AssetId(new_id())), 1, old),
+        StoredObject(ObjectKey.picture(account, ended.id, 2, 1), 1, young),
+        StoredObject(ObjectKey.picture(account, ended.id, 1, 0), 1, young),
+        StoredObject(ObjectKey.manifest(account, ended.id, 1), 1, young),
+        StoredObject(ObjectKey.picture(account, gone, 1, 0), 1, young),
+        StoredObject(ObjectKey.manifest(account, gone, 1), 1, young),
+    ]
+    found = sorted((*kept, *orphans), key=lambda thing: str(thing.key))
+    assert set(await harness.queries.orphans(found, timedelta(hours=1))) == {thing.key for thing in orphans}
+    assert list(await harness.queries.orphans([], timedelta(hours=1))) == []

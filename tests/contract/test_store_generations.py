@@ -5,7 +5,7 @@ from dataclasses import fields
 from datetime import datetime, timedelta
 
 import pytest
-from tests.contract.harnesses import StoreHarness, anyio_backend, each_store
+from tests.contract.harnesses import StoreHarness, each_store
 from tests.contract.store_contract import (
     TIMING,
     a_generation,
@@ -46,7 +46,7 @@ from domain.media import AssetKind, PictureFormat
 from domain.requests import Background, Fault, Sandbox
 
 pytestmark = pytest.mark.anyio
-__all__ = ["anyio_backend", "each_store"]
+__all__ = ["each_store"]
 
 NO_CALL = NotExecuted(
     Failure(FailureClass.PROVIDER, Stage.CALL, "busy", "The model is busy", "req_9"), Finality.RETRYABLE, retry_after_seconds=7

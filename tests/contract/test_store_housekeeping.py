@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from tests.contract.harnesses import StoreHarness, anyio_backend, each_store
+from tests.contract.harnesses import StoreHarness, each_store
 from tests.contract.store_contract import (
     TIMING,
     a_generation,
@@ -27,7 +27,7 @@ from domain.errors import NotFound
 from domain.generations import GenerationId, Lease
 
 pytestmark = pytest.mark.anyio
-__all__ = ["anyio_backend", "each_store"]
+__all__ = ["each_store"]
 
 DAY = 24 * 3600.0
 

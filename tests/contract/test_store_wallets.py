@@ -6,7 +6,7 @@ from dataclasses import fields
 from datetime import timedelta
 
 import pytest
-from tests.contract.harnesses import StoreHarness, anyio_backend, each_store
+from tests.contract.harnesses import StoreHarness, each_store
 from tests.contract.store_contract import (
     NOTHING,
     a_grant,
@@ -34,7 +34,7 @@ from domain.errors import CommandConflict, HoldNotDue, NotFound
 from domain.ledger import Lot, LotId, LotSource, WalletId
 
 pytestmark = pytest.mark.anyio
-__all__ = ["anyio_backend", "each_store"]
+__all__ = ["each_store"]
 
 LOT_FIELDS = [each.name for each in fields(Lot)]
 

@@ -2,35 +2,26 @@
 
 import asyncio
 import os
-from collections.abc import Iterator
-from concurrent.futures import Future
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from multiprocessing import get_context
 from typing import Any
 
 import anyio
 import pytest
-from pebble import ProcessPool
 from tests.easel import opened, painted, request
 
-from adapters.image_models.brush.studio import Work
 from adapters.image_models.painter import Painter
+from adapters.picture_pool import PicturePool, picture_pool
 from application.ports import ModelCall
 from domain.attempts import Executed, FailureClass, Finality, NotExecuted, Stage, Unknown
 from domain.requests import Fault, Quality, Sandbox, Size
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @pytest.fixture(scope="module")
-def pool() -> Iterator[ProcessPool]:
-    workers = ProcessPool(1, context=get_context("forkserver"))
+def pool() -> Iterator[PicturePool]:
+    workers = picture_pool(workers=1)
     yield workers
-    workers.stop()  # type: ignore[no-untyped-call]
-    workers.join()
+    workers.stop()
 
 
 def call(fault: Fault | None = None, latency_ms: int = 0, **changes: Any) -> ModelCall:
@@ -39,7 +30,7 @@ def call(fault: Fault | None = None, latency_ms: int = 0, **changes: Any) -> Mod
 
 
 @pytest.mark.anyio
-async def test_every_picture_is_painted_by_a_worker_and_costs_nothing(pool: ProcessPool) -> None:
+async def test_every_picture_is_painted_by_a_worker_and_costs_nothing(pool: PicturePool) -> None:
     result = await Painter(pool).make(call(n=3))
     assert isinstance(result, Executed)
     assert [picture.content for picture in result.pictures] == [
@@ -51,7 +42,7 @@ async def test_every_picture_is_painted_by_a_worker_and_costs_nothing(pool: Proc
 
 
 @pytest.mark.anyio
-async def test_usage_grows_with_what_is_asked(pool: ProcessPool) -> None:
+async def test_usage_grows_with_what_is_asked(pool: PicturePool) -> None:
     used = []
     for change in ({}, {"quality": Quality.HIGH}, {"quality": Quality.HIGH, "n": 2}):
         result = await Painter(pool).make(call(**change))
@@ -61,7 +52,7 @@ async def test_usage_grows_with_what_is_asked(pool: ProcessPool) -> None:
 
 
 @pytest.mark.anyio
-async def test_partials_come_in_order_before_the_result(pool: ProcessPool) -> None:
+async def test_partials_come_in_order_before_the_result(pool: PicturePool) -> None:
     seen: list[tuple[int, bytes]] = []
 
     async def partial(index: int, content: bytes) -> None:
@@ -74,7 +65,7 @@ async def test_partials_come_in_order_before_the_result(pool: ProcessPool) -> No
 
 
 @pytest.mark.anyio
-async def test_a_listener_that_breaks_costs_no_picture(pool: ProcessPool) -> None:
+async def test_a_listener_that_breaks_costs_no_picture(pool: PicturePool) -> None:
     async def partial(index: int, content: bytes) -> None:
         raise ConnectionError
 
@@ -86,7 +77,7 @@ async def test_a_listener_that_breaks_costs_no_picture(pool: ProcessPool) -> Non
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("fault", [None, Fault.FAIL, Fault.RESET_AFTER_WORK])
-async def test_the_latency_asked_for_passes_first(pool: ProcessPool, fault: Fault | None) -> None:
+async def test_the_latency_asked_for_passes_first(pool: PicturePool, fault: Fault | None) -> None:
     loop = asyncio.get_running_loop()
     start = loop.time()
     await Painter(pool).make(call(fault, 120))
@@ -94,7 +85,7 @@ async def test_the_latency_asked_for_passes_first(pool: ProcessPool, fault: Faul
 
 
 @pytest.mark.anyio
-async def test_waiting_can_be_cancelled(pool: ProcessPool) -> None:
+async def test_waiting_can_be_cancelled(pool: PicturePool) -> None:
     with anyio.fail_after(60):
         task = asyncio.create_task(Painter(pool).make(call(latency_ms=3_600_000)))
         await asyncio.sleep(0.01)
@@ -106,7 +97,7 @@ async def test_waiting_can_be_cancelled(pool: ProcessPool) -> None:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize(("fault", "stage"), [(Fault.REFUSE_INPUT, Stage.INPUT), (Fault.REFUSE_OUTPUT, Stage.OUTPUT)])
-async def test_a_refusal_names_its_stage_and_shows_nothing(pool: ProcessPool, fault: Fault, stage: Stage) -> None:
+async def test_a_refusal_names_its_stage_and_shows_nothing(pool: PicturePool, fault: Fault, stage: Stage) -> None:
     shown: list[int] = []
 
     async def partial(index: int, content: bytes) -> None:
@@ -120,7 +111,7 @@ async def test_a_refusal_names_its_stage_and_shows_nothing(pool: ProcessPool, fa
 
 
 @pytest.mark.anyio
-async def test_time_out_and_reset_leave_the_outcome_unknown(pool: ProcessPool) -> None:
+async def test_time_out_and_reset_leave_the_outcome_unknown(pool: PicturePool) -> None:
     assert await Painter(pool).make(call(Fault.TIME_OUT)) == Unknown("timeout")
     counted = Counted(pool)
     assert await Painter(counted).make(call(Fault.RESET_AFTER_WORK, n=2)) == Unknown("reset")
@@ -128,7 +119,7 @@ async def test_time_out_and_reset_leave_the_outcome_unknown(pool: ProcessPool) -
 
 
 @pytest.mark.anyio
-async def test_a_scripted_failure_is_final(pool: ProcessPool) -> None:
+async def test_a_scripted_failure_is_final(pool: PicturePool) -> None:
     result = await Painter(pool).make(call(Fault.FAIL))
     assert isinstance(result, NotExecuted)
     assert (result.failure.failure_class, result.failure.stage, result.finality) == (
@@ -140,50 +131,41 @@ async def test_a_scripted_failure_is_final(pool: ProcessPool) -> None:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("asked", [1, 3])
-async def test_fewer_pictures_may_be_none_at_all(pool: ProcessPool, asked: int) -> None:
+async def test_fewer_pictures_may_be_none_at_all(pool: PicturePool, asked: int) -> None:
     result = await Painter(pool).make(call(Fault.FEWER_PICTURES, n=asked))
     assert isinstance(result, Executed)
     assert len(result.pictures) == asked - 1
 
 
-class Counted(ProcessPool):
+class Counted(PicturePool):
     """Another pool's workers, with a count of what they were given."""
 
-    def __init__(self, pool: ProcessPool) -> None:
+    def __init__(self, pool: PicturePool) -> None:
         self._pool, self.count = pool, 0
 
-    def schedule(self, *args: Any, **kwargs: Any) -> Any:
+    def schedule(self, function: Any, args: Sequence[Any] = (), timeout: float | None = None) -> Any:
         self.count += 1
-        return self._pool.schedule(*args, **kwargs)
+        return self._pool.schedule(function, args, timeout)
 
 
 class Fatal(Counted):
     """Workers that die of whatever they are given."""
 
-    def schedule(self, *args: Any, **kwargs: Any) -> Any:
-        return self._pool.schedule(os._exit, args=[1])
-
-
-class Stopped(Counted):
-    """A pool that is stopped while it works."""
-
-    def schedule(self, *args: Any, **kwargs: Any) -> Any:
-        future: Future[Work] = Future()
-        future.cancel()
-        return future
+    def schedule(self, function: Any, args: Sequence[Any] = (), timeout: float | None = None) -> Any:
+        return self._pool.schedule(os._exit, (1,))
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("kind", [Fatal, Stopped])
-async def test_a_worker_that_dies_leaves_the_request_retryable(pool: ProcessPool, kind: type[Counted]) -> None:
-    result = await Painter(kind(pool)).make(call(n=2))
+async def test_a_worker_that_dies_leaves_the_request_retryable(pool: PicturePool) -> None:
+    result = await Painter(Fatal(pool)).make(call(n=2))
     assert isinstance(result, NotExecuted)
     assert (result.finality, result.failure.failure_class) == (Finality.RETRYABLE, FailureClass.CAPACITY)
+    assert result.failure.code == "painter_died"
     assert isinstance(await Painter(pool).make(call()), Executed), "the next one finds a worker"
 
 
 @pytest.mark.anyio
-async def test_a_picture_that_takes_too_long_leaves_the_request_retryable(pool: ProcessPool) -> None:
+async def test_a_picture_that_takes_too_long_leaves_the_request_retryable(pool: PicturePool) -> None:
     slow = call(size=Size(3840, 2160), quality=Quality.MAX)
     result = await Painter(pool, timeout_seconds=0.01).make(slow)
     assert isinstance(result, NotExecuted)
@@ -191,17 +173,18 @@ async def test_a_picture_that_takes_too_long_leaves_the_request_retryable(pool: 
 
 
 @pytest.mark.anyio
-async def test_a_stopped_pool_leaves_the_request_retryable() -> None:
-    stopped = ProcessPool(1)
-    stopped.close()  # type: ignore[no-untyped-call]
-    stopped.join()
-    result = await Painter(stopped).make(call())
-    assert isinstance(result, NotExecuted)
-    assert result.finality is Finality.RETRYABLE
+async def test_a_pool_that_stops_leaves_the_request_retryable() -> None:
+    stopping = picture_pool(workers=1)
+    pending = asyncio.create_task(Painter(stopping).make(call()))
+    await asyncio.sleep(0)
+    await asyncio.to_thread(stopping.stop)
+    for result in (await pending, await Painter(stopping).make(call())):
+        assert isinstance(result, NotExecuted)
+        assert (result.finality, result.failure.code) == (Finality.RETRYABLE, "painter_stopped")
 
 
 @pytest.mark.anyio
-async def test_what_cannot_be_painted_is_final_and_the_log_never_hears_the_prompt(pool: ProcessPool) -> None:
+async def test_what_cannot_be_painted_is_final_and_the_log_never_hears_the_prompt(pool: PicturePool) -> None:
     heard: list[str] = []
     painter = Painter(pool, lambda event, **fields: heard.append(f"{event} {fields}"))
     result = await painter.make(replace(call(), references=(b"no picture",)))

@@ -169,6 +169,14 @@ def test_what_cannot_be_done_is_refused_saying_why(
     assert refusal.value.facts == facts
 
 
+@pytest.mark.parametrize("field", ["size", "quality", "complexity", "background", "output_format", "moderation"])
+def test_an_empty_word_is_refused_rather_than_guessed(field: str) -> None:
+    empty: Mapping[str, Any] = {field: ""}
+    with pytest.raises(DomainError) as refusal:
+        ask(NEW, **empty)
+    assert refusal.value.facts["field"] == field
+
+
 def test_svg_is_refused_by_name() -> None:
     with pytest.raises(UnsupportedByModel, match="svg output is off"):
         ask(NEW, output_format="svg")
@@ -234,6 +242,13 @@ def test_a_mask_that_does_not_fit_says_why(reason: str, references: Sequence[Ass
     with pytest.raises(InvalidMask) as refusal:
         ask(references=references, mask=first_mask)
     assert refusal.value.facts == {"field": "mask", "reason": reason}
+
+
+def test_a_picture_is_not_its_own_mask_even_when_it_was_fetched_but_once() -> None:
+    asked = Asked("a fox", images=(PICTURE.id,), mask=PICTURE.id)
+    with pytest.raises(InvalidMask) as refusal:
+        normalise(asked, CATALOGUE.models[FREE], [PICTURE], None, Mode.LIVE)
+    assert refusal.value.facts == {"field": "mask", "reason": "not_a_mask"}
 
 
 def test_assets_other_than_those_named_are_a_fault_of_ours() -> None:

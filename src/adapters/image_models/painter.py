@@ -2,12 +2,10 @@
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import BrokenExecutor
 from dataclasses import replace
 
-from pebble import ProcessExpired, ProcessPool
-
 from adapters.image_models.brush.studio import Commission, Work, fingerprint, paint
+from adapters.picture_pool import PicturePool, PoolStopped, WorkerDied
 from application.ports import ImageModel, ModelCall
 from domain.attempts import CallResult, Executed, Failure, FailureClass, Finality, NotExecuted, Stage, Unknown, Usage
 from domain.requests import Fault, PictureRequest, Quality, Sandbox
@@ -26,7 +24,7 @@ class Painter(ImageModel):
     with an event name and fields when something broke that should not; it is never told a prompt.
     """
 
-    def __init__(self, pool: ProcessPool, log: Callable[..., object] | None = None, *, timeout_seconds: float = 60.0) -> None:
+    def __init__(self, pool: PicturePool, log: Callable[..., object] | None = None, *, timeout_seconds: float = 60.0) -> None:
         self._pool = pool
         self._log = log or (lambda event, **fields: None)
         self._timeout_seconds = timeout_seconds
@@ -74,20 +72,13 @@ class Painter(ImageModel):
 
     async def _commission(self, order: Commission) -> Work | NotExecuted:
         try:
-            future = self._pool.schedule(paint, args=[order], timeout=self._timeout_seconds)
-        except RuntimeError:  # what pebble says when the pool has been stopped
+            return await asyncio.wrap_future(self._pool.schedule(paint, (order,), self._timeout_seconds))
+        except PoolStopped:
             return self._unavailable("painter_stopped")
-        try:
-            return await asyncio.wrap_future(future)
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
-                raise
-            return self._unavailable("painter_stopped")  # by the pool: nobody cancelled this call
+        except WorkerDied:
+            return self._unavailable("painter_died")
         except TimeoutError:
             return self._unavailable("painter_too_slow")
-        except (ProcessExpired, BrokenExecutor):
-            return self._unavailable("painter_died")
         except Exception as error:
             self._log("painter_broke", error=type(error).__name__)
             failure = Failure(FailureClass.INTERNAL, Stage.CALL, "painter_broke", "the painter could not paint this request")

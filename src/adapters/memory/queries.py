@@ -122,7 +122,8 @@ class MemoryQueries(Queries):
         return [a for a in kept if after is None or (a.created_at, a.id) < after][:limit]
 
     async def orphans(self, found: Sequence[StoredObject], upload_age: timedelta) -> Sequence[ObjectKey]:
-        spoken_of = {asset.key for asset in self.rows.assets.values() if asset}
+        assets = [asset for asset in self.rows.assets.values() if asset]
+        spoken_of = {asset.key for asset in assets} | {_manifest(asset) for asset in assets if asset.generation_id}
         return [thing.key for thing in found if thing.key not in spoken_of and self._is_over(thing, upload_age)]
 
     def _is_over(self, thing: StoredObject, upload_age: timedelta) -> bool:
@@ -146,6 +147,13 @@ class MemoryQueries(Queries):
         if wallet not in self.rows.wallets:
             raise NotFound("there is no such wallet", wallet=str(wallet))
         return self.rows.wallets[wallet]
+
+
+def _manifest(asset: Asset) -> ObjectKey:
+    """It stays as long as a picture that it speaks of."""
+    if asset.generation_id is None or asset.attempt is None:
+        raise AssertionError("an upload has no manifest")
+    return ObjectKey.manifest(asset.account_id, asset.generation_id, asset.attempt)
 
 
 def _remaining_moved(line: Transfer) -> int:

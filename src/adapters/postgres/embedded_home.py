@@ -238,7 +238,7 @@ def _copied(binaries: Path) -> Path:
     if not copy.exists():
         OUTSIDE.mkdir(mode=0o755, parents=True, exist_ok=True)
         making = Path(tempfile.mkdtemp(prefix="making-", dir=OUTSIDE))
-        shutil.copytree(install, making / package.name / install.name)
+        shutil.copytree(install, making / package.name / install.name, ignore=shutil.ignore_patterns("include"))
         libraries = package.with_name(f"{package.name}.libs")
         if libraries.is_dir():
             shutil.copytree(libraries, making / libraries.name)

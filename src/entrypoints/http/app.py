@@ -11,7 +11,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from domain.limits import LIMITS
 from entrypoints.http import credits, generations, media, models, operations, quotes
-from entrypoints.http.auth import PUBLIC, declare_gates, guard
+from entrypoints.http.auth import PUBLIC, declare_gates, guard, routes
 from entrypoints.http.envelope import Envelope
 from entrypoints.http.openapi import document
 from entrypoints.http.problems import EXCEPTION_HANDLERS
@@ -70,8 +70,15 @@ def _app(handlers: tuple[HTTPRouteHandler, ...], container: AsyncContainer, publ
     )
     declare_gates(app)
     setup_dishka(container, app)
-    app.asgi_handler = Envelope(app.asgi_handler)
+    app.asgi_handler = Envelope(app.asgi_handler, _methods(app))
     return app
+
+
+def _methods(app: Litestar) -> dict[str, set[str]]:
+    methods = dict[str, set[str]]()
+    for path, handler in routes(app):
+        methods.setdefault(path, set()).update(handler.http_methods)
+    return methods
 
 
 def _openapi(version: str) -> HTTPRouteHandler:

@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from collections.abc import Mapping, Set
 from time import perf_counter
 
 import msgspec
@@ -25,10 +26,14 @@ _log = structlog.get_logger()
 
 
 class Envelope:
-    """Around the whole application, so that what never reaches a route (404, 405, a crash of the container) is in it too."""
+    """Around the whole application, so that what never reaches a route (404, 405, a crash of the container) is in it too.
 
-    def __init__(self, app: ASGIApp) -> None:
+    `methods` by route template answer OPTIONS: Litestar forgets those of a path that were registered later.
+    """
+
+    def __init__(self, app: ASGIApp, methods: Mapping[str, Set[str]]) -> None:
         self._app = app
+        self._allow = {route: ", ".join(sorted({*known, "OPTIONS"})).encode() for route, known in methods.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
@@ -41,6 +46,8 @@ class Envelope:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 sent = list(message["headers"])
+                if scope.get("method") == "OPTIONS" and (allow := self._allow.get(scope.get("path_template", ""))):
+                    sent = [header for header in sent if header[0] != b"allow"] + [(b"allow", allow)]
                 names = {name for name, _ in sent}
                 sent.extend(header for header in _HEADERS if header[0] not in names)
                 sent.append((b"x-request-id", request_id.encode()))

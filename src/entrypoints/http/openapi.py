@@ -47,6 +47,7 @@ def document(handlers: Iterable[HTTPRouteHandler], version: str) -> bytes:
             for method in handler.http_methods:
                 _declare(made["paths"][path][method.lower()], handler)
     made["components"]["schemas"].update(_shapes(handlers))
+    made["components"]["schemas"]["UploadForm"]["additionalProperties"] = False  # Litestar's own, for it alone knows files
     return msgspec.json.encode(made)
 
 

@@ -1,7 +1,7 @@
 """From painted frames to a file: png, jpeg, webp or gif, each saying in its metadata what it is."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -52,14 +52,12 @@ def opaque(picture: Image.Image) -> Image.Image:
     return paper
 
 
-def unfinished(picture: Image.Image, count: int) -> list[Image.Image]:
+def unfinished(picture: Image.Image, count: int) -> Iterator[Image.Image]:
     """`count` earlier states of a picture, each sharper than the one before."""
-    states = []
     for number in range(count):
         coarse = max(1.5, 32 * 0.4**number)
         extent = max(1, round(picture.width / coarse)), max(1, round(picture.height / coarse))
-        states.append(picture.resize(extent, Image.Resampling.BOX).resize(picture.size, Image.Resampling.BICUBIC))
-    return states
+        yield picture.resize(extent, Image.Resampling.BOX).resize(picture.size, Image.Resampling.BICUBIC)
 
 
 def _exif() -> bytes:

@@ -14,6 +14,8 @@ from adapters.image_models.brush.fields import Extent
 _FORMATS = ("PNG", "JPEG", "WEBP")
 _LONGEST_PAINTED = 3840
 """Larger holes are painted at this size and enlarged: it bounds time and memory."""
+_BAND = 512
+"""Rows that are filled in at a time, for the same reason."""
 
 
 def opened(content: bytes) -> Image.Image:
@@ -31,11 +33,12 @@ class Inpainting:
     """
 
     def __init__(self, reference: bytes, mask: bytes, brief: Brief, manner: Manner) -> None:
+        keep = opened(mask)  # first and freed at once: fifty million pixels are two hundred megabytes
+        keep = keep.getchannel("A") if keep.mode == "RGBA" else Image.new("L", keep.size, 255)
         self._original = opened(reference)
         if not manner.ground and self._original.mode == "RGB":
-            self._original = self._original.convert("RGBA")
+            self._original.putalpha(255)
         self.size: Extent = self._original.size
-        keep = opened(mask).convert("RGBA").getchannel("A")
         self._keep = keep if keep.size == self.size else keep.resize(self.size, Image.Resampling.NEAREST)
         self._hole = ImageChops.invert(self._keep).getbbox()
         self._painting: Composition | None = None
@@ -50,9 +53,12 @@ class Inpainting:
             return result
         left, top, right, bottom = self._hole
         painted = self._painting.frame(phase).convert(result.mode)
-        if painted.size != (right - left, bottom - top):
-            painted = painted.resize((right - left, bottom - top), Image.Resampling.LANCZOS)
-        result.paste(Image.composite(result.crop(self._hole), painted, self._keep.crop(self._hole)), (left, top))
+        pitch = painted.height / (bottom - top)
+        for row in range(top, bottom, _BAND):
+            band = (left, row, right, min(row + _BAND, bottom))
+            part = (0.0, (row - top) * pitch, float(painted.width), (band[3] - top) * pitch)
+            fitted = painted.resize((right - left, band[3] - row), Image.Resampling.BICUBIC, box=part)
+            result.paste(Image.composite(result.crop(band), fitted, self._keep.crop(band)), (left, row))
         return result
 
 

@@ -1,0 +1,40 @@
+"""Many at once on one wallet: nobody spends a credit twice."""
+
+import asyncio
+from collections import Counter
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+from tests.service import customer, serving
+from tests.world import world
+
+pytestmark = pytest.mark.anyio
+
+REQUESTS, BALANCE, PROCESSES = 1_000, 100, 4
+CHEAPEST = {"prompt": "a dot", "size": "16x16", "quality": "low", "max_credits": 1}
+
+
+async def test_a_thousand_requests_at_once_on_a_hundred_credits(new_database_url: str, tmp_path: Path) -> None:
+    async with world(new_database_url, tmp_path, picture_workers=1) as service:
+        buyer = await customer(service, BALANCE)
+        with serving(new_database_url, tmp_path, processes=PROCESSES, OPEN_GENERATIONS="10000") as addresses:
+            limits = httpx.Limits(max_connections=REQUESTS)
+            async with httpx.AsyncClient(headers=buyer.headers, timeout=120, limits=limits) as client:
+
+                async def ask(number: int) -> httpx.Response:
+                    return await client.post(f"{addresses[number % PROCESSES]}/v1/generations", json=CHEAPEST)
+
+                answers = await asyncio.gather(*(ask(number) for number in range(REQUESTS)))
+        statuses = Counter(answer.status_code for answer in answers)
+        assert statuses == {202: BALANCE, 402: REQUESTS - BALANCE}
+        refused = next(answer.json() for answer in answers if answer.status_code == 402)
+        assert (refused["required"], refused["available"]) == (1, 0)
+    with psycopg.connect(new_database_url) as connection:
+        row = connection.execute("SELECT available, held, version FROM wallets WHERE id = %s", (buyer.wallet,)).fetchone()
+        assert row == (0, BALANCE, BALANCE + 1)
+        counts = (
+            "SELECT (SELECT count(*) FROM generations), (SELECT count(*) FROM holds), (SELECT count(*) FROM procrastinate_jobs)"
+        )
+        assert connection.execute(counts).fetchone() == (BALANCE, BALANCE, BALANCE)

@@ -62,6 +62,7 @@ class Traffic:
             self.pause: 4,
             self.expire: 3,
             self.purge: 2,
+            self.close: 1,
         }
         for act in self.random.choices(list(acts), list(acts.values()), k=steps):
             try:
@@ -69,8 +70,6 @@ class Traffic:
                 self.done[act.__name__] = self.done.get(act.__name__, 0) + 1
             except (DomainError, IndexError):
                 continue
-        self.running.clear()
-        await self.close()
 
     async def grant(self) -> None:
         caller, source = self.random.choice(self.callers), self.random.choice(list(LotSource))
@@ -175,14 +174,9 @@ class Traffic:
         await say(self.store, self.random.choice(self.callers).wallet_id, Sweep(id=command_id("s", new_id())))
 
     async def close(self) -> None:
-        for caller in self.callers:
-            try:
-                await say(self.store, caller.wallet_id, Close(id=command_id("c", caller.wallet_id)))
-            except DomainError:  # open holds
-                continue
-            else:
-                self.done["close"] = self.done.get("close", 0) + 1
-                return
+        """A customer leaves; refused while one of their generations is unfinished."""
+        wallet = self.random.choice(self.callers).wallet_id
+        await say(self.store, wallet, Close(id=command_id("c", new_id())))
 
     async def pause(self) -> None:
         self.store.offset += timedelta(seconds=self.random.choice([10, 40, 200, 4_000]))

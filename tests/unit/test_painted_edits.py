@@ -106,3 +106,12 @@ def test_references_of_every_clean_kind_are_taken(format: str, mode: str) -> Non
         30,
         20,
     )
+
+
+def test_a_hole_taller_than_one_band_is_filled_to_its_end() -> None:
+    size = (24, 1300)
+    reference = png(Image.new("RGB", size, (255, 0, 255)))
+    result = pixels(painted(request("a green tree"), reference, mask=holed(size, (0, 0, 24, 1290))).picture.content)
+    away = np.abs(result - (255, 0, 255)).max(axis=2)
+    assert (away[:1290].max(axis=1) > 40).all()
+    assert (away[1290:] == 0).all()

@@ -37,12 +37,17 @@ async def audit(pool: Pool) -> AuditReport:
         async with pool.connection() as connection, connection.transaction():
             await connection.execute(_AT_ONE_INSTANT)
             await connection.execute(_AT_LEISURE)
-            examined = await _count(connection)
-            found, cut = await _seals(connection)
-            for check in CHECKS:
-                rows = await (await connection.execute(check.statement)).fetchall()
-                found += [Finding(*row) for row in rows[:MOST_OF_ONE]]
-                cut |= len(rows) > MOST_OF_ONE
+            return await examine(connection)
+
+
+async def examine(connection: AsyncConnection[Any]) -> AuditReport:
+    """The books as the connection's open transaction sees them."""
+    examined = await _count(connection)
+    found, cut = await _seals(connection)
+    for check in CHECKS:
+        rows = await (await connection.execute(check.statement)).fetchall()
+        found += [Finding(*row) for row in rows[:MOST_OF_ONE]]
+        cut |= len(rows) > MOST_OF_ONE
     return AuditReport(examined, found, cut)
 
 

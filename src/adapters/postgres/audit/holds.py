@@ -39,11 +39,11 @@ HOLDS = Check(
     allotted AS (
         SELECT hold_id, sum(amount) AS amount, sum(consumed) AS consumed FROM hold_allocations GROUP BY hold_id
     ), told AS (
-        SELECT subject, count(*) FILTER (WHERE kind = 'placehold') AS placed,
-            count(*) FILTER (WHERE kind <> 'placehold') AS ended,
-            max(kind) FILTER (WHERE kind <> 'placehold') AS how, max(amount) FILTER (WHERE kind = 'placehold') AS amount,
+        SELECT subject, count(*) FILTER (WHERE kind = 'hold') AS placed,
+            count(*) FILTER (WHERE kind <> 'hold') AS ended,
+            max(kind) FILTER (WHERE kind <> 'hold') AS how, max(amount) FILTER (WHERE kind = 'hold') AS amount,
             max(amount) FILTER (WHERE kind = 'capture') AS captured
-        FROM wallet_commands WHERE kind IN ('placehold', 'capture', 'release', 'expire') GROUP BY subject
+        FROM wallet_commands WHERE kind IN ('hold', 'capture', 'release', 'expire') GROUP BY subject
     )
     """,
     rows="""holds h FULL JOIN told t ON t.subject = h.id LEFT JOIN allotted a ON a.hold_id = h.id

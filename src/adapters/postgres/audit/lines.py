@@ -3,8 +3,8 @@
 from adapters.postgres.audit.check import Check, differs, missing
 from adapters.postgres.audit.posting import MOVES, WALLET
 
-_KINDS = "('grant', 'placehold', 'capture', 'release', 'expire', 'reverse', 'adjustdown', 'sweep', 'close')"
-_NEVER_EMPTY = "('grant', 'placehold', 'capture', 'release', 'expire', 'adjustdown')"
+_KINDS = "('grant', 'hold', 'capture', 'release', 'expire', 'reverse', 'adjust', 'sweep', 'close')"
+_NEVER_EMPTY = "('grant', 'hold', 'capture', 'release', 'expire', 'adjust')"
 
 # Each line is held against its neighbour, so that a changed row is named and not all that follow it: where every step is right,
 # the whole replay is.
@@ -39,7 +39,7 @@ LINES = Check(
         ("(debit LIKE 'issued:%') AND kind <> 'grant'", "format('a %s issues nothing', kind)"),
         ("(debit LIKE 'issued:%') AND lot_id IS DISTINCT FROM subject", "'its command granted another lot'"),
         differs("amount", "amount", "command_amount", "its command granted", when="debit LIKE 'issued:%'"),
-        ("debit = 'available' AND credit = 'held' AND kind <> 'placehold'", "format('a %s holds nothing', kind)"),
+        ("debit = 'available' AND credit = 'held' AND kind <> 'hold'", "format('a %s holds nothing', kind)"),
         ("debit = 'held' AND kind NOT IN ('capture', 'release', 'expire')", "format('a %s resolves nothing', kind)"),
         ("credit = 'consumed' AND kind <> 'capture'", "format('a %s consumes nothing', kind)"),
         (

@@ -133,14 +133,14 @@ REVERSALS = Check(
         ("at <> command_at", "format('at is %s, its command was done at %s', at, command_at)"),
         ("wallet_id <> command_wallet OR wallet_id <> lot_wallet", "'its command or its lot is another wallet''s'"),
         ("lot_id IS DISTINCT FROM subject", "'its command speaks of another lot'"),
-        ("kind NOT IN ('grant', 'reverse', 'adjustdown')", "format('a %s reverses nothing', kind)"),
+        ("kind NOT IN ('grant', 'reverse', 'adjust')", "format('a %s reverses nothing', kind)"),
         differs("reversal", "reversal", "amount", "its command made it", when="kind = 'reverse'"),
         differs(
             "reversal",
             "reversal",
             "before + amount",
             "its command raised it to",
-            when="kind = 'adjustdown' AND lot_id NOT IN (SELECT lot_id FROM tied)",
+            when="kind = 'adjust' AND lot_id NOT IN (SELECT lot_id FROM tied)",
         ),
     ),
 )
@@ -156,10 +156,10 @@ SILENT = Check(
             WHERE r.lot_id = c.subject AND (p.first_version, p.at) <= (c.first_version, c.at)
             ORDER BY p.first_version DESC, p.at DESC LIMIT 1), 0) AS stood
         FROM wallet_commands c
-        WHERE c.kind IN ('reverse', 'adjustdown') AND NOT EXISTS (SELECT FROM lot_reversals r WHERE r.command_id = c.id)
+        WHERE c.kind IN ('reverse', 'adjust') AND NOT EXISTS (SELECT FROM lot_reversals r WHERE r.command_id = c.id)
     ) silent""",
     rules=(
-        ("kind = 'adjustdown'", "'it changed a reversal, and no row says so'"),
+        ("kind = 'adjust'", "'it changed a reversal, and no row says so'"),
         (
             "kind = 'reverse' AND amount <> stood AND subject NOT IN (SELECT lot_id FROM tied)",
             "format('it made the reversal of lot %s %s, and no row says so', subject, amount)",

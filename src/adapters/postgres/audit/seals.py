@@ -15,22 +15,22 @@ SEALED = f"""
 SELECT c.kind, c.id::text, c.subject::text, c.fingerprint, concat(c.kind, '|id=', c.id, CASE c.kind
     WHEN 'grant' THEN concat('|lot_id=', l.id, '|amount=', l.granted, '|source=', l.source, '|source_ref=', l.source_ref,
         '|priority=', l.priority, '|expires_at=', {_INSTANT.format("l.expires_at")}, '|reversal=', coalesce(r.reversal, 0))
-    WHEN 'placehold' THEN concat('|hold_id=', h.id, '|amount=', h.amount, '|expires_at=', {_INSTANT.format("h.expires_at")})
+    WHEN 'hold' THEN concat('|hold_id=', h.id, '|amount=', h.amount, '|expires_at=', {_INSTANT.format("h.expires_at")})
     WHEN 'capture' THEN concat('|hold_id=', c.subject, '|amount=', c.amount)
     WHEN 'release' THEN concat('|hold_id=', c.subject)
     WHEN 'expire' THEN concat('|hold_id=', c.subject)
     WHEN 'reverse' THEN concat('|lot_id=', c.subject, '|reversal=', c.amount)
-    WHEN 'adjustdown' THEN concat('|lot_id=', c.subject, '|amount=', c.amount) END)
+    WHEN 'adjust' THEN concat('|lot_id=', c.subject, '|amount=', c.amount) END)
 FROM wallet_commands c LEFT JOIN wallets w ON w.id = c.wallet_id
-    LEFT JOIN lots l ON c.kind = 'grant' AND l.id = c.subject LEFT JOIN holds h ON c.kind = 'placehold' AND h.id = c.subject
+    LEFT JOIN lots l ON c.kind = 'grant' AND l.id = c.subject LEFT JOIN holds h ON c.kind = 'hold' AND h.id = c.subject
     LEFT JOIN lot_reversals r ON c.kind = 'grant' AND r.command_id = c.id AND r.lot_id = c.subject
 WHERE CASE c.kind WHEN 'grant' THEN l.id IS NOT NULL AND l.expires_at IS DISTINCT FROM coalesce(w.closed_at, '-infinity')
-    WHEN 'placehold' THEN h.id IS NOT NULL ELSE true END
+    WHEN 'hold' THEN h.id IS NOT NULL ELSE true END
 """
 
 _TERMS = {
     "grant": ("lots", "source, source_ref, priority, expires_at, granted or first reversal"),
-    "placehold": ("holds", "amount or expires_at"),
+    "hold": ("holds", "amount or expires_at"),
 }
 
 

@@ -8,13 +8,13 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
-from tests.ledger_audit import NUMBERS, Audit, Snapshot, as_of
-from tests.ledger_driver import DomainDriver
 
 from domain.commands import AdjustDown, Capture, Close, Command, Expire, Grant, PlaceHold, Recorded, Release, Reverse, Sweep
 from domain.credits import Hold
 from domain.errors import DomainError
 from domain.ledger import CommandId, HoldId, Lot, LotId, LotSource
+from tests.ledger_audit import NUMBERS, Audit, Snapshot, as_of
+from tests.ledger_driver import DomainDriver
 
 MICROSECOND = timedelta(microseconds=1)
 

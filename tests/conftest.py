@@ -9,12 +9,10 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from adapters.postgres import migrations
 from adapters.postgres.embedded import EmbeddedPostgres
 from adapters.postgres.pool import open_pool
 from adapters.postgres.session import Pool
-
-FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
+from tests.clusters import TEMPLATE, migrated_postgres
 
 
 @pytest.fixture(scope="session")
@@ -25,9 +23,7 @@ def anyio_backend() -> str:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[EmbeddedPostgres]:
     home = Path(tempfile.mkdtemp(prefix="gpt-image-test-"))
-    with EmbeddedPostgres(home, settings=FAST) as running:
-        running.create_database("template_migrated")
-        migrations.upgrade(running.url_for("template_migrated"))
+    with migrated_postgres(home) as running:
         yield running
     shutil.rmtree(running.data.parent, ignore_errors=True)  # as root its place may be outside the home
     shutil.rmtree(home, ignore_errors=True)
@@ -35,7 +31,7 @@ def postgres() -> Iterator[EmbeddedPostgres]:
 
 @pytest.fixture(scope="session")
 def emptied_database(postgres: EmbeddedPostgres) -> str:
-    postgres.create_database("emptied", template="template_migrated")
+    postgres.create_database("emptied", template=TEMPLATE)
     return postgres.url_for("emptied")
 
 
@@ -56,7 +52,7 @@ def database_url(emptied_database: str) -> str:
 def new_database_url(postgres: EmbeddedPostgres) -> str:
     """A database of its own, for tests whose processes may still be dying when the next test begins."""
     name = f"test_{uuid4().hex}"
-    postgres.create_database(name, template="template_migrated")
+    postgres.create_database(name, template=TEMPLATE)
     return postgres.url_for(name)
 
 

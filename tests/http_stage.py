@@ -13,8 +13,6 @@ from dishka import AsyncContainer, Provider, make_async_container
 from dishka import Scope as Lifetime
 from litestar import Litestar
 from litestar.testing import TestClient
-from tests.offer import CATALOGUE, TODAY
-from tests.offer import ask as ask_for
 
 from application.accounts import Authenticate, hash_key
 from application.generations import CancelGeneration, DeleteGeneration, QuoteRequest, RequestGeneration
@@ -30,6 +28,8 @@ from domain.media import Asset, AssetId, AssetKind, CleanPicture, ObjectKey, Pic
 from domain.prices import Quote, quote
 from domain.requests import Asked, PictureRequest, normalise
 from entrypoints.http.app import HttpConfig, create_app, create_operations_app
+from tests.offer import CATALOGUE, TODAY
+from tests.offer import ask as ask_for
 
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 ACCOUNT, STRANGER = AccountId(UUID(int=1)), AccountId(UUID(int=2))

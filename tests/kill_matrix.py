@@ -5,13 +5,13 @@ and a second one that finds what the first left.
 """
 
 import asyncio
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
-from tests.processes import part, until
-from tests.world import World, world
+from PIL import Image
 
 from application.generations import RequestGeneration
 from application.media import AdmitUpload
@@ -21,6 +21,8 @@ from domain.attempts import Outcome
 from domain.generations import Generation, GenerationId, GenerationState
 from domain.media import AssetId, AssetKind
 from domain.requests import Asked, Sandbox
+from tests.processes import part, until
+from tests.world import World, world
 
 CREDITS = 500
 
@@ -55,11 +57,11 @@ class End:
         return f"{self.point:<44} {self.state:<10} calls {self.calls}  {outcomes:<22} available {self.available} held {self.held}"
 
 
-async def ask(service: World, scenario: Scenario, reference: bytes) -> tuple[Caller, GenerationId]:
+async def ask(service: World, scenario: Scenario) -> tuple[Caller, GenerationId]:
     caller = await service.caller(credits=CREDITS)
     images: tuple[AssetId, ...] = ()
     if scenario.edit:
-        admitted, _ = await (await service.parts.get(AdmitUpload))(caller, reference, AssetKind.REFERENCE)
+        admitted, _ = await (await service.parts.get(AdmitUpload))(caller, _png(), AssetKind.REFERENCE)
         images = (admitted.id,)
     sandbox = Sandbox(latency_ms=scenario.latency_ms)
     asked = Asked(prompt="a green boat", size="64x64", n=scenario.n, images=images, sandbox=sandbox)
@@ -85,11 +87,11 @@ def calls_made(passed: dict[int, list[str]]) -> int:
     return sum(point.endswith(":before") for point in begun) - len(died_at_begin)
 
 
-async def run(scenario: Scenario, database_url: str, folder: Path, reference: bytes, crash_at: str = "") -> tuple[End, list[str]]:
+async def run(scenario: Scenario, database_url: str, folder: Path, crash_at: str = "") -> tuple[End, list[str]]:
     """One scenario with one death (none if `crash_at` is empty): how it ended, and the points the first worker passed."""
     record = folder / "points"
     async with world(database_url, folder, picture_workers=1) as service:
-        caller, generation_id = await ask(service, scenario, reference)
+        caller, generation_id = await ask(service, scenario)
         queries = await service.parts.get(Queries)
 
         def is_open() -> bool:
@@ -132,3 +134,9 @@ def check(end: End, generation: Generation, passed: Sequence[str]) -> None:
     assert sum(attempt.booked for attempt in generation.attempts) == 1, where
     intended = "Store.commit#1:after" in passed
     assert end.calls == 1 if put or not intended else 1 <= end.calls <= 2, where
+
+
+def _png() -> bytes:
+    content = io.BytesIO()
+    Image.new("RGB", (64, 64), "red").save(content, "PNG")
+    return content.getvalue()

@@ -6,12 +6,11 @@ from operator import attrgetter
 from typing import Protocol
 from uuid import UUID
 
-from tests.ledger_audit import Snapshot
-
 from domain.commands import Command, Grant, Recorded
 from domain.credits import Allocation, Hold, Wallet
 from domain.errors import DomainError
 from domain.ledger import CommandId, LedgerAccount, Lot, LotId, LotSource, WalletId
+from tests.ledger_audit import Snapshot
 
 Answer = Recorded | type[DomainError]
 

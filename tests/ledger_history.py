@@ -8,12 +8,11 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from domain.commands import AdjustDown, Capture, Close, Command, Expire, Grant, PlaceHold, Recorded, Release, Reverse, Sweep
+from domain.ledger import CommandId, HoldId, LotId, LotSource
 from tests.ledger_audit import Audit, Snapshot, as_of
 from tests.ledger_driver import Answer, Driver
 from tests.ledger_model import PLACES, ModelWallet
-
-from domain.commands import AdjustDown, Capture, Close, Command, Expire, Grant, PlaceHold, Recorded, Release, Reverse, Sweep
-from domain.ledger import CommandId, HoldId, LotId, LotSource
 
 SOURCES = tuple(LotSource)
 _TICK = timedelta(microseconds=1)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
 from tests.ledger_audit import Snapshot
 from tests.ledger_driver import Answer, DomainDriver, Driver
 from tests.ledger_history import SOURCES, History

@@ -8,13 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
-from tests import chores
-
 from adapters.keyring import Keyring
 from adapters.picture_pool import WorkerDied, picture_pool, warm
 from adapters.storage.filesystem import FilesystemStorage
 from domain.accounts import AccountId
 from domain.media import ObjectKey
+from tests import chores
 
 ACCOUNT = AccountId(UUID(int=7))
 KEYRING = "k1:" + "A" * 43 + "="

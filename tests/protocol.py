@@ -12,9 +12,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
 
-from tests.contract.harnesses import StoreHarness
-from tests.contract.store_contract import TIMING, a_request, customer, loaded, new_id, queued
-
 from application.attempts import PerformGeneration
 from application.generations import CancelGeneration, DeleteGeneration, KeepHouse, SweepObjects
 from application.ports import (
@@ -33,6 +30,8 @@ from domain.accounts import Caller, Mode
 from domain.attempts import CallResult, Executed, Picture, Timing, Usage
 from domain.generations import Generation, GenerationId
 from domain.media import AssetKind, CleanPicture, ObjectKey, PictureFormat
+from tests.contract.harnesses import StoreHarness
+from tests.contract.store_contract import TIMING, a_request, customer, loaded, new_id, queued
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 QUICK = replace(TIMING, back_off=timedelta(milliseconds=5))
@@ -267,7 +266,7 @@ class World:
         loop = asyncio.get_running_loop()
         if not isinstance(loop.time, LeapingClock):
             loop.time = LeapingClock(loop.time)  # type: ignore[method-assign]
-        loop.time.ahead += span.total_seconds()  # type: ignore[attr-defined]
+        loop.time.ahead += span.total_seconds()
         await self.harness.advance(span.total_seconds())
 
     async def lapse(self) -> None:

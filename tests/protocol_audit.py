@@ -3,15 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tests.contract.store_contract import numbers
-from tests.protocol import World
-
 from domain.attempts import Outcome
 from domain.commands import About, command_id
 from domain.credits import Hold, HoldState
 from domain.generations import Generation, GenerationId, GenerationState
 from domain.ledger import HoldId
 from domain.media import Asset
+from tests.contract.store_contract import numbers
+from tests.protocol import World
 
 End = tuple[object, ...]
 

@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
-from tests.processes import Part, part, until
-from tests.world import REASON, World, new_id
 
 from application.accounts import AddKey, OpenAccount, hash_key
 from application.credits import GrantCredits, Staff
 from application.queries import Queries
 from domain.accounts import Account, AccountId, ApiKey, KeyId, Mode, Role, Scope, write_key
 from domain.ledger import WalletId
+from tests.processes import Part, part, until
+from tests.world import REASON, World, new_id
 
 
 @dataclass(frozen=True, slots=True)

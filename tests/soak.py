@@ -1,7 +1,7 @@
-"""The random suites, run for as long as one likes: `python -m tests.soak run ledger --minutes 30`, and a slice of each for `verify`.
+"""The random suites: for as long as one likes (`python -m tests.soak run ledger --minutes 30`), or a slice of each (`verify`).
 
-Each suite resumes where it stopped: `.soak/<suite>.json` keeps the next seed and the sums. A failure names its seed; `--seed` runs
-that one again.
+Each suite resumes where it stopped: `.soak/<suite>.json` keeps the next seed and the sums. A failure names its seed; `--seed`
+runs that one again.
 """
 
 import asyncio
@@ -23,8 +23,6 @@ Suite = Callable[[int, float, Path], Coroutine[Any, Any, dict[str, int]]]
 
 SUITES: dict[str, tuple[Suite, float]] = {
     "ledger": (soak_suites.ledger, 1.0),
-    "store": (soak_suites.store, 2.0),
-    "timelines": (soak_suites.timelines, 2.0),
     "uploads": (soak_suites.uploads, 2.0),
     "crash": (soak_suites.crash, 4.0),
 }
@@ -66,7 +64,7 @@ def verify(scale: float) -> None:
 def _resume(name: str, seconds: float) -> None:
     KEPT.mkdir(exist_ok=True)
     file = KEPT / f"{name}.json"
-    kept = json.loads(file.read_text()) if file.exists() else {"seed": 1, "seconds": 0.0, "counts": {}}
+    kept: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {"seed": 1, "seconds": 0.0, "counts": {}}
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         began = time.monotonic()

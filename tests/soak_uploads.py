@@ -7,12 +7,12 @@ from collections import Counter
 from pathlib import Path
 
 from PIL import Image
-from tests.hostile import CANARY, hostile_uploads, pieces_of
 
 from adapters.intake import PillowIntake
 from adapters.picture_pool import PicturePool, picture_pool, warm
 from domain.errors import DomainError
 from domain.media import AssetKind, CleanPicture
+from tests.hostile import CANARY, hostile_uploads, pieces_of
 
 SECONDS_EACH = 10.0
 GROWTH_BYTES = 50 * 1024 * 1024

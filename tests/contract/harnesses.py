@@ -11,11 +11,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import pytest
-from tests.contract.postgres_harness import on_postgres
 
 from adapters.memory import MemoryQueries, MemoryStore
 from application.ports import Store
 from application.queries import Queries
+from tests.contract.postgres_harness import on_postgres
 
 
 class StoreHarness(Protocol):

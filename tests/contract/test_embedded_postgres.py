@@ -14,6 +14,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
+
+from adapters.postgres.embedded import LINUX, AlreadyRunning, EmbeddedPostgres
 from tests.contract.embedded_clusters import (
     Make,
     ask,
@@ -27,8 +29,6 @@ from tests.contract.embedded_clusters import (
     says,
     stopped_cluster,
 )
-
-from adapters.postgres.embedded import LINUX, AlreadyRunning, EmbeddedPostgres
 
 __all__ = ["clusters", "made", "stopped_cluster"]  # pytest finds the fixtures by it
 

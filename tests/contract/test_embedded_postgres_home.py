@@ -15,11 +15,11 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from tests.contract.embedded_clusters import ROOT, Make, ask, binaries_in, clusters, kept, made, mode, put, stopped_cluster
 
 from adapters.postgres import embedded_home
 from adapters.postgres.embedded import EmbeddedPostgres
 from adapters.postgres.embedded_home import Home
+from tests.contract.embedded_clusters import ROOT, Make, ask, binaries_in, clusters, kept, made, mode, put, stopped_cluster
 
 __all__ = ["clusters", "made", "stopped_cluster"]  # pytest finds the fixtures by it
 

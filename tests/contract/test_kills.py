@@ -1,10 +1,9 @@
 """kill -9 of the worker: before the attempt, during the call, after the manifest; the whole matrix runs in `make verify`."""
 
-import io
 from pathlib import Path
 
 import pytest
-from PIL import Image
+
 from tests.kill_matrix import SCENARIOS, run
 
 pytestmark = pytest.mark.anyio
@@ -18,14 +17,8 @@ POINTS = {
 }
 
 
-def png() -> bytes:
-    content = io.BytesIO()
-    Image.new("RGB", (64, 64), "red").save(content, "PNG")
-    return content.getvalue()
-
-
 @pytest.mark.parametrize("point", POINTS.values(), ids=POINTS.keys())
 async def test_a_killed_worker_loses_no_picture_and_no_credit(point: str, new_database_url: str, tmp_path: Path) -> None:
-    end, passed = await run(SCENARIOS[0], new_database_url, tmp_path, png(), point)
+    end, passed = await run(SCENARIOS[0], new_database_url, tmp_path, point)
     print(end.row)
     assert passed[-1] == point, "the worker died where it was told to"

@@ -9,13 +9,13 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.programs import ACCOUNT, KEYRING
 
 from adapters.keyring import Keyring
 from adapters.storage.filesystem import FilesystemStorage
 from domain.errors import NotFound
 from domain.limits import LIMITS
 from domain.media import ObjectKey, PictureFormat
+from tests.programs import ACCOUNT, KEYRING
 
 NOON = datetime(2026, 11, 5, 12, tzinfo=UTC)
 
@@ -34,11 +34,6 @@ def filesystem(root: Path, clock: Clock) -> FilesystemStorage:
 
 def picture(index: int = 0) -> ObjectKey:
     return ObjectKey.picture(ACCOUNT, UUID(int=1), 1, index)
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 @dataclass

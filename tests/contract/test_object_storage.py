@@ -13,13 +13,13 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from tests.programs import ACCOUNT, KEYRING
 
 from adapters.keyring import Keyring
 from adapters.storage.filesystem import FilesystemStorage
 from application.ports import ObjectMissing, ObjectStorage, StorageUnavailable
 from domain.accounts import AccountId
 from domain.media import AssetId, ObjectClass, ObjectKey
+from tests.programs import ACCOUNT, KEYRING
 
 
 def filesystem(root: Path) -> FilesystemStorage:
@@ -32,11 +32,6 @@ ADAPTERS: dict[str, Callable[[Path], ObjectStorage]] = {"filesystem": filesystem
 
 def picture(owner: int = 1, attempt: int = 1, index: int = 0, account: int = 7) -> ObjectKey:
     return ObjectKey.picture(AccountId(UUID(int=account)), UUID(int=owner), attempt, index)
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 @pytest.fixture(params=ADAPTERS)

@@ -3,13 +3,13 @@
 from collections.abc import AsyncIterator
 
 import pytest
+
+from domain.attempts import Executed, Failure, FailureClass, Finality, NotExecuted, Outcome, Stage, Unknown, Usage
+from domain.generations import Generation, GenerationState
 from tests.contract.harnesses import StoreHarness, each_store
 from tests.contract.store_contract import numbers
 from tests.protocol import World, key_of, manifest_of, pictures
 from tests.protocol_audit import ProtocolAudit
-
-from domain.attempts import Executed, Failure, FailureClass, Finality, NotExecuted, Outcome, Stage, Unknown, Usage
-from domain.generations import Generation, GenerationState
 
 pytestmark = pytest.mark.anyio
 __all__ = ["each_store"]

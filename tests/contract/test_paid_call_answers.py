@@ -4,16 +4,16 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from tests.contract.harnesses import StoreHarness, each_store
-from tests.contract.store_contract import a_request, loaded, new_id, numbers, queued, uploaded
-from tests.protocol import QUICK, World, key_of, manifest_of, pictures, until
-from tests.protocol_audit import ProtocolAudit
 
 from application.ports import ModelCall
 from domain.attempts import Executed, Failure, FailureClass, Finality, NotExecuted, Stage, Unknown, Usage
 from domain.errors import NotFinished
 from domain.generations import Generation, GenerationState
 from domain.media import AssetId
+from tests.contract.harnesses import StoreHarness, each_store
+from tests.contract.store_contract import a_request, loaded, new_id, numbers, queued, uploaded
+from tests.protocol import QUICK, World, key_of, manifest_of, pictures, until
+from tests.protocol_audit import ProtocolAudit
 
 pytestmark = pytest.mark.anyio
 __all__ = ["each_store"]

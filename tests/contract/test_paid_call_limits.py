@@ -4,14 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from tests.contract.harnesses import StoreHarness, each_store
-from tests.contract.store_contract import a_request, queued, uploaded
-from tests.protocol import QUICK, ShakyStore, World, key_of, patiently, pictures, until
-from tests.protocol_audit import ProtocolAudit
 
 from application.ports import StoreUnavailable
 from domain.attempts import CallResult, Executed, Failure, FailureClass, Finality, NotExecuted, Outcome, Stage, Unknown
 from domain.generations import Generation
+from tests.contract.harnesses import StoreHarness, each_store
+from tests.contract.store_contract import a_request, queued, uploaded
+from tests.protocol import QUICK, ShakyStore, World, key_of, patiently, pictures, until
+from tests.protocol_audit import ProtocolAudit
 
 pytestmark = pytest.mark.anyio
 __all__ = ["each_store"]

@@ -11,16 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests import chores
 
 from adapters.picture_pool import PicturePool, PoolStopped, WorkerDied, picture_pool, warm
 from adapters.picture_worker import TaskFailed
 from domain.media import AssetKind, PictureFormat, check_mask
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
+from tests import chores
 
 
 @pytest.fixture(scope="module")

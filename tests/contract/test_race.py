@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 import psycopg
 import pytest
+
 from tests.service import customer, serving
 from tests.world import world
 

@@ -4,6 +4,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
+
+from application.credits import tell
+from application.ports import IdempotencyKey, Remembered, Store, Transaction
+from domain.accounts import Caller, Mode
+from domain.commands import About, command_id
+from domain.errors import NotFound
 from tests.contract.harnesses import StoreHarness, each_store
 from tests.contract.store_contract import (
     NOTHING,
@@ -18,12 +24,6 @@ from tests.contract.store_contract import (
     say,
     statement,
 )
-
-from application.credits import tell
-from application.ports import IdempotencyKey, Remembered, Store, Transaction
-from domain.accounts import Caller, Mode
-from domain.commands import About, command_id
-from domain.errors import NotFound
 
 pytestmark = pytest.mark.anyio
 __all__ = ["each_store"]

@@ -5,6 +5,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+
+from application.ports import Store, StoredObject
+from domain.accounts import Caller, Mode
+from domain.errors import AssetInUse, NotFound
+from domain.generations import Generation, GenerationId
+from domain.media import Asset, AssetId, AssetKind, ObjectKey
 from tests.contract.harnesses import StoreHarness, each_store
 from tests.contract.store_contract import (
     a_generation,
@@ -20,12 +26,6 @@ from tests.contract.store_contract import (
     uploaded,
     waits,
 )
-
-from application.ports import Store, StoredObject
-from domain.accounts import Caller, Mode
-from domain.errors import AssetInUse, NotFound
-from domain.generations import Generation, GenerationId
-from domain.media import Asset, AssetId, AssetKind, ObjectKey
 
 pytestmark = pytest.mark.anyio
 __all__ = ["each_store"]

@@ -5,25 +5,6 @@ from dataclasses import fields
 from datetime import datetime, timedelta
 
 import pytest
-from tests.contract.harnesses import StoreHarness, each_store
-from tests.contract.store_contract import (
-    TIMING,
-    a_generation,
-    a_request,
-    cancelled,
-    customer,
-    loaded,
-    new_id,
-    now,
-    numbers,
-    parked,
-    place,
-    queued,
-    running,
-    soon,
-    uploaded,
-    waits,
-)
 
 from application.credits import tell
 from application.ports import Store
@@ -44,6 +25,25 @@ from domain.errors import NotFound
 from domain.generations import Generation, GenerationId, GenerationState, Lease
 from domain.media import AssetKind, PictureFormat
 from domain.requests import Background, Fault, Sandbox
+from tests.contract.harnesses import StoreHarness, each_store
+from tests.contract.store_contract import (
+    TIMING,
+    a_generation,
+    a_request,
+    cancelled,
+    customer,
+    loaded,
+    new_id,
+    now,
+    numbers,
+    parked,
+    place,
+    queued,
+    running,
+    soon,
+    uploaded,
+    waits,
+)
 
 pytestmark = pytest.mark.anyio
 __all__ = ["each_store"]

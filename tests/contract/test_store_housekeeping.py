@@ -4,6 +4,11 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+
+from application.ports import Store
+from domain.accounts import Account, AccountId, AuditRecord, Role
+from domain.errors import NotFound
+from domain.generations import GenerationId, Lease
 from tests.contract.harnesses import StoreHarness, each_store
 from tests.contract.store_contract import (
     TIMING,
@@ -20,11 +25,6 @@ from tests.contract.store_contract import (
     soon,
     waits,
 )
-
-from application.ports import Store
-from domain.accounts import Account, AccountId, AuditRecord, Role
-from domain.errors import NotFound
-from domain.generations import GenerationId, Lease
 
 pytestmark = pytest.mark.anyio
 __all__ = ["each_store"]

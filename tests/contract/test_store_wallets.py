@@ -6,6 +6,13 @@ from dataclasses import fields
 from datetime import timedelta
 
 import pytest
+
+from application.credits import tell
+from application.ports import Store
+from domain.accounts import Caller
+from domain.commands import About, AdjustDown, Close, Command, Recorded, Reverse, command_id
+from domain.errors import CommandConflict, HoldNotDue, NotFound
+from domain.ledger import Lot, LotId, LotSource, WalletId
 from tests.contract.harnesses import StoreHarness, each_store
 from tests.contract.store_contract import (
     NOTHING,
@@ -25,13 +32,6 @@ from tests.contract.store_contract import (
     sweep,
     waits,
 )
-
-from application.credits import tell
-from application.ports import Store
-from domain.accounts import Caller
-from domain.commands import About, AdjustDown, Close, Command, Recorded, Reverse, command_id
-from domain.errors import CommandConflict, HoldNotDue, NotFound
-from domain.ledger import Lot, LotId, LotSource, WalletId
 
 pytestmark = pytest.mark.anyio
 __all__ = ["each_store"]

@@ -5,8 +5,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from tests.contract.store_contract import TIMING, a_generation, a_grant, a_request, customer, new_id, place, say
-
 from adapters.postgres.store import PostgresStore
 from application.credits import tell
 from application.ports import Transaction
@@ -29,6 +27,7 @@ from domain.errors import DomainError
 from domain.generations import Generation, GenerationId, GenerationState, Lease, Next
 from domain.ledger import LotId, LotSource
 from domain.media import Asset, AssetId, AssetKind, PictureFormat
+from tests.contract.store_contract import TIMING, a_generation, a_grant, a_request, customer, new_id, place, say
 
 _PICTURE = Picture(b"picture", PictureFormat.PNG, 8, 8, has_alpha=False)
 

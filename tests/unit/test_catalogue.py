@@ -3,13 +3,13 @@
 from datetime import date
 
 import pytest
-from tests.offer import CATALOGUE, MODELS, PLANS, TODAY
 
 from domain.capabilities import Quality, Size
 from domain.catalogue import Catalogue, Model, Retired
 from domain.errors import RetiredModel, UnknownModel
 from domain.limits import LIMITS
 from domain.media import PictureFormat
+from tests.offer import CATALOGUE, MODELS, PLANS, TODAY
 
 DAY_OF_THE_END = date(2026, 12, 1)
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from tests.offer import CATALOGUE, MODELS, PLANS
 
 from domain.catalogue import Catalogue, CatalogueInvalid
+from tests.offer import CATALOGUE, MODELS, PLANS
 
 # What is changed in the packaged file, into what, and what is said of it.
 

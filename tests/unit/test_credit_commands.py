@@ -6,12 +6,12 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from tests.books import MICROSECOND, Books
 
 from domain import errors
 from domain.commands import AdjustDown, Capture, Close, Command, Expire, Grant, PlaceHold, Release, Reverse, Sweep, command_id
 from domain.credits import Wallet
 from domain.ledger import LOT_MOVES, CommandId, HoldId, LedgerAccount, Lot, LotId, LotSource, WalletId, wallet_moves
+from tests.books import MICROSECOND, Books
 
 _NOW = datetime(2030, 1, 1, tzinfo=UTC)
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from tests.books import Books, Refused
 
 _LOTS = "ABCD"

@@ -1,10 +1,10 @@
 """RULES §1.3 from the lot's side: grants, reversals, adjustments and closing."""
 
 import pytest
-from tests.books import MICROSECOND, Books
 
 from domain import errors
 from domain.ledger import LotSource
+from tests.books import MICROSECOND, Books
 
 
 @pytest.fixture

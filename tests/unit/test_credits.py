@@ -7,10 +7,10 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from tests.books import MICROSECOND, Books
 
 from domain import errors
 from domain.commands import Recorded
+from tests.books import MICROSECOND, Books
 
 
 @pytest.fixture

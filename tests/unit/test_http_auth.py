@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 import pytest
-from litestar import Litestar, get, websocket
+from litestar import Litestar, WebSocket, get, websocket
+from litestar.datastructures import State
 from litestar.handlers import HTTPRouteHandler
 from litestar.testing import TestClient
 
@@ -35,14 +36,14 @@ def test_every_route_but_the_catalogue_and_health_needs_a_key() -> None:
     assert known - {path for path, _ in GUARDED} == OPEN
 
 
-@pytest.mark.parametrize(("path", "handler"), GUARDED, ids=[handler.operation_id for _, handler in GUARDED])
+@pytest.mark.parametrize(("path", "handler"), GUARDED, ids=[str(handler.operation_id) for _, handler in GUARDED])
 def test_a_stranger_is_turned_away_whatever_is_sent(path: str, handler: HTTPRouteHandler, client: TestClient[Litestar]) -> None:
     unknown = write_key(Mode.TEST, b"\xff" * 24)
     for authorization in (None, "", "Bearer", "Bearer x", f"Basic {KEY}", KEY, f"Bearer {KEY[:-1]}x", f"Bearer {unknown}"):
         assert call(client, path, handler, authorization) == (401, "/problems/unauthenticated", "Bearer"), authorization
 
 
-@pytest.mark.parametrize(("path", "handler"), GUARDED, ids=[handler.operation_id for _, handler in GUARDED])
+@pytest.mark.parametrize(("path", "handler"), GUARDED, ids=[str(handler.operation_id) for _, handler in GUARDED])
 def test_a_key_without_the_scope_is_refused(path: str, handler: HTTPRouteHandler, client: TestClient[Litestar]) -> None:
     for scope in Scope:
         status, problem, _ = call(client, path, handler, f"Bearer {key_with(scope)}")
@@ -88,7 +89,7 @@ def test_a_route_with_a_misspelled_declaration_stops_the_start() -> None:
 
 def test_what_is_no_http_route_stops_the_start() -> None:
     @websocket("/leak")
-    async def leak(socket: object) -> None: ...
+    async def leak(socket: WebSocket[None, None, State]) -> None: ...
 
     with pytest.raises(AccessUndeclared):
         declare_gates(Litestar([leak], openapi_config=None))

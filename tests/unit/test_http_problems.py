@@ -31,7 +31,11 @@ def client(stage: Stage) -> Iterator[TestClient[Litestar]]:
 
 
 def every_refusal() -> list[type[DomainError]]:
-    return [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, DomainError) and kind is not DomainError]
+    return [
+        kind
+        for kind in vars(errors).values()
+        if isinstance(kind, type) and issubclass(kind, DomainError) and kind is not DomainError
+    ]
 
 
 def test_every_broken_rule_has_a_status() -> None:
@@ -101,7 +105,7 @@ def test_a_foreign_thing_looks_like_a_missing_one(stage: Stage, client: TestClie
             assert [answer.status_code for answer in told] == [404, 404]
             bodies = [answer.content.replace(str(id).encode(), b"ID") for answer, id in zip(told, (thing, missing), strict=True)]
             assert bodies[0] == bodies[1]
-            assert [name for name in told[0].headers] == [name for name in told[1].headers]
+            assert list(told[0].headers) == list(told[1].headers)
 
 
 def test_an_unknown_route_is_not_found_and_a_wrong_method_says_which_are_right(client: TestClient[Litestar]) -> None:

@@ -12,11 +12,11 @@ from collections.abc import Callable
 import pytest
 from hypothesis import Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
+
+from domain import credits, ledger
 from tests.ledger_driver import DomainDriver
 from tests.ledger_machine import ledger_machine
 from tests.soak_ledger import history_of, run, shortest, soak_ledger
-
-from domain import credits, ledger
 
 _SETTINGS = settings(max_examples=100, stateful_step_count=40, deadline=None, derandomize=True, print_blob=True)
 _SEED, _HISTORIES = 8, 250

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from tests.easel import QUALITIES, changed, holed, noise, opened, painted, pixels, png, request
 
 from domain.media import PictureFormat
 from domain.requests import Background, Quality
+from tests.easel import QUALITIES, changed, holed, noise, opened, painted, pixels, png, request
 
 
 @st.composite

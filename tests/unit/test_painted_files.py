@@ -8,11 +8,11 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from tests.easel import QUALITIES, Pixels, changed, look, opened, painted, pixels, request
 
 from adapters.image_models.brush.studio import Commission
 from domain.media import PictureFormat
 from domain.requests import Background, Quality
+from tests.easel import QUALITIES, Pixels, changed, look, opened, painted, pixels, request
 
 
 @pytest.mark.parametrize("size", [(1, 1), (16, 16), (17, 31), (3, 200), (400, 16), (3840, 16), (640, 360), (1024, 1024)], ids=str)

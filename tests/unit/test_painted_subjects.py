@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.easel import QUALITIES, Pixels, changed, look, noise, opened, painted, pixels, png, request
 
 from adapters.image_models.brush.brief import read
 from adapters.image_models.brush.motifs import MOTIFS, WORDS
@@ -22,6 +21,7 @@ from adapters.image_models.brush.pigments import PIGMENTS, inks
 from adapters.image_models.brush.studio import Commission, fingerprint, paint
 from domain.media import AssetId
 from domain.requests import Background, Quality, Sandbox, Size
+from tests.easel import QUALITIES, Pixels, changed, look, noise, opened, painted, pixels, png, request
 
 
 def test_the_same_request_gives_the_same_bytes_in_another_process() -> None:

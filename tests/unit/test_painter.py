@@ -8,13 +8,13 @@ from typing import Any
 
 import anyio
 import pytest
-from tests.easel import opened, painted, request
 
 from adapters.image_models.painter import Painter
 from adapters.picture_pool import PicturePool, picture_pool
 from application.ports import ModelCall
 from domain.attempts import Executed, FailureClass, Finality, NotExecuted, Stage, Unknown
 from domain.requests import Fault, Quality, Sandbox, Size
+from tests.easel import opened, painted, request
 
 
 @pytest.fixture(scope="module")

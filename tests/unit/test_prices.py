@@ -10,7 +10,6 @@ from math import ceil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.offer import CATALOGUE, TODAY, asset
 
 from domain.accounts import Mode
 from domain.capabilities import Quality, Size
@@ -20,6 +19,7 @@ from domain.media import PictureFormat
 from domain.prices import Quote, check_maximum, quote, quote_work, work_of, worst_cost
 from domain.rates import Work
 from domain.requests import Asked, PictureRequest, normalise
+from tests.offer import CATALOGUE, TODAY, asset
 
 MODELS = CATALOGUE.offered(TODAY)
 PROPERTY = settings(deadline=None, print_blob=True)

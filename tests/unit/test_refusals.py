@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.offer import CATALOGUE, ask, asset, mask
 
 from domain.accounts import Mode
 from domain.errors import (
@@ -19,6 +18,7 @@ from domain.errors import (
 )
 from domain.media import Asset, AssetKind, PictureFormat
 from domain.requests import Asked, Fault, Kind, Sandbox, normalise
+from tests.offer import CATALOGUE, ask, asset, mask
 
 FREE, RICH, NEW = "gpt-image-2", "gpt-image-2.5-flare", "gpt-image-2.6-sunburst"
 

@@ -1,13 +1,13 @@
 """Asking for pictures: what is filled in, and which sizes there are."""
 
 import pytest
-from tests.offer import CATALOGUE, ask, asset, mask
 
 from domain.accounts import Mode
 from domain.capabilities import Background, Quality, Size
 from domain.errors import UnsupportedByModel
 from domain.media import PictureFormat
 from domain.requests import Fault, Kind, PictureRequest, Sandbox
+from tests.offer import CATALOGUE, ask, asset, mask
 
 OLD, FREE, RICH, NEW = "gpt-image-1-mini", "gpt-image-2", "gpt-image-2.5-flare", "gpt-image-2.6-sunburst"
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
-from tests.offer import CATALOGUE, asset
 
 from domain.accounts import Mode
 from domain.capabilities import Quality, Size
@@ -16,6 +15,7 @@ from domain.limits import LIMITS, holds_card_number
 from domain.media import Asset, AssetKind, PictureFormat
 from domain.prices import quote, worst_cost
 from domain.requests import Asked, Fault, PictureRequest, Sandbox, normalise
+from tests.offer import CATALOGUE, asset
 
 PROPERTY = settings(deadline=None, print_blob=True, max_examples=300)
 MODELS = tuple(CATALOGUE.models.values())

@@ -21,7 +21,7 @@ _LOCK = "SELECT row_to_json(w)::text FROM wallets w WHERE id = %(wallet)s FOR UP
 _LOAD = """
 SELECT json_build_object(
     'now', clock_timestamp(),
-    'recorded', (SELECT row_to_json(c) FROM wallet_commands c WHERE c.id = %(command)s),
+    'recorded', (SELECT row_to_json(c) FROM wallet_commands c WHERE c.id = %(command)s AND c.wallet_id = %(wallet)s),
     'granted', (SELECT l.id FROM lots l WHERE l.source = %(source)s AND l.source_ref = %(source_ref)s),
     'lots', (SELECT coalesce(json_agg(l), '[]') FROM (
         SELECT * FROM lots WHERE wallet_id = %(wallet)s

@@ -1,0 +1,44 @@
+"""What each random suite runs: a seed, a time to stop, and a folder of its own, to counts of what was done."""
+
+import random
+import time
+from collections import Counter
+from pathlib import Path
+from uuid import uuid4
+
+from tests.clusters import migrated_postgres, new_database
+from tests.kill_matrix import SCENARIOS, run
+from tests.soak_ledger import soak_ledger
+from tests.soak_uploads import soak_uploads
+
+
+async def ledger(seed: int, deadline: float, _: Path) -> dict[str, int]:
+    """Random commands on the domain, every invariant after each."""
+    return soak_ledger(seed, deadline)
+
+
+async def uploads(seed: int, deadline: float, _: Path) -> dict[str, int]:
+    """Hostile files through the intake."""
+    return await soak_uploads(seed, deadline)
+
+
+async def crash(seed: int, deadline: float, folder: Path) -> dict[str, int]:
+    """kill -9 of the worker at points drawn from recorded runs."""
+    draw, counts = random.Random(seed), Counter[str]()
+    with migrated_postgres(folder / "postgres") as postgres:
+        points = []
+        for scenario in SCENARIOS:
+            _, passed = await run(scenario, new_database(postgres), folder / uuid4().hex)
+            points += [(scenario, point) for point in passed if "/" not in point]
+        counts["points known"] = len(points)
+        draw.shuffle(points)
+        for scenario, point in points:
+            if time.monotonic() >= deadline:
+                break
+            try:
+                end, _ = await run(scenario, new_database(postgres), folder / uuid4().hex, point)
+            except AssertionError as error:
+                raise AssertionError(f"seed {seed}, {scenario.name}, killed at {point}: {error}") from error
+            counts["kills"] += 1
+            counts["calls"] += end.calls
+    return dict(counts)

@@ -1,0 +1,174 @@
+"""Media over HTTP: uploads are read within their limit, links are checked as they were sent."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from litestar import Litestar
+from litestar.testing import TestClient
+
+from application.ports import LinkedObject
+from domain.errors import AssetInUse, IntakeBusy, UnsupportedFormat
+from domain.limits import LIMITS
+from domain.media import AssetKind
+from entrypoints.http.app import HttpConfig, create_app
+from entrypoints.http.media import FORM_SLACK
+from tests.http_stage import BEARER, Stage
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return Stage()
+
+
+@pytest.fixture
+def client(stage: Stage) -> Iterator[TestClient[Litestar]]:
+    with stage.client() as client:
+        yield client
+
+
+def upload(client: TestClient[Litestar], content: bytes = PNG, **fields: str) -> Any:
+    return client.post("/v1/media", headers=BEARER, files={"file": ("fox.png", content, "image/png")}, data=fields)
+
+
+def test_an_upload_reaches_the_use_case_whole(stage: Stage, client: TestClient[Litestar]) -> None:
+    content = bytes(range(256)) * 12_000
+    answer = upload(client, content)
+    assert answer.status_code == 201
+    assert stage.told == {"content": content, "kind": AssetKind.REFERENCE}
+    told = answer.json()
+    assert answer.headers["location"] == f"/v1/media/{told['id']}"
+    assert told["changed"] == ["oriented", "metadata_removed"]
+    assert (told["object"], told["kind"], told["generation"], told["index"]) == ("asset", "reference", None, None)
+
+
+def test_a_mask_is_said_to_be_one(stage: Stage, client: TestClient[Litestar]) -> None:
+    assert upload(client, purpose="mask").json()["kind"] == "mask"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"files": {"file": ("a.png", PNG)}, "data": {"purpose": "output"}},
+        {"files": {"file": ("a.png", PNG)}, "data": {"purpose": ""}},
+        {"files": {"file": ("a.png", PNG)}, "data": {"colour": "red"}},
+        {"files": {"picture": ("a.png", PNG)}},
+        {"files": [("file", ("a.png", PNG)), ("file", ("b.png", PNG))]},
+        {"files": {"other": ("a.png", PNG)}, "data": {"file": "text"}},
+        {"content": b"--x\r\nnonsense", "headers": {"Content-Type": "multipart/form-data; boundary=x"}},
+        {"content": b"", "headers": {"Content-Type": "multipart/form-data; boundary=x"}},
+        {"content": b"--x--\r\n", "headers": {"Content-Type": "multipart/form-data"}},
+    ],
+    ids=range(9),
+)
+def test_another_form_is_refused(sent: dict[str, Any], stage: Stage, client: TestClient[Litestar]) -> None:
+    answer = client.post("/v1/media", **(sent | {"headers": BEARER | sent.get("headers", {})}))
+    assert (answer.status_code, answer.json()["type"]) == (400, "/problems/invalid-request"), answer.text
+    assert stage.told is None
+
+
+def test_a_body_that_is_no_form_is_of_the_wrong_type(client: TestClient[Litestar]) -> None:
+    assert client.post("/v1/media", headers=BEARER, json={}).status_code == 415
+
+
+@pytest.mark.parametrize(("refusal", "status"), [(UnsupportedFormat(), 415), (IntakeBusy(), 503), (AssetInUse(), 409)])
+def test_intake_refuses_in_its_own_words(refusal: Exception, status: int, stage: Stage, client: TestClient[Litestar]) -> None:
+    stage.refusal = refusal
+    answer = upload(client)
+    assert answer.status_code == status
+    assert ("retry-after" in answer.headers) == (status == 503)
+
+
+def test_the_largest_upload_passes_and_one_byte_more_does_not(client: TestClient[Litestar]) -> None:
+    assert upload(client, bytes(LIMITS["upload_bytes"])).status_code == 201
+    over = upload(client, bytes(LIMITS["upload_bytes"] + 1))
+    assert (over.status_code, over.json()["type"], over.json()["limit"]) == (
+        413,
+        "/problems/upload-too-large",
+        LIMITS["upload_bytes"],
+    )
+
+
+def endless(announced: int | None) -> tuple[int, bytes, int]:
+    """Status and body of the answer to an upload without end, and how many bytes of it were read."""
+    app = create_app(Stage().container(), HttpConfig("1"))
+    sent, read = list[Any](), 0
+    headers = [(b"content-type", b"multipart/form-data; boundary=x"), (b"authorization", BEARER["Authorization"].encode())]
+    if announced:
+        headers.append((b"content-length", str(announced).encode()))
+    scope: Any = {"type": "http", "method": "POST", "path": "/v1/media", "raw_path": b"/v1/media", "root_path": ""}
+    scope |= {"query_string": b"", "headers": headers, "scheme": "http", "state": {}, "http_version": "1.1"}
+
+    async def receive() -> Any:
+        nonlocal read
+        start = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' if not read else b""
+        read += len(start) + 2**20
+        return {"type": "http.request", "body": start + bytes(2**20), "more_body": True}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    asyncio.run(app(scope, receive, send))
+    return sent[0]["status"], sent[1]["body"], read
+
+
+def test_an_upload_without_end_is_cut_off_at_the_limit() -> None:
+    status, body, read = endless(None)
+    assert (status, b"upload-too-large" in body) == (413, True)
+    assert read <= LIMITS["upload_bytes"] + FORM_SLACK + 2**21
+
+
+def test_an_upload_announced_too_large_is_not_read_at_all() -> None:
+    status, _, read = endless(2**30)
+    assert (status, read) == (413, 0)
+
+
+def test_content_leads_to_a_signed_link(stage: Stage, client: TestClient[Litestar]) -> None:
+    picture = stage.has_picture()
+    answer = client.get(f"/v1/media/{picture.id}/content", headers=BEARER, follow_redirects=False)
+    assert (answer.status_code, answer.content) == (307, b"")
+    assert answer.headers["location"].startswith(f"/files/{picture.key}?name={picture.id}.png&")
+    assert answer.headers["cache-control"] == "no-store"
+
+
+def test_pictures_are_listed_newest_first_by_kind(stage: Stage, client: TestClient[Litestar]) -> None:
+    made = [stage.has_picture(kind=kind) for kind in (AssetKind.REFERENCE, AssetKind.MASK, AssetKind.REFERENCE)]
+    page = client.get("/v1/media?kind=reference&limit=1", headers=BEARER).json()
+    assert [row["id"] for row in page["data"]] == [str(made[2].id)]
+    rest = client.get(f"/v1/media?kind=reference&after={page['next']}", headers=BEARER).json()
+    assert [row["id"] for row in rest["data"]] == [str(made[0].id)]
+    assert rest["next"] is None
+
+
+def test_one_picture_is_shown_and_deleted(stage: Stage, client: TestClient[Litestar]) -> None:
+    picture = stage.has_picture()
+    assert client.get(f"/v1/media/{picture.id}", headers=BEARER).json()["sha256"] == "0a"
+    assert client.delete(f"/v1/media/{picture.id}", headers=BEARER).status_code == 204
+    assert stage.told == {"deleted": picture.id}
+
+
+def test_a_file_is_served_harmlessly(stage: Stage, client: TestClient[Litestar]) -> None:
+    path, query = "uploads/1/2/original", "format=png&name=a.png&expires=1&kid=k1&signature=x"
+    stage.links[path, query] = LinkedObject(PNG, "image/png", 'inline; filename="a.png"')
+    answer = client.get(f"/files/{path}?{query}")
+    assert (answer.status_code, answer.content) == (200, PNG)
+    assert answer.headers["content-type"] == "image/png"
+    assert answer.headers["content-disposition"] == 'inline; filename="a.png"'
+    assert answer.headers["cache-control"] == "private, max-age=600"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert "sandbox" in answer.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize("path", ["%75ploads/1", "uploads//1", "uploads/1/", "uploads/%2e%2e/1", "uploads/%00", "%C3%BC", "%FF"])
+def test_a_link_is_checked_as_it_was_sent(path: str, stage: Stage, client: TestClient[Litestar]) -> None:
+    assert client.get(f"/files/{path}?a=%41&&b").status_code == 404
+    assert stage.told == (path, "a=%41&&b")
+
+
+def test_a_store_with_a_server_of_its_own_needs_no_files_here(stage: Stage) -> None:
+    with stage.client(serves_files=False) as client:
+        client.get("/files/a?b")
+    assert stage.told is None

@@ -1,0 +1,91 @@
+"""The OpenAPI document says what is enforced."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from msgspec import json
+
+from domain.limits import LIMITS
+from entrypoints.http.app import ROUTES
+from entrypoints.http.openapi import document
+from tests.http_stage import Stage
+
+DOCUMENT: dict[str, Any] = json.decode(document(ROUTES, "1.2.3"))
+
+
+def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, methods in DOCUMENT["paths"].items():
+        for method, operation in methods.items():
+            yield path, method, operation
+
+
+def test_it_is_served_as_it_is_made() -> None:
+    with Stage().client() as client:
+        answer = client.get("/openapi.json")
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.json() == DOCUMENT
+    assert (DOCUMENT["openapi"], DOCUMENT["info"]["version"]) == ("3.1.0", "1.2.3")
+
+
+def test_every_route_of_the_first_step_is_in_it() -> None:
+    assert {(path, method) for path, method, _ in operations()} == {
+        ("/v1/models", "get"),
+        ("/v1/quotes", "post"),
+        ("/v1/credits", "get"),
+        ("/v1/credits/transfers", "get"),
+        ("/v1/generations", "get"),
+        ("/v1/generations", "post"),
+        ("/v1/generations/{generation_id}", "get"),
+        ("/v1/generations/{generation_id}", "delete"),
+        ("/v1/generations/{generation_id}/cancel", "post"),
+        ("/v1/media", "get"),
+        ("/v1/media", "post"),
+        ("/v1/media/{asset_id}", "get"),
+        ("/v1/media/{asset_id}", "delete"),
+        ("/v1/media/{asset_id}/content", "get"),
+        ("/health/live", "get"),
+        ("/health/ready", "get"),
+    }
+
+
+@pytest.mark.parametrize(("path", "method", "operation"), list(operations()))
+def test_an_operation_says_who_may_call_and_how_it_refuses(path: str, method: str, operation: dict[str, Any]) -> None:
+    assert operation["operationId"]
+    assert operation["description"]
+    assert operation["tags"]
+    is_guarded = not path.startswith(("/health", "/v1/models"))
+    assert operation.get("security", []) == ([{"key": []}] if is_guarded else [])
+    assert ({"401", "403", "503"} <= set(operation["responses"])) == is_guarded
+    for status, answer in operation["responses"].items():
+        if status >= "400":
+            assert list(answer["content"]) == ["application/problem+json"]
+
+
+def test_operation_ids_are_unique() -> None:
+    ids = [operation["operationId"] for _, _, operation in operations()]
+    assert len(set(ids)) == len(ids)
+
+
+def test_the_limits_stand_in_the_shapes() -> None:
+    body = DOCUMENT["components"]["schemas"]["PictureBody"]
+    assert body["additionalProperties"] is False
+    assert body["required"] == ["prompt"]
+    assert body["properties"]["prompt"]["maxLength"] == LIMITS["prompt_characters"]
+    assert body["properties"]["images"]["maxItems"] == LIMITS["references"]
+    assert body["properties"]["metadata"]["maxProperties"] == LIMITS["metadata_pairs"]
+
+
+def test_no_shape_is_named_that_is_not_there() -> None:
+    def references(part: Any) -> Iterator[str]:
+        if isinstance(part, dict):
+            if "$ref" in part:
+                yield part["$ref"]
+            for inner in part.values():
+                yield from references(inner)
+        elif isinstance(part, list):
+            for inner in part:
+                yield from references(inner)
+
+    known = {f"#/components/schemas/{name}" for name in DOCUMENT["components"]["schemas"]}
+    assert set(references(DOCUMENT)) <= known

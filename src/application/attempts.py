@@ -8,7 +8,7 @@ attempts before it decides anything.
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -283,8 +283,7 @@ class PerformGeneration:
             yield
         finally:
             renewing.cancel()
-            with suppress(asyncio.CancelledError):
-                await renewing
+            await asyncio.wait([renewing])  # unlike awaiting the task itself, a cancel of ours is not mistaken for its own
 
     async def _renew(self, held: Held) -> None:
         until = held.until + self.timing.settle_margin.total_seconds()

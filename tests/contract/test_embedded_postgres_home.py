@@ -43,7 +43,9 @@ def open_folder() -> Iterator[Path]:
     """A folder that every user of the machine can enter, unlike `tmp_path`."""
     folder = Path(tempfile.mkdtemp(dir="/tmp"))
     folder.chmod(0o755)
+    before = os.umask(0o022)
     yield folder
+    os.umask(before)
     shutil.rmtree(folder)
 
 

@@ -1,5 +1,6 @@
 """What is decided after a takeover: every row of RULES §2.4, and a second reading of that table to compare with at random."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -72,7 +73,7 @@ def _say(attempt: Attempt, says: str) -> None:
 
 
 def decide(*calls: Call, **flags: bool) -> Generation:
-    case = Case(calls, **flags)  # type: ignore[arg-type]
+    case = Case(calls, **flags)
     return decided(case)[1]
 
 
@@ -215,7 +216,7 @@ def oracle(case: Case) -> str:
     said = [c.says for _, c in calls]
     known = [word for word in said if word in ("refused", "final")]
     done = [word for word in said if word in ("executed", "empty")]
-    rows = [
+    rows: list[tuple[bool, Callable[[], str]]] = [
         (bool(whole), lambda: f"deliver {case.calls[whole[0] - 1].lies} of attempt [{whole[0]}]"),
         (bool(some) and all_past, lambda: f"deliver {-some[0][0]} of attempt [{some[0][1]}]"),
         (bool(some), lambda: "park 60"),

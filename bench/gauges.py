@@ -1,0 +1,54 @@
+"""What the kernel says of processes: the CPU they used, the memory they hold. Linux only."""
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from tests.processes import tree_of
+
+_TICK = os.sysconf("SC_CLK_TCK")
+
+
+def cpu_seconds(pid: int) -> float:
+    """Used by the process itself, all its threads."""
+    user, system, *_ = _times(pid)
+    return (user + system) / _TICK
+
+
+def tree_cpu_seconds(pid: int) -> float:
+    """Used by the process, its descendants, and those children that have ended and were waited for."""
+    ticks = sum(_times(pid))
+    for child in tree_of(pid)[1:]:
+        with suppress(OSError):
+            ticks += sum(_times(child))
+    return ticks / _TICK
+
+
+def _times(pid: int) -> list[int]:
+    """User, system, and the same of ended children, in ticks."""
+    words = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return [int(word) for word in words[11:15]]
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Megabytes: `own` resident in the process; `tree` also in its children, pages they share counted once."""
+
+    own: float
+    tree: float
+    processes: int
+
+    @classmethod
+    def of(cls, pid: int) -> Self:
+        tree = tree_of(pid)
+        return cls(_kilobytes(pid, "Rss") / 1024, sum(_kilobytes(each, "Pss") for each in tree) / 1024, len(tree))
+
+
+def _kilobytes(pid: int, name: str) -> int:
+    with suppress(OSError):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith(f"{name}:"):
+                return int(line.split()[1])
+    return 0

@@ -1,5 +1,6 @@
 """What tests have picture workers do: only what belongs to a module can be sent to one."""
 
+import asyncio
 import os
 import resource
 import signal
@@ -7,6 +8,8 @@ import time
 from pathlib import Path
 
 from PIL import UnidentifiedImageError
+
+from adapters.picture_pool import PicturePool
 
 MEGABYTE = 1024 * 1024
 
@@ -52,14 +55,13 @@ def fail_as_a_library_would() -> None:
     raise UnidentifiedImageError("cannot identify it")
 
 
-def smuggle(path: str) -> object:
-    """What a decoder that was taken over might answer."""
-    return _Smuggled(path)
+def answer_with_code() -> object:
+    return os.system
 
 
-class _Smuggled:
-    def __init__(self, path: str) -> None:
-        self._path = path
-
-    def __reduce__(self) -> tuple[object, tuple[str]]:
-        return os.system, (f"touch {self._path}",)
+async def staff(pool: PicturePool) -> set[int]:
+    """The pids of both workers, once both are at work."""
+    while True:
+        seen = await asyncio.gather(*(asyncio.wrap_future(pool.schedule(nap, (0.05,))) for _ in range(2)))
+        if len(set(seen)) == 2:
+            return set(seen)

@@ -1,5 +1,6 @@
 """Postgres clusters for tests: fast rather than durable, with the whole schema as a template."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ def migrated_postgres(home: Path) -> Iterator[EmbeddedPostgres]:
         running.create_database(TEMPLATE)
         migrations.upgrade(running.url_for(TEMPLATE))
         yield running
+    shutil.rmtree(running.data.parent, ignore_errors=True)  # as root its place may be outside the home
 
 
 def new_database(postgres: EmbeddedPostgres) -> str:

@@ -25,7 +25,6 @@ def postgres() -> Iterator[EmbeddedPostgres]:
     home = Path(tempfile.mkdtemp(prefix="gpt-image-test-"))
     with migrated_postgres(home) as running:
         yield running
-    shutil.rmtree(running.data.parent, ignore_errors=True)  # as root its place may be outside the home
     shutil.rmtree(home, ignore_errors=True)
 
 

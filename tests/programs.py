@@ -32,7 +32,7 @@ async def _service_under_ctrl_c() -> None:
     pool = picture_pool(1)
     await warm(pool)
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, lambda: None)
-    napping = asyncio.wrap_future(pool.schedule(chores.nap, (1.0,)))
+    napping = asyncio.wrap_future(pool.schedule(chores.nap, (1.5,)))
     print(*pool.pids, flush=True)
     try:
         await napping

@@ -6,7 +6,6 @@ and left: one `kill -9`, even of an idle worker, breaks them for good, or leaves
 """
 
 import asyncio
-import io
 import os
 import pickle
 import subprocess
@@ -14,13 +13,12 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, is_dataclass
-from enum import Enum
+from dataclasses import dataclass
 from multiprocessing.connection import Pipe
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
-from adapters.picture_worker import OUR_OWN
+from adapters.picture_worker import understand
 
 Result = TypeVar("Result")
 
@@ -67,11 +65,17 @@ class PicturePool:
             thread.start()
 
     @property
+    def waiting(self) -> int:
+        """How many tasks no worker has taken yet."""
+        return self._tasks.qsize()
+
+    @property
     def pids(self) -> tuple[int, ...]:
         return tuple(worker.pid for worker in list(self._working.values()))
 
     def schedule(self, function: Callable[..., Result], args: Sequence[Any] = (), timeout: float | None = None) -> Future[Result]:
-        """Run `function(*args)` in a worker; the function belongs to a module, its result is plain values, dataclasses and enums.
+        """Run `function(*args)` in a worker. The function belongs to a module; it answers with plain values, frozen dataclasses
+        and enums.
 
         The future raises what the function raised (a library's own errors as `picture_worker.TaskFailed`), TimeoutError after
         `timeout` seconds of work (waiting does not count), or WorkerDied. Cancelling it ends the work at once. Raises
@@ -201,9 +205,9 @@ class _Worker:
             if not self._socket.poll(timeout):
                 raise TimeoutError(f"no answer within {timeout} seconds")
             answer = self._socket.recv_bytes(MOST_ANSWER_BYTES)
-            finished, value = _Answer(io.BytesIO(answer)).load()
+            finished, value = understand(answer)
             if not finished and not isinstance(value, Exception):
-                raise pickle.UnpicklingError("a failure that is no exception")
+                raise ValueError("a failure that is no exception")
         except TimeoutError:
             raise
         except Exception as error:
@@ -217,19 +221,6 @@ class _Worker:
         self._process.kill()
         self._process.wait()
         self._socket.close()
-
-
-class _Answer(pickle.Unpickler):
-    """A worker has touched hostile bytes: from it are taken plain values, errors, and the project's own frozen facts, no more."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        found = getattr(sys.modules.get(module), name, None)
-        if isinstance(found, type) and found.__module__ == module:
-            is_error = issubclass(found, Exception)
-            is_fact = is_dataclass(found) or issubclass(found, Enum)
-            if (is_error and module == "builtins") or (module.startswith(OUR_OWN) and (is_error or is_fact)):
-                return found
-        raise pickle.UnpicklingError(f"a worker may not send {module}.{name}")
 
 
 def picture_pool(workers: int = 2, memory_mb: int = 1024, tasks_each: int = 200) -> PicturePool:

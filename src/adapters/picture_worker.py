@@ -1,4 +1,8 @@
-"""The other side of the picture pool: what one worker process does from its first line to its last."""
+"""The other side of the picture pool: what one worker process does from its first line to its last, and how it speaks.
+
+A worker has touched hostile bytes and may be under somebody's command. So what it says is never unpickled (a pickle runs code, or
+rewrites a class): answers are plain values, with the project's frozen facts, choices and errors spelt out by name.
+"""
 
 import ctypes
 import os
@@ -8,12 +12,17 @@ import signal
 import sys
 import warnings
 from contextlib import suppress
+from dataclasses import fields, is_dataclass
+from enum import Enum
 from multiprocessing.connection import Connection
+from typing import Any
+
+import msgspec
 
 from domain.limits import LIMITS
 
-OUR_OWN = ("domain.", "adapters.")
-"""Only errors and facts of these packages, and built-in ones, leave a worker as they are."""
+_OUR_OWN = ("domain.", "adapters.")
+_PLAIN = (type(None), bool, int, float, str, bytes)
 _PR_SET_PDEATHSIG = 1
 
 
@@ -28,7 +37,7 @@ def serve(descriptor: int, parent: int, memory_mb: int) -> None:
     _end_with_parent(parent)
     with Connection(descriptor) as socket:
         _import_and_confine(memory_mb)
-        socket.send_bytes(pickle.dumps((True, None)))
+        socket.send_bytes(say((True, None)))
         # What a decoder prints about somebody's file belongs into no log.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
         with suppress(EOFError, OSError):
@@ -39,10 +48,73 @@ def serve(descriptor: int, parent: int, memory_mb: int) -> None:
 def _answer(question: bytes) -> bytes:
     try:
         function, args = pickle.loads(question)  # noqa: S301 - from the service itself
-        return pickle.dumps((True, function(*args)), pickle.HIGHEST_PROTOCOL)
+        return say((True, function(*args)))
     except Exception as error:
-        known = type(error).__module__ == "builtins" or type(error).__module__.startswith(OUR_OWN)
-        return pickle.dumps((False, error if known else TaskFailed(f"{type(error).__qualname__}: {error}")))
+        known = type(error).__module__ == "builtins" or type(error).__module__.startswith(_OUR_OWN)
+        try:
+            return say((False, error if known else TaskFailed(f"{type(error).__qualname__}: {error}")))
+        except Exception:
+            return say((False, TaskFailed(type(error).__qualname__)))
+
+
+def say(value: object) -> bytes:
+    """`value` for the other side. Raises TypeError for what cannot be said."""
+    return msgspec.msgpack.encode(_spelt_out(value))
+
+
+def understand(said: bytes) -> Any:
+    """What `say` was given. Raises ValueError or TypeError for nonsense; no more than a constructor of ours is ever called."""
+    return _meant(msgspec.msgpack.decode(said))
+
+
+def _spelt_out(value: object) -> object:
+    kind = type(value)
+    if kind in _PLAIN:
+        return value
+    name = (kind.__module__, kind.__qualname__)
+    if isinstance(value, tuple | list) and kind in (tuple, list):
+        return [kind.__name__, [_spelt_out(each) for each in value]]
+    if isinstance(value, dict) and kind is dict:
+        return ["dict", [[_spelt_out(key), _spelt_out(each)] for key, each in value.items()]]
+    if isinstance(value, Enum):
+        return ["choice", *name, _spelt_out(value.value)]
+    if is_dataclass(value):
+        return ["facts", *name, [[each.name, _spelt_out(getattr(value, each.name))] for each in fields(value)]]
+    if isinstance(value, Exception):
+        return ["error", *name, _spelt_out(value.args), _spelt_out(vars(value))]
+    raise TypeError(f"a worker cannot answer with {kind.__qualname__}")
+
+
+def _meant(said: Any) -> Any:
+    if not isinstance(said, list):
+        return said
+    match said:
+        case ["list", each]:
+            return [_meant(one) for one in each]
+        case ["tuple", each]:
+            return tuple(_meant(one) for one in each)
+        case ["dict", pairs]:
+            return {_meant(key): _meant(value) for key, value in pairs}
+        case ["choice", module, name, value]:
+            return _class_named(module, name, Enum)(_meant(value))
+        case ["facts", module, name, pairs]:
+            return _class_named(module, name, object)(**{field: _meant(value) for field, value in pairs})
+        case ["error", module, name, args, facts]:
+            error = _class_named(module, name, Exception)(*_meant(args))
+            vars(error).update(_meant(facts))
+            return error
+    raise ValueError("a worker answered nonsense")
+
+
+def _class_named(module: str, name: str, kind: type) -> Any:
+    """A class of the project that is loaded already, or a built-in error."""
+    found = getattr(sys.modules.get(module), name, None)
+    allowed = module.startswith(_OUR_OWN) or (module == "builtins" and kind is Exception)
+    if allowed and isinstance(found, type) and found.__module__ == module and issubclass(found, kind):
+        frozen = is_dataclass(found) and found.__dataclass_params__.frozen  # type: ignore[attr-defined]
+        if kind is not object or frozen:
+            return found
+    raise ValueError(f"a worker may not answer with {module}.{name}")
 
 
 def _end_with_parent(parent: int) -> None:

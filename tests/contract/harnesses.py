@@ -78,8 +78,3 @@ async def each_store(request: pytest.FixtureRequest) -> AsyncIterator[StoreHarne
     else:
         async with on_postgres(request.getfixturevalue("database_url")) as harness:
             yield harness
-
-
-@pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"

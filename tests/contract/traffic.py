@@ -48,7 +48,7 @@ class Traffic:
         """Each act is refused now and then; then nothing was done."""
         for _ in range(accounts):
             self.callers.append(await customer(self.store))
-        acts: dict[Callable[[], Awaitable[None]], int] = {
+        acts: dict[Callable[[], Awaitable[None]], float] = {
             self.grant: 6,
             self.ask: 14,
             self.claim: 12,
@@ -61,7 +61,7 @@ class Traffic:
             self.pause: 4,
             self.expire: 3,
             self.purge: 2,
-            self.close: 1,
+            self.close: 0.2,
         }
         for act in self.random.choices(list(acts), list(acts.values()), k=steps):
             try:

@@ -13,7 +13,7 @@ from domain.errors import AssetInUse, IntakeBusy, UnsupportedFormat
 from domain.limits import LIMITS
 from domain.media import AssetKind
 from entrypoints.http.app import HttpConfig, create_app
-from entrypoints.http.media import FORM_SLACK
+from entrypoints.http.uploads import FORM_SLACK, Uploads
 from tests.http_stage import BEARER, Stage
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
@@ -92,15 +92,25 @@ def test_the_largest_upload_passes_and_one_byte_more_does_not(client: TestClient
     )
 
 
-def endless(announced: int | None) -> tuple[int, bytes, int]:
-    """Status and body of the answer to an upload without end, and how many bytes of it were read."""
-    app = create_app(Stage().container(), HttpConfig("1"))
-    sent, read = list[Any](), 0
+async def answer_to(app: Any, receive: Any, announced: int | None = None) -> tuple[int, bytes]:
+    """Status and body of the answer to an upload whose body is what `receive` says."""
+    sent = list[Any]()
     headers = [(b"content-type", b"multipart/form-data; boundary=x"), (b"authorization", BEARER["Authorization"].encode())]
     if announced:
         headers.append((b"content-length", str(announced).encode()))
     scope: Any = {"type": "http", "method": "POST", "path": "/v1/media", "raw_path": b"/v1/media", "root_path": ""}
     scope |= {"query_string": b"", "headers": headers, "scheme": "http", "state": {}, "http_version": "1.1"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await app(scope, receive, send)
+    return sent[0]["status"], sent[1]["body"]
+
+
+def endless(announced: int | None) -> tuple[int, bytes, int]:
+    """Status and body of the answer to an upload without end, and how many bytes of it were read."""
+    read = 0
 
     async def receive() -> Any:
         nonlocal read
@@ -108,11 +118,8 @@ def endless(announced: int | None) -> tuple[int, bytes, int]:
         read += len(start) + 2**20
         return {"type": "http.request", "body": start + bytes(2**20), "more_body": True}
 
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    asyncio.run(app(scope, receive, send))
-    return sent[0]["status"], sent[1]["body"], read
+    app = create_app(Stage().container(), HttpConfig("1"))
+    return (*asyncio.run(answer_to(app, receive, announced)), read)
 
 
 def test_an_upload_without_end_is_cut_off_at_the_limit() -> None:
@@ -172,3 +179,27 @@ def test_a_store_with_a_server_of_its_own_needs_no_files_here(stage: Stage) -> N
     with stage.client(serves_files=False) as client:
         client.get("/files/a?b")
     assert stage.told is None
+
+
+def test_too_many_uploads_at_once_are_sent_away(stage: Stage) -> None:
+    client = stage.client()
+    uploads: Uploads = client.app.state.uploads
+    with client:
+        uploads.under_way = uploads.most
+        busy = upload(client)
+        uploads.under_way = 0
+        assert (busy.status_code, busy.json()["type"]) == (503, "/problems/intake-busy")
+        assert upload(client).status_code == 201
+    assert uploads.under_way == 0
+
+
+def test_an_upload_that_takes_for_ever_is_given_up() -> None:
+    client = Stage().client()
+    client.app.state.uploads.seconds = 0.01
+
+    async def receive() -> Any:
+        await asyncio.sleep(60)
+
+    status, body = asyncio.run(answer_to(client.app, receive))
+    assert (status, b"took longer" in body) == (400, True)
+    assert client.app.state.uploads.under_way == 0

@@ -1,15 +1,17 @@
 """Connections: one pool for everything a process does with its database."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+import psycopg
 from psycopg import AsyncConnection
 from psycopg.types.numeric import Int8Dumper
 from psycopg_pool import AsyncConnectionPool
 
 from adapters.postgres.session import Pool
 
+NONE_ALIVE = "no connection of the pool is alive"
 STATEMENT_SECONDS = 5
 """No statement of ours runs longer; a past balance older than this is settled for good."""
 
@@ -39,3 +41,46 @@ async def _configure(connection: AsyncConnection[Any]) -> None:
     # Without this an integer's size picks its type, and one statement is prepared once per mix of sizes.
     connection.adapters.register_dumper(int, Int8Dumper)
     connection.prepare_threshold = 2
+
+
+@asynccontextmanager
+async def begun(pool: Pool) -> AsyncIterator[AsyncConnection[Any]]:
+    """A connection inside a transaction: committed at a clean end, undone by any exception."""
+    connection = await _begin(pool)
+    try:
+        yield connection
+        await connection.execute(b"COMMIT")
+    except BaseException:
+        with suppress(psycopg.Error):
+            await connection.execute(b"ROLLBACK")
+        raise
+    finally:
+        await pool.putconn(connection)
+
+
+async def _begin(pool: Pool) -> AsyncConnection[Any]:
+    """Connections that died while idle, as all do when the database restarts, are passed over: nothing has been done on them."""
+    for _ in range(pool.max_size):
+        connection = await pool.getconn()
+        try:
+            await connection.execute(b"BEGIN")
+        except BaseException as error:
+            await pool.putconn(connection)
+            if not isinstance(error, psycopg.OperationalError) or not connection.broken:
+                raise
+        else:
+            return connection
+    raise psycopg.OperationalError(NONE_ALIVE)
+
+
+async def read_all(pool: Pool, statement: str, parameters: dict[str, Any]) -> list[Any]:
+    """The first column of every row. A read may be asked again, so connections that died while idle are passed over here too."""
+    for _ in range(pool.max_size):
+        async with pool.connection() as connection:
+            try:
+                cursor = await connection.execute(statement.encode(), parameters)
+                return [row[0] for row in await cursor.fetchall()]
+            except psycopg.OperationalError:
+                if not connection.broken:
+                    raise
+    raise psycopg.OperationalError(NONE_ALIVE)

@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from adapters.postgres.generations import GENERATION
-from adapters.postgres.pool import STATEMENT_SECONDS
+from adapters.postgres.pool import STATEMENT_SECONDS, read_all
 from adapters.postgres.session import Pool, unavailable
 from application.ports import StoredObject
 from application.queries import (
@@ -144,9 +144,7 @@ class PostgresQueries(Queries):
 
     async def _values(self, statement: str, **parameters: Any) -> list[Any]:
         with unavailable():
-            async with self._pool.connection() as connection:
-                cursor = await connection.execute(statement.encode(), parameters)
-                return [row[0] for row in await cursor.fetchall()]
+            return await read_all(self._pool, statement, parameters)
 
     async def _rows(self, of: type[Row], statement: str, **parameters: Any) -> list[Row]:
         return [msgspec.json.decode(value, type=of) for value in await self._values(statement, **parameters)]

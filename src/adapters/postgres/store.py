@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from adapters.postgres import tables
 from adapters.postgres.generations import PostgresGenerations
+from adapters.postgres.pool import begun
 from adapters.postgres.records import PostgresAccounts, PostgresAssets, PostgresWakeups
 from adapters.postgres.session import Pool, Session, unavailable
 from adapters.postgres.wallets import PostgresWallets
@@ -26,13 +27,12 @@ class PostgresStore(Store):
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         with unavailable():
-            async with self._pool.connection() as connection:
+            async with begun(self._pool) as connection:
                 session = Session(connection, self.offset)
-                async with connection.transaction():
-                    yield PostgresTransaction(session)
-                    await session.flush()
-                if session.woke:
-                    self._ring()
+                yield PostgresTransaction(session)
+                await session.flush()
+            if session.woke:
+                self._ring()
 
 
 class PostgresTransaction(Transaction):

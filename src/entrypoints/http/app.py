@@ -15,6 +15,7 @@ from entrypoints.http.auth import PUBLIC, declare_gates, guard, routes
 from entrypoints.http.envelope import Envelope
 from entrypoints.http.openapi import document
 from entrypoints.http.problems import EXCEPTION_HANDLERS
+from entrypoints.http.uploads import Uploads
 
 ROUTES: tuple[HTTPRouteHandler, ...] = (
     models.list_models,
@@ -66,7 +67,9 @@ def _app(handlers: tuple[HTTPRouteHandler, ...], container: AsyncContainer, publ
         openapi_config=None,
         logging_config=None,
         debug=False,
-        state=State({"public_url": public_url, "readiness": operations.Readiness(), "listing": models.Listing()}),
+        state=State(
+            {"uploads": Uploads(), "public_url": public_url, "readiness": operations.Readiness(), "listing": models.Listing()}
+        ),
     )
     declare_gates(app)
     setup_dishka(container, app)

@@ -11,7 +11,7 @@ from litestar.connection import ASGIConnection
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
-from litestar.params import BodyKwarg, QueryParameter
+from litestar.params import QueryParameter
 from litestar.routes import HTTPRoute
 
 from application.accounts import Authenticate
@@ -40,8 +40,8 @@ class AccessUndeclared(Exception):
 
 def declare_gates(app: Litestar) -> None:
     """Read what each route declares, once, before the first call. Raises AccessUndeclared."""
-    for path, handler in routes(app):
-        handler.opt["gate"] = _gate(path, handler)
+    for _, handler in routes(app):
+        handler.opt["gate"] = _gate(handler)
 
 
 def routes(app: Litestar) -> Iterator[tuple[str, HTTPRouteHandler]]:
@@ -62,19 +62,19 @@ def scope_of(handler: BaseRouteHandler) -> Scope | None:
     return access if isinstance(access, Scope) else None
 
 
-def _gate(path: str, handler: HTTPRouteHandler) -> Gate:
-    body = handler.parsed_data_field
-    kwarg = body.kwarg_definition if body else None
+def _gate(handler: HTTPRouteHandler) -> Gate:
     known = {
         field.kwarg_definition.name or name: field.is_non_string_sequence or field.has_inner_subclass_of(list)
         for name, field in handler.parsed_fn_signature.parameters.items()
         if isinstance(field.kwarg_definition, QueryParameter)
     }
-    return Gate(
-        scope=scope_of(handler),
-        media_type=str(getattr(kwarg.media_type, "value", kwarg.media_type)) if isinstance(kwarg, BodyKwarg) else None,
-        query=None if handler.opt.get("any_query") else known,
-    )
+    return Gate(scope_of(handler), _media_type(handler), None if handler.opt.get("any_query") else known)
+
+
+def _media_type(handler: HTTPRouteHandler) -> str | None:
+    if "form" in handler.opt:
+        return "multipart/form-data"
+    return "application/json" if handler.parsed_data_field else None
 
 
 async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:

@@ -1,14 +1,13 @@
 """Media over HTTP: bring a picture in, look, follow a link to its bytes, delete."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
-import msgspec
 from dishka.integrations.litestar import FromDishka, inject
 from litestar import Request, Response, delete, get, post
-from litestar.datastructures import ResponseHeader, UploadFile
-from litestar.params import FromPath, MultipartBody, QueryParameter
+from litestar.datastructures import ResponseHeader
+from litestar.params import FromPath, QueryParameter
 
 from application.media import AdmitUpload, DeleteAsset
 from application.ports import CursorSigner, LinkedObjects, ObjectStorage
@@ -23,16 +22,9 @@ from entrypoints.http.cursors import Cursors
 from entrypoints.http.links import Links
 from entrypoints.http.parameters import PAGE, After, Limit
 from entrypoints.http.problems import raw_path
+from entrypoints.http.uploads import FORM_SCHEMA, FORM_SLACK, Uploads
 
-FORM_SLACK = 64 * 1024  # what a form may hold beside the picture
 FILES = "/files/"
-
-
-class UploadForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A picture to bring in, and what for."""
-
-    file: UploadFile
-    purpose: Literal["reference", "mask"] = "reference"
 
 
 @post(
@@ -40,16 +32,16 @@ class UploadForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     status_code=201,
     operation_id="upload",
     tags=["media"],
-    opt={"access": Scope.GENERATE, "refusals": (413, 415)},
+    opt={"access": Scope.GENERATE, "form": FORM_SCHEMA},
     request_max_body_size=LIMITS["upload_bytes"] + FORM_SLACK,
     response_headers=[ResponseHeader(name="Location", description="the asset", documentation_only=True)],
 )
 @inject
-async def upload(
-    request: Authed, data: MultipartBody[UploadForm], admit: FromDishka[AdmitUpload], storage: FromDishka[ObjectStorage]
-) -> Response[shapes.Upload]:
+async def upload(request: Authed, admit: FromDishka[AdmitUpload], storage: FromDishka[ObjectStorage]) -> Response[shapes.Upload]:
     """Bring in a reference or mask. Only a copy drawn anew is kept, without metadata; `changed` says what that took."""
-    asset, clean = await admit(request.auth, await data.file.read(), AssetKind(data.purpose))
+    uploads: Uploads = request.app.state.uploads
+    form = await uploads.read(request)
+    asset, clean = await admit(request.auth, form.file, form.purpose)
     made = shapes.Upload(**_members(asset, Links.of(request, storage)), changed=list(clean.changed))
     return Response(made, headers={"Location": f"/v1/media/{asset.id}"})
 
@@ -93,10 +85,10 @@ async def show_media(
 @inject
 async def show_content(
     request: Authed, asset_id: FromPath[UUID], queries: FromDishka[Queries], storage: FromDishka[ObjectStorage]
-) -> Response[None]:
+) -> Response[bytes]:
     """The bytes, by way of a signed link that lives ten minutes."""
     asset = await _find(queries, request.auth, asset_id)
-    return Response(None, headers={"Location": Links.of(request, storage).to(asset)})
+    return Response(b"", headers={"Location": Links.of(request, storage).to(asset)})
 
 
 @delete(

@@ -112,7 +112,8 @@ class Listing:
         return self.content
 
 
-@get("/v1/models", operation_id="listModels", tags=["catalogue"], opt={"access": PUBLIC})
+# Any query: other vendors' clients send parameters of their own here, and there is nothing to filter.
+@get("/v1/models", operation_id="listModels", tags=["catalogue"], opt={"access": PUBLIC, "any_query": True})
 @inject
 async def list_models(
     request: Request[Any, Any, Any], catalogue: FromDishka[Catalogue], today: FromDishka[Today]

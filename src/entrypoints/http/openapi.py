@@ -47,7 +47,6 @@ def document(handlers: Iterable[HTTPRouteHandler], version: str) -> bytes:
             for method in handler.http_methods:
                 _declare(made["paths"][path][method.lower()], handler)
     made["components"]["schemas"].update(_shapes(handlers))
-    made["components"]["schemas"]["UploadForm"]["additionalProperties"] = False  # Litestar's own, for it alone knows files
     return msgspec.json.encode(made)
 
 
@@ -67,6 +66,8 @@ def _declare(operation: dict[str, Any], handler: HTTPRouteHandler) -> None:
     """Security and refusals of one operation. Litestar's own 400 shape is not ours."""
     for parameter in operation.get("parameters", ()):
         parameter["schema"] = _without_null(parameter["schema"])
+    if form := handler.opt.get("form"):
+        operation["requestBody"] = {"required": True, "content": {"multipart/form-data": {"schema": form}}}
     scope = scope_of(handler)
     refusals = {500, *handler.opt.get("refusals", ())}
     if scope:
@@ -78,6 +79,9 @@ def _declare(operation: dict[str, Any], handler: HTTPRouteHandler) -> None:
     if operation.get("requestBody"):
         refusals |= {413, 415}
     answers = {status: said for status, said in operation["responses"].items() if status.startswith(("2", "3"))}
+    for status in answers:
+        if status.startswith("3"):
+            answers[status].pop("content", None)
     for header in (header for said in answers.values() for header in said.get("headers", {}).values()):
         header["schema"] = {"type": "string"}
     operation["responses"] = answers | {str(status): _refusal(status) for status in sorted(refusals)}

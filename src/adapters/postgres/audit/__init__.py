@@ -6,15 +6,15 @@ from psycopg import AsyncConnection
 
 from adapters.postgres.audit.check import MOST_OF_ONE
 from adapters.postgres.audit.holds import ALLOCATIONS, ASSETS, ATTEMPTS, GENERATIONS, HOLDS
-from adapters.postgres.audit.lines import COMMANDS, LINES, WALLETS
+from adapters.postgres.audit.lines import ACCOUNTS, COMMANDS, LINES, WALLETS
 from adapters.postgres.audit.lots import LIVES, LOTS, REVERSALS, SILENT
 from adapters.postgres.audit.seals import SEALED, broken
 from adapters.postgres.session import Pool, unavailable
 from application.queries import AuditReport, BooksAudit, Finding
 
-CHECKS = (WALLETS, LINES, COMMANDS, LOTS, LIVES, REVERSALS, SILENT, HOLDS, ALLOCATIONS, GENERATIONS, ATTEMPTS, ASSETS)
+CHECKS = (ACCOUNTS, WALLETS, LINES, COMMANDS, LOTS, LIVES, REVERSALS, SILENT, HOLDS, ALLOCATIONS, GENERATIONS, ATTEMPTS, ASSETS)
 EXAMINED = (
-    *("wallets", "wallet_commands", "transfers", "lots", "lot_reversals", "holds", "hold_allocations"),
+    *("accounts", "wallets", "wallet_commands", "transfers", "lots", "lot_reversals", "holds", "hold_allocations"),
     *("generations", "attempts", "assets"),
 )
 

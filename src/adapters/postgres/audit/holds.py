@@ -42,7 +42,7 @@ HOLDS = Check(
         SELECT subject, count(*) FILTER (WHERE kind = 'hold') AS placed,
             count(*) FILTER (WHERE kind <> 'hold') AS ended,
             max(kind) FILTER (WHERE kind <> 'hold') AS how, max(amount) FILTER (WHERE kind = 'hold') AS amount,
-            max(amount) FILTER (WHERE kind = 'capture') AS captured
+            max(amount) FILTER (WHERE kind = 'capture') AS captured, string_agg(kind || ' ' || id, ', ') AS commands
         FROM wallet_commands WHERE kind IN ('hold', 'capture', 'release', 'expire') GROUP BY subject
     )
     """,
@@ -53,15 +53,17 @@ HOLDS = Check(
         missing("t.subject", "no command placed it"),
         ("h.id IS NOT NULL AND w.id IS NULL", "'there is no such wallet'"),
         ("h.id IS NOT NULL AND g.id IS NULL", "'no generation bears it'"),
-        ("t.placed <> 1", "format('it was placed %s times', t.placed)"),
-        ("t.ended <> (h.state <> 'open')::int", "format('it is %s and was resolved %s times', h.state, t.ended)"),
+        ("t.placed <> 1", "format('it was placed %s times: %s', t.placed, t.commands)"),
+        ("t.ended <> (h.state <> 'open')::int", "format('it is %s and was resolved %s times: %s', h.state, t.ended, t.commands)"),
         (
             "t.ended = 1 AND (t.how, h.state) NOT IN (('capture', 'captured'), ('release', 'released'), ('expire', 'expired'))",
             "format('it is %s, its command was %s', h.state, t.how)",
         ),
-        differs("amount", "h.amount", "t.amount", "its command placed"),
         differs("amount", "h.amount", "coalesce(a.amount, 0)", "its allocations add up to"),
-        differs("captured", "h.captured", "coalesce(t.captured, 0)", "its commands took"),
+        (
+            "h.amount <> t.amount OR h.captured <> coalesce(t.captured, 0)",
+            "format('%s of %s captured, not %s of %s: %s', h.captured, h.amount, coalesce(t.captured, 0), t.amount, t.commands)",
+        ),
         differs("captured", "h.captured", "coalesce(a.consumed, 0)", "its allocations gave"),
         ("h.captured NOT BETWEEN 0 AND h.amount", "format('captured is %s of %s', h.captured, h.amount)"),
         ("(h.captured > 0) <> (h.state = 'captured')", "format('it is %s with %s captured', h.state, h.captured)"),
@@ -88,7 +90,7 @@ GENERATIONS = Check(
         missing("h.id", "it has no hold"),
         ("h.wallet_id <> g.wallet_id", "'its hold is on another wallet'"),
         missing("w.id", "there is no such wallet"),
-        ("w.account_id <> g.account_id OR w.mode <> g.mode", "'its wallet is another account''s or another mode''s'"),
+        ("w.account_id <> g.account_id OR w.mode <> g.mode", "format('wallet %s is another account''s or mode''s', w.id)"),
         differs("unit * n", "g.unit * g.n", "h.amount", "its hold is of"),
         ("g.hold_expires_at <> h.expires_at", "format('its hold expires at %s, not %s', h.expires_at, g.hold_expires_at)"),
         ("(h.state = 'open') <> (NOT " + _ENDED + ")", "format('it is %s and its hold is %s', g.state, h.state)"),
@@ -110,7 +112,18 @@ GENERATIONS = Check(
         ("t.booked > 0 AND g.state NOT IN ('succeeded', 'refused')", "format('it is %s and an attempt is booked', g.state)"),
         ("t.perhaps_paid > 2", "format('%s of its attempts may have been paid', t.perhaps_paid)"),
         ("t.n <> t.last", "format('it has %s attempts, the last is number %s', t.n, t.last)"),
-        ("g.state = 'running' AND t.n IS NULL", "'it is running without an attempt'"),
+        (
+            "(g.started_at IS NULL) <> (t.n IS NULL)",
+            "format('it started at %s with %s attempts', g.started_at, coalesce(t.n, 0))",
+        ),
+        (
+            "(g.failure IS NOT NULL) <> (g.state IN ('failed', 'refused', 'cancelled'))",
+            "format('it is %s, and why does not fit', g.state)",
+        ),
+        (
+            "(g.failure->>'failure_class' = 'cancelled') <> (g.state = 'cancelled')",
+            "format('it is %s, and why does not fit', g.state)",
+        ),
         ("k.n > g.delivered", "format('%s pictures are kept, %s were delivered', k.n, g.delivered)"),
         ("k.n > 0 AND g.request IS NULL", "'it was purged and its pictures are kept'"),
     ),

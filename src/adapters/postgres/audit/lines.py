@@ -6,6 +6,9 @@ from adapters.postgres.audit.posting import MOVES, WALLET
 _KINDS = "('grant', 'hold', 'capture', 'release', 'expire', 'reverse', 'adjust', 'sweep', 'close')"
 _NEVER_EMPTY = "('grant', 'hold', 'capture', 'release', 'expire', 'adjust')"
 
+_ISSUES = "(debit LIKE 'issued:%')"
+_OF_A_HOLD = "(hold_id IS NOT NULL OR 'held' IN (debit, credit))"
+
 # Each line is held against its neighbour, so that a changed row is named and not all that follow it: where every step is right,
 # the whole replay is.
 _LINES = f"""(
@@ -32,19 +35,25 @@ LINES = Check(
         (" OR ".join(f"{n}_after < 0" for n in WALLET), "'a balance is below zero'"),
         ("debt_after > 0 AND available_after > 0 AND version = last_version", "'debt and credits at once after its command'"),
         missing("command", "no command wrote it"),
-        ("wallet_id <> command_wallet", "'its command is another wallet''s'"),
-        ("at <> command_at", "format('at is %s, its command was done at %s', at, command_at)"),
-        differs("version", "version", "first_version + line - 1", "its command and line make it"),
-        ("version > last_version", "format('its command ended at version %s', last_version)"),
-        ("(debit LIKE 'issued:%') AND kind <> 'grant'", "format('a %s issues nothing', kind)"),
-        ("(debit LIKE 'issued:%') AND lot_id IS DISTINCT FROM subject", "'its command granted another lot'"),
-        differs("amount", "amount", "command_amount", "its command granted", when="debit LIKE 'issued:%'"),
-        ("debit = 'available' AND credit = 'held' AND kind <> 'hold'", "format('a %s holds nothing', kind)"),
-        ("debit = 'held' AND kind NOT IN ('capture', 'release', 'expire')", "format('a %s resolves nothing', kind)"),
-        ("credit = 'consumed' AND kind <> 'capture'", "format('a %s consumes nothing', kind)"),
-        (
-            "command IS NOT NULL AND (hold_id IS NOT NULL OR 'held' IN (debit, credit)) AND hold_id IS DISTINCT FROM subject",
-            "'its hold is not the one its command speaks of'",
+        *(
+            (wrong, f"format('command %s {said}', command_id, {values})")
+            for wrong, said, values in (
+                ("wallet_id <> command_wallet", "belongs to wallet %s", "command_wallet"),
+                ("at <> command_at", "was done at %s, not at %s", "command_at, at"),
+                ("version <> first_version + line - 1", "makes line %s version %s", "line, first_version + line - 1"),
+                ("version > last_version", "ended at version %s", "last_version"),
+                (f"{_ISSUES} AND kind <> 'grant'", "is a %s and issues nothing", "kind"),
+                (f"{_ISSUES} AND lot_id IS DISTINCT FROM subject", "granted lot %s, not %s", "subject, lot_id"),
+                (f"{_ISSUES} AND amount <> command_amount", "granted %s, not %s", "command_amount, amount"),
+                ("debit = 'available' AND credit = 'held' AND kind <> 'hold'", "is a %s and holds nothing", "kind"),
+                ("debit = 'held' AND kind NOT IN ('capture', 'release', 'expire')", "is a %s and resolves nothing", "kind"),
+                ("credit = 'consumed' AND kind <> 'capture'", "is a %s and consumes nothing", "kind"),
+                (
+                    f"command IS NOT NULL AND {_OF_A_HOLD} AND hold_id IS DISTINCT FROM subject",
+                    "speaks of %s, not of hold %s",
+                    "subject, hold_id",
+                ),
+            )
         ),
     ),
 )
@@ -53,7 +62,8 @@ COMMANDS = Check(
     table="'wallet_commands'",
     key="id::text",
     rows="""(
-        SELECT c.*, s.id AS wallet, lag(c.last_version, 1, 0::bigint) OVER w + 1 AS first_due, lag(c.at) OVER w AS at_before
+        SELECT c.*, s.id AS wallet, s.version AS wallet_version,
+            lag(c.last_version, 1, 0::bigint) OVER w + 1 AS first_due, lag(c.at) OVER w AS at_before
         FROM wallet_commands c LEFT JOIN wallets s ON s.id = c.wallet_id
         WINDOW w AS (PARTITION BY c.wallet_id ORDER BY c.first_version, c.last_version, c.at)
     ) command""",
@@ -61,6 +71,7 @@ COMMANDS = Check(
         missing("wallet", "there is no such wallet"),
         differs("first_version", "first_version", "first_due", "the command before it makes this"),
         ("last_version < first_version - 1", "format('it ends at version %s, before it begins', last_version)"),
+        ("last_version > wallet_version", "format('it ends at version %s, its wallet is at %s', last_version, wallet_version)"),
         ("at < at_before", "format('at is %s, the command before it was done at %s', at, at_before)"),
         (f"kind NOT IN {_KINDS}", "format('there is no command %s', kind)"),
         (f"kind IN {_NEVER_EMPTY} AND last_version < first_version", "format('a %s never goes without a line', kind)"),
@@ -78,6 +89,19 @@ lot_totals AS (
 )
 """
 
+# Wallets are made with the account, so that there is always a row to lock.
+ACCOUNTS = Check(
+    table="'accounts'",
+    key="a.id::text",
+    rows="""accounts a LEFT JOIN (
+        SELECT account_id, count(*) FILTER (WHERE mode = 'live') AS live, count(*) FILTER (WHERE mode = 'test') AS test
+        FROM wallets GROUP BY account_id) w ON w.account_id = a.id""",
+    rules=tuple(
+        (f"coalesce(w.{mode}, 0) <> 1", f"format('it has %s wallets in mode {mode}', coalesce(w.{mode}, 0))")
+        for mode in ("live", "test")
+    ),
+)
+
 WALLETS = Check(
     table="'wallets'",
     key="w.id::text",
@@ -85,8 +109,9 @@ WALLETS = Check(
     rows="""wallets w
         LEFT JOIN LATERAL (SELECT * FROM transfers t WHERE t.wallet_id = w.id ORDER BY t.version DESC LIMIT 1) t ON true
         LEFT JOIN lot_totals l ON l.wallet_id = w.id LEFT JOIN hold_totals h ON h.wallet_id = w.id
-        LEFT JOIN command_totals c ON c.wallet_id = w.id""",
+        LEFT JOIN command_totals c ON c.wallet_id = w.id LEFT JOIN accounts a ON a.id = w.account_id""",
     rules=(
+        missing("a.id", "there is no such account"),
         *(differs(n, f"w.{n}", f"coalesce(t.{n}_after, 0)", "its last line says") for n in WALLET),
         differs("version", "w.version", "coalesce(t.version, 0)", "its last line is"),
         differs("version", "w.version", "coalesce(c.version, 0)", "its last command made it"),

@@ -14,7 +14,8 @@ tied AS (
 _ENDS = f"""
 summed AS (
     SELECT t.lot_id, {", ".join(f"sum(m.lot_{n} * t.amount) AS {n}" for n in LOT)},
-        count(*) FILTER (WHERE m.lot_granted = 1) AS grants, max(t.debit) FILTER (WHERE m.lot_granted = 1) AS issued
+        count(*) FILTER (WHERE m.lot_granted = 1) AS grants, max(t.debit) FILTER (WHERE m.lot_granted = 1) AS issued,
+        max(t.version) FILTER (WHERE m.lot_granted = 1) AS issued_at
     FROM transfers t JOIN moves m ON m.debit = t.debit AND m.credit = t.credit GROUP BY t.lot_id
 ), latest AS (
     SELECT lot_id, array_agg(reversal) AS reversal FROM (
@@ -50,7 +51,10 @@ LOTS = Check(
         missing("s.lot_id", "no line ever granted it"),
         ("l.id IS NOT NULL AND w.id IS NULL", "'there is no such wallet'"),
         ("s.grants <> 1", "format('it was granted %s times', s.grants)"),
-        differs("source", "'issued:' || l.source", "s.issued", "the line that granted it says"),
+        (
+            "s.issued <> 'issued:' || l.source",
+            "format('source is %s, line %s/%s moved from %s', l.source, l.wallet_id, s.issued_at, s.issued)",
+        ),
         *(differs(n, f"l.{n}", f"s.{n}", "its lines make") for n in LOT),
         differs(
             "granted",
@@ -145,23 +149,24 @@ REVERSALS = Check(
     ),
 )
 
-# A command that changes no reversal leaves no row of it; then what it said must be what stood already.
+# A command that changes no reversal leaves no row of it; then what it said must be what stood already. One that shares its
+# instant and version with a row cannot be put before or after it.
 SILENT = Check(
     table="'wallet_commands'",
     key="id::text",
-    before=_TIED,
     rows="""(
-        SELECT c.id, c.kind, c.subject, c.amount, coalesce((
-            SELECT r.reversal FROM lot_reversals r JOIN wallet_commands p ON p.id = r.command_id
+        SELECT c.id, c.kind, c.subject, c.amount, coalesce(stood.reversal, 0) AS stood,
+            (stood.first_version, stood.at) IS NOT DISTINCT FROM (c.first_version, c.at) AS tied
+        FROM wallet_commands c LEFT JOIN LATERAL (
+            SELECT r.reversal, p.first_version, p.at FROM lot_reversals r JOIN wallet_commands p ON p.id = r.command_id
             WHERE r.lot_id = c.subject AND (p.first_version, p.at) <= (c.first_version, c.at)
-            ORDER BY p.first_version DESC, p.at DESC LIMIT 1), 0) AS stood
-        FROM wallet_commands c
+            ORDER BY p.first_version DESC, p.at DESC LIMIT 1) stood ON true
         WHERE c.kind IN ('reverse', 'adjust') AND NOT EXISTS (SELECT FROM lot_reversals r WHERE r.command_id = c.id)
     ) silent""",
     rules=(
         ("kind = 'adjust'", "'it changed a reversal, and no row says so'"),
         (
-            "kind = 'reverse' AND amount <> stood AND subject NOT IN (SELECT lot_id FROM tied)",
+            "kind = 'reverse' AND amount <> stood AND NOT tied",
             "format('it made the reversal of lot %s %s, and no row says so', subject, amount)",
         ),
     ),

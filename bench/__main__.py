@@ -1,0 +1,63 @@
+"""`python -m bench [--json] [--rounds N] [--seconds S] [--only requests|pickup]`.
+
+Exit code 1: a promise was missed, or what was measured was not right. 2: something is missing on this machine.
+"""
+
+import argparse
+import contextlib
+import json
+import sys
+import time
+
+from bench import pickup, requests
+from bench.books import BooksWrong
+from bench.figures import Figure, show
+from bench.floor import NoPgbench
+from bench.stage import load_average, temporary_folder
+
+
+def main() -> int:
+    options = _options()
+    began, load = time.monotonic(), load_average()
+    # With --json standard output is for the one document; what is said on the way goes beside it.
+    with contextlib.redirect_stdout(sys.stderr if options.json else sys.stdout):
+        try:
+            figures = _measure(options)
+        except NoPgbench as error:
+            print(f"bench: {error}", file=sys.stderr)
+            return 2
+        except BooksWrong as error:
+            print(f"bench: nothing was measured, for what was written is wrong: {error}", file=sys.stderr)
+            return 1
+    took = f"{time.monotonic() - began:.0f} s, load average {load} before and {load_average()} after"
+    if options.json:
+        print(json.dumps({"took": took, "figures": [figure.plain() for figure in figures]}, indent=2))
+    else:
+        show(figures, f"One run: {took}. Ratios are of one round; the median of the rounds counts.")
+    return 1 if any(figure.verdict == "MISSED" for figure in figures) else 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="one JSON document instead of a table")
+    parser.add_argument("--rounds", type=int, default=4, help="floor, spread, hot: so many times in turn")
+    parser.add_argument("--seconds", type=float, default=5, help="length of each part of a round")
+    parser.add_argument("--only", choices=("requests", "pickup"), help="one half of it")
+    parser.add_argument("--share", type=float, default=1.0, help="part of the pick-up samples, for a quick look")
+    return parser.parse_args()
+
+
+def _measure(options: argparse.Namespace) -> list[Figure]:
+    figures: list[Figure] = []
+    if options.only != "pickup":
+        with temporary_folder() as folder:
+            figures += requests.measure(folder, options.rounds, options.seconds)
+    if options.only != "requests":
+        with temporary_folder() as folder:
+            figures += pickup.measure(folder, options.share)
+    promised = [figure for figure in figures if figure.promise]
+    return promised + [figure for figure in figures if not figure.promise]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+"""Where it is measured: a durable Postgres of its own, and the service's real processes before it."""
+
+import os
+import shutil
+import tempfile
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.processes import Part, until
+
+from entrypoints.wiring import EmbeddedPostgres, upgrade
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="gpt-image-bench-"))
+    folder.chmod(0o711)  # root's Postgres runs as somebody else, who must pass
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def durable_postgres(home: Path, **settings: str) -> Iterator[EmbeddedPostgres]:
+    """As `gpt-image up` runs it: every commit is on disk before it is answered."""
+    with EmbeddedPostgres(home, settings=settings) as postgres:
+        upgrade(postgres.url)
+        yield postgres
+    shutil.rmtree(postgres.data.parent, ignore_errors=True)  # as root its place may be outside the home
+
+
+def postmaster(postgres: EmbeddedPostgres) -> int:
+    return int((postgres.data / "postmaster.pid").read_text().split()[0])
+
+
+@contextmanager
+def running(name: str, folder: Path, database_url: str, **environment: str) -> Iterator[Part]:
+    """One `gpt-image <name>` as it ships, gone when the block ends."""
+    folder.mkdir(exist_ok=True)
+    part = Part(name, folder / f"{name}.log", {"DATABASE_URL": database_url, "DATA_DIR": str(folder), **environment}, folder)
+    try:
+        yield part
+    except BaseException:
+        print(part.log.read_text()[-2000:])
+        raise
+    finally:
+        part.kill()
+
+
+def wait_until_ready(api: Part, port: int) -> None:
+    def ready() -> bool:
+        if api.has_ended:
+            raise RuntimeError("the API did not start")
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=5) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    until(ready, "the API to be ready")
+
+
+def load_average() -> str:
+    return " ".join(f"{load:.1f}" for load in os.getloadavg())

@@ -1,0 +1,100 @@
+"""Forms with a picture, read as they come in: never more than the limit, never onto a disk, not too many at once."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from litestar import Request
+from multipart import MultipartError, MultipartSegment, PushMultipartParser  # type: ignore[import-untyped] # as Litestar has it
+
+from domain.errors import IntakeBusy, InvalidRequest, UploadTooLarge
+from domain.limits import LIMITS
+from domain.media import AssetKind
+
+FORM_SLACK = 64 * 1024  # what a form may hold beside the picture
+PURPOSES = (AssetKind.REFERENCE, AssetKind.MASK)
+FORM_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "file": {"type": "string", "format": "binary", "contentMediaType": "application/octet-stream"},
+        "purpose": {"type": "string", "enum": [kind.value for kind in PURPOSES], "default": AssetKind.REFERENCE.value},
+    },
+    "required": ["file"],
+    "additionalProperties": False,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class UploadForm:
+    """A picture to bring in, and what for."""
+
+    file: bytes
+    purpose: AssetKind
+
+
+@dataclass(slots=True)
+class Uploads:
+    """The forms this process is reading. Each is in memory, so there is an end to how many, and to how slow."""
+
+    most: int = 32
+    seconds: float = 120.0
+    under_way: int = 0
+
+    async def read(self, request: Request[Any, Any, Any]) -> UploadForm:
+        """Raises IntakeBusy, UploadTooLarge, InvalidRequest, or RequestEntityTooLarge."""
+        boundary = request.content_type[1].get("boundary", "")
+        with self._place():
+            try:
+                async with asyncio.timeout(self.seconds), aclosing(request.stream()) as stream:
+                    parts = await _parts(boundary, stream)
+            except TimeoutError:
+                raise InvalidRequest(f"the upload took longer than {self.seconds:.0f} seconds") from None
+            except (MultipartError, UnicodeError):
+                raise InvalidRequest("the body is not a form") from None
+        if "file" not in parts:
+            raise InvalidRequest("file is missing", field="file")
+        return UploadForm(bytes(parts["file"]), _purpose(bytes(parts["purpose"])) if "purpose" in parts else PURPOSES[0])
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        if self.under_way >= self.most:
+            raise IntakeBusy(limit=self.most)
+        self.under_way += 1
+        try:
+            yield
+        finally:
+            self.under_way -= 1
+
+
+async def _parts(boundary: str, stream: AsyncIterator[bytes]) -> dict[str, bytearray]:
+    parts = dict[str, bytearray]()
+    part = bytearray()
+    with PushMultipartParser(boundary.encode(), max_segment_count=len(FORM_SCHEMA["properties"])) as parser:
+        async for chunk in stream:
+            for event in parser.parse(chunk) if chunk else ():
+                if isinstance(event, MultipartSegment):
+                    part = parts[_name(event, parts)] = bytearray()
+                elif event:
+                    part += event
+                    if len(part) > LIMITS["upload_bytes"]:
+                        raise UploadTooLarge(field="file", limit=LIMITS["upload_bytes"])
+    return parts
+
+
+def _name(part: MultipartSegment, seen: dict[str, bytearray]) -> str:
+    name = part.name
+    if name not in FORM_SCHEMA["properties"]:
+        raise InvalidRequest("there is no such part in this form", allowed=list(FORM_SCHEMA["properties"]))
+    if name in seen:
+        raise InvalidRequest(f"{name} is given twice", field=name)
+    if (name == "file") != (part.filename is not None):
+        raise InvalidRequest("file is sent as a file, and nothing else is", field=name)
+    return str(name)
+
+
+def _purpose(said: bytes) -> AssetKind:
+    if said not in [kind.value.encode() for kind in PURPOSES]:
+        raise InvalidRequest("purpose is reference or mask", field="purpose", allowed=[kind.value for kind in PURPOSES])
+    return AssetKind(said.decode())

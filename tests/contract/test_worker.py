@@ -1,0 +1,62 @@
+"""The worker process: it stops in order, and a database that goes away does not end it."""
+
+import asyncio
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from application.generations import RequestGeneration
+from application.queries import Queries
+from domain.attempts import Outcome
+from domain.generations import GenerationState
+from domain.requests import Asked, Sandbox
+from tests.clusters import migrated_postgres, new_database
+from tests.processes import part, until
+from tests.world import world
+
+pytestmark = pytest.mark.anyio
+
+
+def state(url: str) -> str:
+    with psycopg.connect(url) as connection:
+        row = connection.execute("SELECT state FROM generations").fetchone()
+        return str(row[0]) if row else ""
+
+
+async def test_a_worker_told_to_stop_finishes_the_call_that_is_out(new_database_url: str, tmp_path: Path) -> None:
+    async with world(new_database_url, tmp_path, picture_workers=1) as service:
+        caller = await service.caller(credits=100)
+        asked = Asked(prompt="a slow boat", size="64x64", sandbox=Sandbox(latency_ms=2_000))
+        generation_id, _ = await (await service.parts.get(RequestGeneration))(caller, asked)
+        with part("worker", tmp_path, DATABASE_URL=new_database_url) as worker:
+            await asyncio.to_thread(until, lambda: state(new_database_url) == "running", "the call to be out")
+            assert await asyncio.to_thread(worker.stop) == 0
+        done, _ = await (await service.parts.get(Queries)).generation(generation_id, caller.account_id, caller.mode)
+        assert done.state is GenerationState.SUCCEEDED
+        assert [attempt.outcome for attempt in done.attempts] == [Outcome.EXECUTED]
+
+
+async def test_a_restarted_database_costs_no_picture_and_no_second_call(tmp_path: Path) -> None:
+    with migrated_postgres(tmp_path / "postgres") as postgres:
+        url = new_database(postgres)
+        async with world(url, tmp_path, picture_workers=1) as service:
+            caller = await service.caller(credits=100)
+            asked = Asked(prompt="a patient boat", size="64x64", sandbox=Sandbox(latency_ms=2_000))
+            ask = await service.parts.get(RequestGeneration)
+            await ask(caller, asked)
+            with part("worker", tmp_path, DATABASE_URL=url):
+                await asyncio.to_thread(until, lambda: state(url) == "running", "the call to be out")
+                postgres.stop()
+                postgres.start()
+                await asyncio.to_thread(until, lambda: state(url) == "succeeded", "the end to be written")
+                with psycopg.connect(url) as connection:
+                    outcomes = connection.execute("SELECT outcome FROM attempts").fetchall()
+                assert outcomes == [("executed",)]
+                await ask(caller, asked)
+                await asyncio.to_thread(until, lambda: all_done(url), "the worker to work on")
+
+
+def all_done(url: str) -> bool:
+    with psycopg.connect(url) as connection:
+        return connection.execute("SELECT count(*) FROM generations WHERE finished_at IS NULL").fetchone() == (0,)

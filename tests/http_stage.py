@@ -126,7 +126,7 @@ class Stage:
     def has_lines(self, count: int) -> None:
         accounts = (LedgerAccount.AVAILABLE, LedgerAccount.HELD)
         self.lines = [
-            TransferRow(version, NOW, "placehold", *accounts, 8, UUID(int=7), UUID(int=1_001), 42, 8, 0)
+            TransferRow(version, NOW, "hold", *accounts, 8, UUID(int=7), UUID(int=1_001), 42, 8, 0)
             for version in range(count, 0, -1)
         ]
 

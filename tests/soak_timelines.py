@@ -76,12 +76,12 @@ class Timeline:
         self.audit = TimelineAudit(self.stage)
 
     async def play(self) -> None:
-        caller = await self.stage.world.customer(200)
+        await self.stage.world.customer(200)
         self.audit.step()
         for _ in range(2):
             await self.stage.hire("worker")
         for _ in range(self.dice.randint(1, 3)):
-            await self._ask(caller)
+            await self._step("ask")
         for _ in range(self.dice.randint(20, 120)):
             await self._step(self._choose())
         await self._calm_down()
@@ -102,7 +102,9 @@ class Timeline:
         self.audit.step()
 
     def _choose(self) -> str:
-        deeds = {"let_go": 60, "wake_up": 12, "wait": 12, "keep_house": 2, "sweep": 2, "ask_more": 1}
+        if not self.stage.world.generations:
+            return "let_go"
+        deeds = {"let_go": 60, "wake_up": 12, "wait": 12, "keep_house": 2, "sweep": 2, "ask": 1}
         rare = {"kill": 3, "cancel": 2, "purge": 2, "jump": 2, "storage": 3}
         deeds |= {name if name != "storage" else "switch_storage": weight for name, weight in rare.items() if name in self.faults}
         return self.dice.choices(list(deeds), list(deeds.values()))[0]
@@ -210,15 +212,11 @@ class Timeline:
         idle = [process for process in self.stage.processes if process.name == name and not process.tasks]
         return idle[0] if idle else await self.stage.hire(name)
 
-    async def _ask_more(self) -> None:
+    async def _ask(self) -> None:
+        """A request, gated like everyone else: it too may wait for a wallet, be killed, or never hear that it was heard."""
         if len(self.stage.world.generations) < 5:
-            await self._ask(self.stage.world.callers[0][0])
-
-    async def _ask(self, caller: Caller) -> None:
-        n = self.dice.randint(1, 3)
-        generation = await queued(self.stage.world.store, caller, request=a_request(n))
-        self.stage.world.generations.append(generation)
-        self.audit.step()
+            process, (caller, _) = await self._passer_by("user"), self.stage.world.callers[0]
+            process.do(queued(GatedStore(process), caller, request=a_request(self.dice.randint(1, 3))))
 
     # The end
 

@@ -35,12 +35,13 @@ class TimelineAudit:
 
     def step(self) -> None:
         harness = self.harness
-        for asked in self.stage.world.generations:
-            now = harness.store.tables.generations[asked.id]
-            before = self.seen.get(asked.id)
+        for now in harness.store.tables.generations.values():
+            before = self.seen.get(now.id)
+            if before is None:
+                self.stage.world.generations.append(now)
             if now is not before:
                 self._changed(before or now, now)
-                self.seen[asked.id] = now
+                self.seen[now.id] = now
         for caller, _ in self.stage.world.callers:
             self._read_the_books(harness.store, caller.wallet_id)
 

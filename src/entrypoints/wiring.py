@@ -81,7 +81,8 @@ class Outside(Provider):
 
     @provide
     async def owner(self, settings: Settings) -> AsyncIterator[Owner]:
-        owner = Owner(settings.database_url, patience=settings.lease_seconds)
+        # A lease is renewed at every third of its length, so whoever loses the database has two thirds of it left to let go.
+        owner = Owner(settings.database_url, patience=max(settings.lease_seconds * 2 / 3 - 1, 0.5))
         async with owner.alive():
             yield owner
 

@@ -212,10 +212,12 @@ async def test_kills_at_any_moment_never_wedge_the_pool(shared: PicturePool) -> 
     """Twenty megabytes there and back, so that most kills fall into a transfer."""
     load, ends = bytes(20 * chores.MEGABYTE), []
     for number in range(5):
+        victim = min(await chores.staff(shared))
         carried = [asyncio.wrap_future(shared.schedule(bytes, (load,), 10.0)) for _ in range(2)]
         await asyncio.sleep(0.01 * number)
-        os.kill(min(await chores.staff(shared)), signal.SIGKILL)
+        os.kill(victim, signal.SIGKILL)
         ends += [type(end) for end in await asyncio.gather(*carried, return_exceptions=True)]
+        assert await gone(victim)
     assert set(ends) <= {bytes, WorkerDied}
     assert await asyncio.wrap_future(shared.schedule(math.sqrt, (4.0,))) == 2.0
 

@@ -45,7 +45,7 @@ async def test_a_restarted_database_costs_no_picture_and_no_second_call(tmp_path
             asked = Asked(prompt="a patient boat", size="64x64", sandbox=Sandbox(latency_ms=2_000))
             ask = await service.parts.get(RequestGeneration)
             await ask(caller, asked)
-            with part("worker", tmp_path, DATABASE_URL=url):
+            with part("worker", tmp_path, DATABASE_URL=url, LEASE_SECONDS="30"):
                 await asyncio.to_thread(until, lambda: state(url) == "running", "the call to be out")
                 postgres.stop()
                 postgres.start()

@@ -75,7 +75,7 @@ def test_the_statement_leads_through_all_lines(stage: Stage, client: TestClient[
     assert page["data"][0] == {
         "version": 1,
         "created_at": "2026-11-22T10:00:00Z",
-        "kind": "placehold",
+        "kind": "hold",
         "debit": "available",
         "credit": "held",
         "amount": 8,
@@ -103,4 +103,4 @@ def test_an_unknown_kind_is_told_the_known_ones(client: TestClient[Litestar]) ->
 
 def test_kinds_are_the_commands_own_names() -> None:
     assert Sweep(id=command_id("sweep", 1)).kind in KINDS
-    assert {"grant", "placehold", "capture", "release", "expire", "reverse"} <= set(KINDS)
+    assert {"grant", "hold", "capture", "release", "expire", "reverse"} <= set(KINDS)

@@ -108,6 +108,13 @@ def test_a_foreign_thing_looks_like_a_missing_one(stage: Stage, client: TestClie
             assert list(told[0].headers) == list(told[1].headers)
 
 
+def test_a_missing_thing_is_named_unless_the_address_names_it(stage: Stage, client: TestClient[Litestar]) -> None:
+    asset = "00000000-0000-7000-8000-00000000000a"
+    stage.refusal = errors.NotFound(asset=asset)
+    assert client.post("/v1/quotes", headers=BEARER, json={"prompt": "a", "images": [asset]}).json()["asset"] == asset
+    assert "asset" not in client.delete(f"/v1/media/{asset}", headers=BEARER).json()
+
+
 def test_an_unknown_route_is_not_found_and_a_wrong_method_says_which_are_right(client: TestClient[Litestar]) -> None:
     nowhere = client.get("/v1/nowhere")
     assert (nowhere.status_code, nowhere.json()["type"]) == (404, "/problems/not-found")

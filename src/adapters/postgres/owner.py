@@ -52,9 +52,10 @@ class Owner:
             try:
                 async with connection:
                     while True:
-                        await asyncio.sleep(1)
-                        await connection.execute("SELECT 1")
-            except (psycopg.Error, OSError):
+                        await asyncio.sleep(0.5)
+                        async with asyncio.timeout(self._patience / 2):  # a connection can go silent without an error
+                            await connection.execute("SELECT 1")
+            except (psycopg.Error, OSError, TimeoutError):
                 self._held = False
                 connection = await self._take_back()
 
@@ -62,8 +63,8 @@ class Owner:
         loop = asyncio.get_running_loop()
         until = loop.time() + self._patience
         while True:
-            with suppress(psycopg.Error, OSError):
-                async with asyncio.timeout_at(max(until, loop.time() + 1)):
+            with suppress(psycopg.Error, OSError, TimeoutError):
+                async with asyncio.timeout_at(until):
                     return await self._take()
             if loop.time() >= until:
                 self.lost.set()

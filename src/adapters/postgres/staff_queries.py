@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from adapters.postgres.pool import read_all
 from adapters.postgres.session import Pool, unavailable
 from application.staff_queries import AccountPage, GenerationPage, StaffQueries
 from domain.accounts import AccountId
@@ -81,6 +82,4 @@ class PostgresStaffQueries(StaffQueries):
 
     async def _values(self, statement: str, **parameters: Any) -> list[Any]:
         with unavailable():
-            async with self._pool.connection() as connection:
-                cursor = await connection.execute(statement.encode(), parameters)
-                return [row[0] for row in await cursor.fetchall()]
+            return await read_all(self._pool, statement, parameters)

@@ -6,6 +6,9 @@ Every load is one JSON document, decoded straight into the domain's own objects:
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from typing import Any
+
+from psycopg import AsyncConnection
 
 from adapters.postgres import tables
 from adapters.postgres.generations import PostgresGenerations
@@ -28,11 +31,15 @@ class PostgresStore(Store):
     async def transaction(self) -> AsyncIterator[Transaction]:
         with unavailable():
             async with begun(self._pool) as connection:
-                session = Session(connection, self.offset)
+                session = self.session(connection)
                 yield PostgresTransaction(session)
                 await session.flush()
             if session.woke:
                 self._ring()
+
+    def session(self, connection: AsyncConnection[Any]) -> Session:
+        """One transaction's reads and writes; tests put one here whose clock stands still."""
+        return Session(connection, self.offset)
 
 
 class PostgresTransaction(Transaction):

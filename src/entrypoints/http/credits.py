@@ -17,8 +17,8 @@ from entrypoints.http.auth import Authed
 from entrypoints.http.cursors import Cursors
 from entrypoints.http.parameters import PAGE, After, Instant, Limit, instant
 
-KINDS = sorted(command.__name__.lower() for command in Command.__subclasses__())
-"""What a line of the statement can be: the commands a wallet knows."""
+KINDS = sorted(object.__new__(command).kind for command in Command.__subclasses__())
+"""What a line of the statement can be: the commands a wallet knows. A command knows its kind before it says anything."""
 
 
 @get("/v1/credits", operation_id="getCredits", tags=["credits"], opt={"access": Scope.BILLING})

@@ -9,6 +9,7 @@ import msgspec
 from dishka.integrations.litestar import FromDishka, inject
 from litestar import Response, delete, get, post
 from litestar.datastructures import ResponseHeader
+from litestar.openapi import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from application.generations import CancelGeneration, DeleteGeneration, RequestGeneration
@@ -25,6 +26,7 @@ from entrypoints.http.bodies import StrictJSON
 from entrypoints.http.cursors import Cursors
 from entrypoints.http.links import Links
 from entrypoints.http.parameters import PAGE, After, Idempotency, Instant, Limit, Word, idempotency_key, instant, utc, word
+from entrypoints.http.waiting import Found, Prefer, seconds_preferred, until_finished
 
 ROUTE = "POST /v1/generations"
 _CANONICAL = msgspec.json.Encoder(order="deterministic")
@@ -38,6 +40,9 @@ _CANONICAL = msgspec.json.Encoder(order="deterministic")
     operation_id="requestGeneration",
     tags=["generations"],
     opt={"access": Scope.GENERATE, "refusals": (402, 404, 410, 422, 429)},
+    responses={
+        201: ResponseSpec(shapes.Generation, generate_examples=False, description="Finished while the answer was waited for")
+    },
     response_headers=[ResponseHeader(name="Location", description="the generation", documentation_only=True)],
 )
 @inject
@@ -48,8 +53,10 @@ async def request_generation(
     queries: FromDishka[Queries],
     storage: FromDishka[ObjectStorage],
     key: Idempotency = None,
+    prefer: Prefer = None,
 ) -> Response[shapes.Generation]:
-    """Ask for pictures. Their price is held at once, taken for what is delivered and released otherwise."""
+    """Ask for pictures. Their price is held at once, taken for what is delivered and released otherwise. With `Prefer: wait=N` a
+    generation that finishes in time is answered as 201."""
     caller = request.auth
     generation_id, generation = await ask(
         caller,
@@ -58,8 +65,13 @@ async def request_generation(
         parent=GenerationId(data.parent) if data.parent else None,
         idempotency=_idempotency(caller, idempotency_key(key), data),
     )
-    made: tuple[Generation, Sequence[Asset]] = (generation, ()) if generation else await _find(queries, caller, generation_id)
-    return Response(shown(*made, Links.of(request, storage)), headers={"Location": f"/v1/generations/{generation_id}"})
+    made: Found = (generation, ()) if generation else await _find(queries, caller, generation_id)
+    headers, status = {"Location": f"/v1/generations/{generation_id}"}, 202
+    if seconds := seconds_preferred(prefer):
+        made = await until_finished(made, lambda: _find(queries, caller, generation_id), seconds)
+        headers["Preference-Applied"] = f"wait={seconds}"
+        status = 202 if made[0].state.is_open else 201
+    return Response(shown(*made, Links.of(request, storage)), headers=headers, status_code=status)
 
 
 @get(
@@ -188,7 +200,7 @@ def _idempotency(caller: Caller, key: str | None, body: shapes.PictureBody) -> t
     return IdempotencyKey(caller.account_id, caller.mode, ROUTE, key), fingerprint
 
 
-async def _find(queries: Queries, caller: Caller, generation: GenerationId) -> tuple[Generation, Sequence[Asset]]:
+async def _find(queries: Queries, caller: Caller, generation: GenerationId) -> Found:
     return await queries.generation(generation, caller.account_id, caller.mode)
 
 

@@ -9,6 +9,7 @@ from adapters.postgres.audit.holds import ALLOCATIONS, ASSETS, ATTEMPTS, GENERAT
 from adapters.postgres.audit.lines import ACCOUNTS, COMMANDS, LINES, WALLETS
 from adapters.postgres.audit.lots import LIVES, LOTS, REVERSALS, SILENT
 from adapters.postgres.audit.seals import SEALED, broken
+from adapters.postgres.pool import begun
 from adapters.postgres.session import Pool, unavailable
 from application.queries import AuditReport, BooksAudit, Finding
 
@@ -34,7 +35,7 @@ class PostgresBooksAudit(BooksAudit):
 async def audit(pool: Pool) -> AuditReport:
     """A million lines take some twenty seconds."""
     with unavailable():
-        async with pool.connection() as connection, connection.transaction():
+        async with begun(pool) as connection:
             await connection.execute(_AT_ONE_INSTANT)
             await connection.execute(_AT_LEISURE)
             return await examine(connection)

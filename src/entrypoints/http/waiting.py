@@ -1,0 +1,43 @@
+"""`Prefer: wait=N` (RFC 7240): the answer is held back until the generation has finished, N seconds at most."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Annotated
+
+from litestar.params import HeaderParameter
+
+from application.ports import StoreUnavailable
+from domain.generations import Generation
+from domain.media import Asset
+
+MOST_SECONDS = 120
+Found = tuple[Generation, Sequence[Asset]]
+Prefer = Annotated[
+    str | None,
+    HeaderParameter(
+        name="Prefer", description=f"wait=N: answer when it has finished, or after N seconds, {MOST_SECONDS} at most"
+    ),
+]
+_WAIT = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?(\d{1,9})"?\s*(?=$|[,;])', re.ASCII | re.IGNORECASE)
+_FIRST_LOOK, _LONGEST_PAUSE, _SLOWER = 0.1, 1.0, 1.3
+
+
+def seconds_preferred(prefer: str | None) -> int:
+    """A preference, not a condition: what is not understood counts for nothing."""
+    asked = _WAIT.search(prefer or "")
+    return min(int(asked[1]), MOST_SECONDS) if asked else 0
+
+
+async def until_finished(found: Found, look: Callable[[], Awaitable[Found]], seconds: float) -> Found:
+    """The last that was seen of it. The caller has what was bought either way, so an outage ends the waiting and nothing else."""
+    loop = asyncio.get_running_loop()
+    until, pause = loop.time() + seconds, _FIRST_LOOK
+    while found[0].state.is_open and (left := until - loop.time()) > 0:
+        await asyncio.sleep(min(pause, left))
+        pause = min(pause * _SLOWER, _LONGEST_PAUSE)
+        try:
+            found = await look()
+        except StoreUnavailable:
+            break
+    return found

@@ -136,9 +136,10 @@ class Stage:
         self, caller: Caller, asked: Asked, *, deadline: Any = None, parent: Any = None, idempotency: Any = None
     ) -> tuple[GenerationId, Generation | None]:
         self._told(caller=caller, asked=asked, deadline=deadline, parent=parent, idempotency=idempotency)
+        request = self._normal(asked, caller)
         if idempotency and (seen := self.remembered.get(idempotency[0].key)):
             return seen, None
-        made = self.has_generation(caller.account_id, caller.mode, request=self._normal(asked, caller), parent=parent)
+        made = self.has_generation(caller.account_id, caller.mode, request=request, parent=parent)
         if idempotency:
             self.remembered[idempotency[0].key] = made.id
         return made.id, made

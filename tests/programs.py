@@ -23,6 +23,7 @@ async def _service_with_workers() -> None:
     pool = picture_pool(2)
     await warm(pool)
     spinning = [asyncio.wrap_future(pool.schedule(chores.spin)) for _ in range(2)]
+    await asyncio.sleep(0.5)  # an idle worker would end by itself when its socket closes
     print(*pool.pids, flush=True)
     await asyncio.gather(*spinning)
 

@@ -9,7 +9,6 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any
 
 from application.generations import CancelGeneration, DeleteGeneration, KeepHouse, SweepObjects
@@ -157,10 +156,8 @@ class Timeline:
             await self.stage.pass_time(seconds)
 
     def _would_be_late(self, seconds: float) -> bool:
-        """Whether a call that is out would outlive its time: no lapse of a lease alone does that."""
-        now = self.audit.now()
-        open_calls = [a for g in self.audit.seen.values() for a in g.attempts if g.state.is_open and not a.is_past(now)]
-        return any(a.act_until <= now + timedelta(seconds=seconds + 1) for a in open_calls)
+        """Whether someone's time to call and put would run out: no lapse of a lease alone does that."""
+        return any(process.since + ACT <= self.stage.clock.now + seconds + 1 for process in self.stage.processes if process.tasks)
 
     async def _jump(self) -> None:
         await self.stage.pass_time(self.dice.choice((ACT / 2, ACT, ACT + 25, 700.0, 3700.0)))

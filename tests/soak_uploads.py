@@ -65,9 +65,8 @@ def check_bare(picture: CleanPicture) -> None:
     assert CANARY[:7] not in content, "a canary got through"
     with Image.open(io.BytesIO(content)) as opened:
         opened.load()
-        assert opened.format == picture.format.upper()
-        assert opened.size == (picture.width, picture.height)
-        assert opened.mode == ("RGBA" if picture.has_alpha else "RGB")
+        said = (picture.format.upper(), (picture.width, picture.height), "RGBA" if picture.has_alpha else "RGB")
+        assert (opened.format, opened.size, opened.mode) == said, f"{(opened.format, opened.size, opened.mode)} is not {said}"
         left = set(opened.info) - _HARMLESS[opened.format]
         assert not left, f"metadata left: {left}"
         assert not opened.getexif(), "EXIF left"

@@ -2,7 +2,6 @@
 
 from copy import deepcopy
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from adapters.memory import MemoryStore
 from domain.attempts import Outcome
@@ -29,9 +28,6 @@ class TimelineAudit:
     def harness(self) -> MemoryHarness:
         assert isinstance(self.stage.world.harness, MemoryHarness), "only the store in memory can be read between two moments"
         return self.stage.world.harness
-
-    def now(self) -> datetime:
-        return self.harness.clock()
 
     def step(self) -> None:
         harness = self.harness

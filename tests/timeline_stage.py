@@ -60,8 +60,12 @@ class Process:
     name: str
     tasks: "list[asyncio.Task[Any]]" = field(default_factory=list)
     dead: bool = False
+    since: float = 0.0
+    """When the oldest of its tasks began, or earlier."""
 
     def do(self, work: Coroutine[Any, Any, Any]) -> None:
+        if not self.tasks:
+            self.since = self.stage.clock.now
         self.tasks.append(asyncio.create_task(work))
 
     async def gate(self, name: str) -> Any:

@@ -156,6 +156,8 @@ def _draw_anew(content: bytes, format: PictureFormat, kind: AssetKind) -> tuple[
         seen = _to_srgb(flat, profile, mode) if profile else None
         fresh = Image.new(mode, picture.size)
         fresh.paste(seen or (flat if flat.mode == mode else flat.convert(mode)))
+        if format is PictureFormat.WEBP and mode == "RGBA" and fresh.getchannel("A").getextrema() == (255, 255):
+            fresh = fresh.convert("RGB")  # libwebp keeps no alpha that hides nothing, and the record should say the same
         return fresh, turn, picture.mode != mode or sixteen_bits or seen is not None
 
 

@@ -25,6 +25,7 @@ LIMITS: Mapping[str, int] = MappingProxyType(
         "cursor_characters": 255,
         "idempotency_key_characters": 255,
         "page": 100,
+        "wait_seconds": 120,
         "body_bytes": 256 * 1024,
         "json_depth": 16,
         "grant_credits": 1_000_000_000,

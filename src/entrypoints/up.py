@@ -44,10 +44,11 @@ Your test key has all scopes; its pictures are painted here, offline. Paste thes
 
 export URL={url} KEY={key}
 curl -s $URL/v1/generations -H "Authorization: Bearer $KEY" -H 'Content-Type: application/json' \\
-  -H 'Prefer: wait=60' -d '{{"prompt": "a red fox in snow"}}' | tee fox.json
+  -H 'Prefer: wait=60' -d '{{"prompt": "a red fox in snow"}}' | tee fox.json; echo
+FOX=$(python3 -c 'import json; print(json.load(open("fox.json"))["assets"][0]["id"])')
 curl -s $URL/v1/generations -H "Authorization: Bearer $KEY" -H 'Content-Type: application/json' \\
-  -H 'Prefer: wait=60' -d '{{"prompt": "a blue moon over the fox", "images": ['$(grep -o '"assets":\\[{{"id":"[^"]*"' fox.json | cut -d: -f3)']}}'
-curl -s $URL/v1/credits/transfers -H "Authorization: Bearer $KEY"
+  -H 'Prefer: wait=60' -d '{{"prompt": "a blue moon over the fox", "images": ["'$FOX'"]}}'; echo
+curl -s $URL/v1/credits/transfers -H "Authorization: Bearer $KEY"; echo
 
 Staff account for `gpt-image admin … --as`: {operator}
 Metrics: {operations}/metrics   Files: {data}

@@ -153,6 +153,18 @@ async def test_webp_without_loss_stays_without_loss(intake: PillowIntake) -> Non
 
 
 @pytest.mark.anyio
+async def test_the_record_and_the_file_agree_about_alpha(intake: PillowIntake) -> None:
+    picture = corners("RGBA")
+    picture.putpixel((3, 3), (0, 0, 0, 254))
+    seen = encode(picture, "WEBP", lossless=True)
+    hidden = seen.replace(b"ALPH", b"XXXX")
+    opaque = encode(corners("RGBA"), "WEBP", lossless=True, exact=True)
+    flagged = opaque[:24] + bytes([opaque[24] | 0x10]) + opaque[25:] if opaque[12:16] == b"VP8L" else opaque
+    for content in (seen, hidden, opaque, flagged, encode(corners("RGBA"), "PNG")):
+        opened(await intake.clean(content, REFERENCE))  # compares them
+
+
+@pytest.mark.anyio
 async def test_a_phone_picture_with_a_second_one_behind_it_counts_as_one(intake: PillowIntake) -> None:
     both = fine(corners(), "MPO", save_all=True, append_images=[corners("L").convert("RGB")])
     clean = await intake.clean(both, REFERENCE)

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg
 from alembic.util.exc import CommandError
-from sqlalchemy import Constraint
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -31,8 +31,8 @@ class NoDatabaseUrl(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class DatabaseReport:
-    """`server`: Postgres's major version. `pending`: versions of the schema still to be applied. `problems`: where the live schema
-    is not the declared one, in words."""
+    """`server`: Postgres's major version. `pending`: versions of the schema still to be applied. `problems`: in words, where the
+    live schema is not the declared one."""
 
     server: int
     pending: Sequence[str]
@@ -46,7 +46,7 @@ def reach(url: str) -> int:
 
 
 def pending(url: str) -> list[str]:
-    """Versions of the schema still to be applied. Raises as `reach`, and StoreUnavailable for a database newer than this program."""
+    """Versions of the schema still to be applied. Raises as `reach`; StoreUnavailable too if it is newer than this program."""
     reach(url)
     try:
         return migrations.pending(url)
@@ -77,9 +77,9 @@ def inspect(url: str) -> DatabaseReport:
     return DatabaseReport(server, [], problems)
 
 
-def _connected(url: str) -> psycopg.Connection[tuple[str]]:
+def _connected(url: str) -> psycopg.Connection[Any]:
     try:
-        return psycopg.connect(url, connect_timeout=CONNECT_SECONDS, autocommit=True)  # type: ignore[return-value]  # rows of one text
+        return psycopg.connect(url, connect_timeout=CONNECT_SECONDS, autocommit=True)
     except psycopg.OperationalError as error:
         raise StoreUnavailable(str(error).strip().splitlines()[0]) from error
     except psycopg.ProgrammingError:
@@ -92,9 +92,9 @@ def _columns() -> set[str]:
 
 
 def _constraints() -> set[str]:
-    written = postgresql.dialect().identifier_preparer  # knows the naming convention
-    named: list[Constraint] = [c for table in metadata.tables.values() for c in table.constraints]
-    return {str(written.format_constraint(constraint)) for constraint in named}
+    dialect: Any = postgresql.dialect
+    written = dialect().identifier_preparer  # knows the naming convention
+    return {str(written.format_constraint(each)) for table in metadata.tables.values() for each in table.constraints}
 
 
 def _indexes() -> set[str]:

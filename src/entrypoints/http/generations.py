@@ -1,7 +1,9 @@
 """Generations over HTTP: ask for pictures, look, cancel, delete."""
 
+import asyncio
 import hashlib
 from collections.abc import Sequence
+from time import monotonic
 from typing import Annotated
 from uuid import UUID
 
@@ -25,10 +27,23 @@ from entrypoints.http.auth import Authed
 from entrypoints.http.bodies import StrictJSON
 from entrypoints.http.cursors import Cursors
 from entrypoints.http.links import Links
-from entrypoints.http.parameters import PAGE, After, Idempotency, Instant, Limit, Word, idempotency_key, instant, utc, word
+from entrypoints.http.parameters import (
+    PAGE,
+    After,
+    Idempotency,
+    Instant,
+    Limit,
+    Prefer,
+    Word,
+    idempotency_key,
+    instant,
+    utc,
+    word,
+)
 from entrypoints.http.waiting import Found, Prefer, seconds_preferred, until_finished
 
 ROUTE = "POST /v1/generations"
+LOOK_SECONDS = 0.1
 _CANONICAL = msgspec.json.Encoder(order="deterministic")
 
 
@@ -202,6 +217,18 @@ def _idempotency(caller: Caller, key: str | None, body: shapes.PictureBody) -> t
 
 async def _find(queries: Queries, caller: Caller, generation: GenerationId) -> Found:
     return await queries.generation(generation, caller.account_id, caller.mode)
+
+
+async def _finished(
+    queries: Queries, caller: Caller, generation: GenerationId, seconds: int
+) -> tuple[Generation, Sequence[Asset]]:
+    """The generation as soon as it has ended, or as it is when the time is over. A caller who leaves meanwhile loses nothing."""
+    until = monotonic() + seconds
+    while True:
+        found = await _find(queries, caller, generation)
+        if not found[0].state.is_open or monotonic() >= until:
+            return found
+        await asyncio.sleep(LOOK_SECONDS)
 
 
 def shown(generation: Generation, assets: Sequence[Asset], links: Links) -> shapes.Generation:

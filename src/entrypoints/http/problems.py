@@ -128,7 +128,7 @@ def _refused(request: Request[Any, Any, Any], error: DomainError) -> Response[by
         facts["retry_after"], headers["Retry-After"] = seconds, str(seconds)
     status = STATUS[type(error)]
     if status == 404:  # what the address says is said already, and what is missing and what is foreign must look alike
-        facts = {name: fact for name, fact in facts.items() if str(fact) not in raw_path(request.scope)}
+        facts = {name: fact for name, fact in facts.items() if str(fact) not in raw_path(request.scope).split("/")}
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return problem(request.scope, status, error.problem(), error.title, error.detail, facts, headers)

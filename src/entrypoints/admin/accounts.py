@@ -1,0 +1,81 @@
+"""`admin accounts`: who is there, and who is staff."""
+
+from uuid import UUID
+
+import click
+from dishka import AsyncContainer
+
+from application.accounts import ChangeRole
+from application.queries import Queries
+from application.staff_queries import AccountPage, StaffQueries
+from domain.accounts import Account, AccountId, Role
+from entrypoints.admin.answers import answer, authorized, facts, run, signed, table, with_json
+
+
+@click.group()
+def accounts() -> None:
+    """Find accounts, show one, change what it may do."""
+
+
+@accounts.command()
+@click.argument("text")
+@click.option("--limit", type=click.IntRange(1, 1_000), default=20, show_default=True)
+@with_json
+def find(text: str, limit: int, as_json: bool) -> None:
+    """Accounts whose id is TEXT, or whose name or e-mail address holds it."""
+
+    async def work(parts: AsyncContainer) -> list[Account]:
+        return list(await (await parts.get(Queries)).accounts(text, limit))
+
+    found = run(work)
+    rows = [(each.id, each.role, each.plan, each.name, each.email, each.created_at) for each in found]
+    shown = table(f"{len(found)} accounts", ("id", "role", "plan", "name", "e-mail", "created"), rows)
+    answer(as_json, {"accounts": found}, shown)
+
+
+@accounts.command()
+@click.argument("account", type=click.UUID)
+@with_json
+def show(account: UUID, as_json: bool) -> None:
+    """One account: wallets, keys, generations by state, and what staff did to it."""
+
+    async def work(parts: AsyncContainer) -> AccountPage:
+        queries: StaffQueries = await parts.get(StaffQueries)
+        return await queries.account(AccountId(account))
+
+    page = run(work)
+    own, wallets, keys = page.account, page.wallets, page.keys
+    named = {"id": own.id, "role": own.role, "plan": own.plan, "name": own.name, "e-mail": own.email, "created": own.created_at}
+    answer(
+        as_json,
+        page,
+        facts("Account", named),
+        table(
+            "Wallets",
+            ("mode", "available", "held", "debt", "open holds", "version", "closed", "id"),
+            [(w.mode, w.available, w.held, w.debt, w.open_holds, w.version, w.closed_at, w.id) for w in wallets],
+        ),
+        table(
+            "Keys",
+            ("mode", "scopes", "ends in", "created", "revoked", "id"),
+            [(k.mode, " ".join(k.scopes), k.hint, k.created_at, k.revoked_at, k.id) for k in keys],
+        ),
+        table("Generations", ("state", "how many"), list(page.generations.items())),
+        table("Audit records", ("at", "staff", "action", "reason"), [(r.at, r.staff, r.action, r.reason) for r in page.records]),
+    )
+
+
+@accounts.command()
+@click.argument("account", type=click.UUID)
+@click.argument("role", type=click.Choice([role.value for role in Role]))
+@signed
+@with_json
+def role(account: UUID, role: str, staff: UUID, reason: str, as_json: bool) -> None:
+    """Make ACCOUNT a user, support or admin. Only an admin may."""
+
+    async def work(parts: AsyncContainer) -> Account:
+        signer = await authorized(parts, staff, reason, admin=True)
+        return await (await parts.get(ChangeRole))(signer, AccountId(account), Role(role))
+
+    changed = run(work)
+    answer(as_json, changed, f"{changed.id} is {changed.role} now")

@@ -1,0 +1,183 @@
+"""How an operator's command runs and answers: a table or JSON when it is done, one line on standard error when it is refused."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from typing import IO, Any, TypeVar
+from uuid import UUID
+
+import click
+import msgspec
+from dishka import AsyncContainer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from application.accounts import AuthorizeStaff
+from application.credits import Staff
+from application.ports import StorageUnavailable, StoreUnavailable
+from application.queries import Queries, TransferRow
+from domain.accounts import AccountId, Mode
+from domain.catalogue import CatalogueInvalid
+from domain.errors import CommandConflict, DomainError, InvalidAmount, NoSuchLot, NotFound, StaffOnly
+from domain.ledger import WalletId
+from domain.limits import MAX_INTEGER
+from entrypoints.operators import NoDatabaseUrl, Operators, pending
+from entrypoints.running import database_of
+from entrypoints.settings import Settings, SettingsInvalid
+from entrypoints.wiring import container
+
+Result = TypeVar("Result")
+CommandFunction = TypeVar("CommandFunction", bound=Callable[..., Any])
+
+COLUMNS_UNSEEN = 200
+"""Width of a table that goes to a file or another program."""
+AMOUNT = click.IntRange(1, MAX_INTEGER)
+
+_WHAT_TO_DO: dict[type[Exception], str] = {
+    NotFound: "check the id: `accounts find` looks for accounts",
+    StaffOnly: "sign with --as of an account that has the role",
+    CommandConflict: "the fact was used with other terms: name another --fact",
+    NoSuchLot: "`credits statement` shows the wallet's lots",
+    InvalidAmount: "name another amount",
+    StoreUnavailable: "see that it runs, and that DATABASE_URL is right",
+    StorageUnavailable: "see that DATA_DIR can be written",
+    SettingsInvalid: "`gpt-image doctor` shows the settings",
+}
+
+
+class Refused(click.ClickException):
+    """Exit code 1, one line."""
+
+    exit_code = 1
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(f"gpt-image: {' '.join(self.message.split())}", file=file or sys.stderr)
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """What a rule, a setting or the database says no to becomes one line with what to do about it."""
+    try:
+        yield
+    except (DomainError, SettingsInvalid, CatalogueInvalid, StoreUnavailable, StorageUnavailable, NoDatabaseUrl) as error:
+        raise Refused(f"{_said(error)}; {_WHAT_TO_DO.get(type(error), 'nothing was changed')}") from error
+
+
+def _said(error: Exception) -> str:
+    match error:
+        case DomainError():
+            facts = ", ".join(f"{name} {value}" for name, value in error.facts.items() if value is not None)
+            return f"{error.problem()}: {error.detail}" + (f" ({facts})" if facts else "")
+        case StoreUnavailable():
+            return f"the database does not answer: {error}"
+        case StorageUnavailable():
+            return f"object storage does not answer: {error}"
+        case NoDatabaseUrl():
+            return f"DATABASE_URL is not valid: {error}"
+        case _:
+            return str(error)
+
+
+def run(work: Callable[[AsyncContainer], Awaitable[Result]]) -> Result:
+    """Do it with the service's own parts, started as they are asked for."""
+    with refusals():
+        settings = database_of(Settings.read())
+        if missing := pending(settings.database_url):
+            raise SettingsInvalid(f"the database lacks versions {', '.join(missing)}: run `gpt-image admin db upgrade`")
+        return asyncio.run(_with_parts(settings, work))
+
+
+async def _with_parts(settings: Settings, work: Callable[[AsyncContainer], Awaitable[Result]]) -> Result:
+    async with container(replace(settings, database_connections=2), Operators()) as parts:
+        return await work(parts)
+
+
+# What commands have in common
+
+with_json = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+with_mode = click.option("--mode", type=click.Choice([mode.value for mode in Mode]), default=Mode.LIVE.value, show_default=True)
+
+
+def signed(function: CommandFunction) -> CommandFunction:
+    """A change says who makes it and why."""
+    with_reason = click.option("--reason", required=True, metavar="TEXT", help="Why; kept in the audit record.")
+    return click.option("--as", "staff", type=click.UUID, required=True, metavar="ID", help="Your staff account.")(
+        with_reason(function)
+    )
+
+
+async def authorized(parts: AsyncContainer, staff: UUID, reason: str, *, admin: bool = False) -> Staff:
+    return await (await parts.get(AuthorizeStaff))(AccountId(staff), reason, admin=admin)
+
+
+async def wallet_of(parts: AsyncContainer, account: UUID, mode: str) -> WalletId:
+    queries: Queries = await parts.get(Queries)
+    return await queries.wallet(AccountId(account), Mode(mode))
+
+
+# Answers
+
+
+def answer(as_json: bool, thing: object, *shown: Table | str) -> None:
+    """`thing` as JSON on standard output, or else what is shown of it."""
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(thing), indent=2).decode())
+        return
+    width = None if sys.stdout.isatty() else COLUMNS_UNSEEN
+    console = Console(file=sys.stdout, width=width, markup=False, highlight=False, emoji=False)
+    for each in shown:
+        console.print(each)
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
+    """Numbers stand to the right. Names and addresses come from customers: they are shown as plain text, whatever they hold."""
+    found = [list(row) for row in rows]
+    made = Table(title=title, title_justify="left")
+    for place, column in enumerate(columns):
+        numbers = bool(found) and all(isinstance(row[place], int) and not isinstance(row[place], bool) for row in found)
+        made.add_column(column, justify="right" if numbers else "left", overflow="fold")
+    for row in found:
+        made.add_row(*(Text(plain(value)) for value in row))
+    return made
+
+
+def lines_table(lines: Sequence[TransferRow]) -> Table:
+    """A statement: what moved, and what was left."""
+    columns = ("version", "at", "command", "from", "to", "amount", "available", "held", "debt", "lot", "generation")
+    return table(
+        "Lines",
+        columns,
+        [
+            (
+                t.version,
+                t.at,
+                t.kind,
+                t.debit,
+                t.credit,
+                t.amount,
+                t.available_after,
+                t.held_after,
+                t.debt_after,
+                t.lot_id,
+                t.generation_id,
+            )
+            for t in lines
+        ],
+    )
+
+
+def facts(title: str, thing: dict[str, object]) -> Table:
+    return table(title, ("", ""), [(name, value) for name, value in thing.items() if value is not None])
+
+
+def plain(value: object) -> str:
+    """One line of printable characters: no escape sequence of a customer's reaches the operator's terminal."""
+    if isinstance(value, datetime):
+        return value.isoformat(" ", "milliseconds")
+    words: dict[object, str] = {None: "-", True: "yes", False: "no"}
+    text = words[value] if value is None or isinstance(value, bool) else str(value)
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -1,0 +1,143 @@
+"""`gpt-image up` as a newcomer meets it: one command, lines to paste, and it survives whatever happens to it."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from tests.processes import SHORT, kill_tree, until
+
+SECONDS = 90
+
+
+class Running:
+    """An `up` in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.output = folder / "output"
+        inherited = {key: value for key, value in os.environ.items() if key in ("PATH", "HOME", "LANG", "TMPDIR")}
+        with self.output.open("wb") as file:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "entrypoints.command", "up"],
+                env=inherited | SHORT,
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
+                start_new_session=True,
+            )
+
+    @property
+    def said(self) -> str:
+        return self.output.read_text()
+
+    def wait(self) -> "Running":
+        until(lambda: "Started in" in self.said or self.process.poll() is not None, "the greeting", SECONDS)
+        assert self.process.poll() is None, self.said
+        return self
+
+    @property
+    def seconds(self) -> float:
+        return float(re.findall(r"Started in ([0-9.]+) s", self.said)[-1])
+
+    @property
+    def url(self) -> str:
+        return str(re.findall(r"export URL=(\S+)", self.said)[-1])
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {re.findall(r'KEY=(gi2_test_[0-9A-Za-z]+)', self.said)[-1]}"}
+
+    def interrupt(self) -> int:
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(30)
+
+
+@contextmanager
+def up(folder: Path) -> Iterator[Running]:
+    folder.mkdir(exist_ok=True)
+    running = Running(folder)
+    try:
+        yield running.wait()
+    finally:
+        kill_tree(running.process.pid)
+        running.process.wait(30)
+
+
+def forget(folder: Path) -> None:
+    """Remove what lies outside the folder: as root with a closed home the rows do."""
+    readme = (folder / ".data" / "postgres" / "README").read_text()
+    place = Path(re.findall(r"place: (\S+)", readme)[0])
+    if not place.is_relative_to(folder):
+        subprocess.run(["rm", "-rf", str(place)], check=True)
+
+
+def test_the_printed_lines_work_when_pasted_and_the_books_balance(tmp_path: Path) -> None:
+    with up(tmp_path) as running:
+        lines = re.findall(r"(?ms)^export .*?transfers .*?$", running.said)[0]
+        pasted = subprocess.run(["bash", "-c", lines], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=True)
+        answers = [json.loads(answer) for answer in pasted.stdout.splitlines() if answer.startswith("{")]
+        fox, moon, statement = answers
+        assert (fox["state"], fox["kind"], moon["state"], moon["kind"]) == ("succeeded", "generate", "succeeded", "edit")
+        spent = sum(line["amount"] for line in statement["data"] if line["credit"] == "consumed")
+        assert spent == fox["credits"]["captured"] + moon["credits"]["captured"]
+        available = httpx.get(f"{running.url}/v1/credits", headers=running.headers).json()["available"]
+        assert available == 1_000 - spent
+        picture = httpx.get(running.url + fox["assets"][0]["url"])
+        assert picture.headers["content-type"] == "image/png"
+        assert len(picture.content) == fox["assets"][0]["bytes"]
+        assert running.interrupt() == 0
+    forget(tmp_path)
+
+
+def test_two_clones_run_at_once_and_one_clone_once(tmp_path: Path) -> None:
+    with up(tmp_path / "one") as one, up(tmp_path / "two") as two:
+        assert one.url != two.url
+        assert one.headers != two.headers
+        third = subprocess.run(
+            [sys.executable, "-m", "entrypoints.command", "up"],
+            cwd=tmp_path / "one",
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert third.returncode == 1
+        assert "already running here" in third.stderr
+    forget(tmp_path / "one")
+    forget(tmp_path / "two")
+
+
+def test_it_comes_back_from_the_death_of_everything(tmp_path: Path) -> None:
+    """kill -9 of the whole tree while a call is out: at the next start the generation ends, once, and nothing is lost."""
+    with up(tmp_path) as running:
+        headers = running.headers
+        body = {"prompt": "a slow boat", "size": "64x64", "sandbox": {"latency_ms": 3_000}}
+        asked = httpx.post(f"{running.url}/v1/generations", json=body, headers=headers).json()
+        place = f"/v1/generations/{asked['id']}"
+        until(lambda: httpx.get(running.url + place, headers=headers).json()["state"] == "running", "the call to be out")
+        kill_tree(running.process.pid)
+        running.process.wait(30)
+    with up(tmp_path) as again:
+        assert again.headers == headers, "the same key as before"
+        until(lambda: httpx.get(again.url + place, headers=headers).json()["finished_at"], "the end", SECONDS)
+        done = httpx.get(again.url + place, headers=headers).json()
+        assert done["state"] == "succeeded"
+        credits = httpx.get(f"{again.url}/v1/credits", headers=headers).json()
+        assert (credits["available"], credits["held"]) == (1_000 - asked["credits"]["quoted"], 0)
+        began = time.monotonic()
+        assert again.interrupt() == 0
+        assert time.monotonic() - began < 20
+    with up(tmp_path) as warm:
+        print(f"warm start {warm.seconds} s")
+        assert warm.interrupt() == 0
+    forget(tmp_path)

@@ -9,9 +9,9 @@ import json
 import random
 import re
 import sys
-from collections import Counter
 from dataclasses import asdict, dataclass, field
 from time import perf_counter
+from typing import cast
 
 import uvloop
 
@@ -34,9 +34,12 @@ class Order:
 class Tally:
     seconds: float = 0.0
     milliseconds: list[float] = field(default_factory=list)
-    statuses: dict[str, int] = field(default_factory=Counter)
+    statuses: dict[str, int] = field(default_factory=dict)
     odd: str = ""
     """The first answer that was no 202."""
+
+    def count(self, status: str) -> None:
+        self.statuses[status] = self.statuses.get(status, 0) + 1
 
 
 class Caller(asyncio.Protocol):
@@ -48,8 +51,7 @@ class Caller(asyncio.Protocol):
         self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)
         self._ask()
 
     def _ask(self) -> None:
@@ -67,7 +69,7 @@ class Caller(asyncio.Protocol):
         now = perf_counter()
         status = head[9:12].decode()
         self._tally.milliseconds.append((now - self._began) * 1000)
-        self._tally.statuses[status] += 1
+        self._tally.count(status)
         if status != "202" and not self._tally.odd:
             self._tally.odd = self._received.decode(errors="replace")[:600]
         self._received = b""
@@ -78,12 +80,12 @@ class Caller(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         if perf_counter() < self._until:
-            self._tally.statuses["lost"] += 1
+            self._tally.count("lost")
         self.finished.set_result(None)
 
 
 async def ask(order: Order) -> Tally:
-    tally, loop = Tally(statuses=Counter()), asyncio.get_running_loop()
+    tally, loop = Tally(), asyncio.get_running_loop()
     heads = [_head(order, secret) for secret in order.secrets]
     began = perf_counter()
     callers = []

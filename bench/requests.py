@@ -75,7 +75,8 @@ class Traffic:
 
 def _call(order: Order) -> Tally:
     said = json.dumps({name: getattr(order, name) for name in Order.__slots__})
-    done = subprocess.run([sys.executable, "-m", "bench.client"], input=said, capture_output=True, text=True, check=False)
+    command, patience = [sys.executable, "-m", "bench.client"], order.seconds + 30
+    done = subprocess.run(command, input=said, capture_output=True, text=True, check=False, timeout=patience)
     if done.returncode:
         raise RuntimeError(f"the client failed: {done.stderr[-1500:]}")
     return Tally(**json.loads(done.stdout))

@@ -43,8 +43,9 @@ def running(name: str, folder: Path, database_url: str, **environment: str) -> I
     part = Part(name, folder / f"{name}.log", {"DATABASE_URL": database_url, "DATA_DIR": str(folder), **environment}, folder)
     try:
         yield part
-    except BaseException:
-        print(part.log.read_text()[-2000:])
+    except Exception:
+        if part.has_ended:
+            print(part.log.read_text()[-2000:])
         raise
     finally:
         part.kill()

@@ -12,7 +12,7 @@ import pytest
 from adapters.postgres.embedded import EmbeddedPostgres
 from adapters.postgres.pool import open_pool
 from adapters.postgres.session import Pool
-from tests.clusters import TEMPLATE, migrated_postgres
+from tests.clusters import TEMPLATE, empty, migrated_postgres
 
 
 @pytest.fixture(scope="session")
@@ -38,12 +38,7 @@ def emptied_database(postgres: EmbeddedPostgres) -> str:
 def database_url(emptied_database: str) -> str:
     """A database with the whole schema and no rows. Emptying takes milliseconds, a new database a hundred times that."""
     with psycopg.connect(emptied_database, autocommit=True) as connection:
-        tables = connection.execute(
-            "SELECT relname FROM pg_class "
-            "WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname <> 'alembic_version'"
-        ).fetchall()
-        connection.execute("SET session_replication_role = replica")  # the triggers that keep the books from being emptied
-        connection.execute(";".join(f"DELETE FROM {table}" for (table,) in tables).encode())
+        empty(connection)
     return emptied_database
 
 

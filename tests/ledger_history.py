@@ -136,7 +136,7 @@ class History:
         for number, book in enumerate(self.books):
             snapshot = self.driver.state(number)
             book.audit.read(snapshot, None)
-            _compare(book.model, snapshot, list(book.model.holds))
+            compare(book.model, snapshot, list(book.model.holds))
             for instant, shown in book.looks:
                 assert as_of(snapshot, instant) == shown, f"wallet {number} as of {instant} was {shown} and is another"
 
@@ -192,7 +192,7 @@ class History:
         snapshot = self.driver.state(wallet)
         book.audit.read(snapshot, recorded)
         hold_id = getattr(command, "hold_id", None)
-        _compare(book.model, snapshot, [hold_id] if hold_id in book.model.holds else [])
+        compare(book.model, snapshot, [hold_id] if hold_id in book.model.holds else [])
         if book.looks:
             instant, shown = book.looks[self.count * 7 % len(book.looks)]
             assert as_of(snapshot, instant) == shown, f"as of {instant} was {shown} and is another"
@@ -235,7 +235,7 @@ def _part(tenths: int, whole: int) -> int:
     return -(-max(1, whole) * tenths // 10)
 
 
-def _compare(model: ModelWallet, snapshot: Snapshot, holds: list[UUID]) -> None:
+def compare(model: ModelWallet, snapshot: Snapshot, holds: list[UUID]) -> None:
     """The store and the model agree on every number of every lot, and on the holds named."""
     assert (snapshot.available, snapshot.held, snapshot.debt) == (model.count("remaining"), model.count("held"), model.debt)
     assert len(snapshot.lots) == len(model.lots)

@@ -67,7 +67,7 @@ def check_bare(picture: CleanPicture) -> None:
         opened.load()
         said = (picture.format.upper(), (picture.width, picture.height), "RGBA" if picture.has_alpha else "RGB")
         assert (opened.format, opened.size, opened.mode) == said, f"{(opened.format, opened.size, opened.mode)} is not {said}"
-        left = set(opened.info) - _HARMLESS[opened.format]
+        left = set(opened.info) - _HARMLESS[picture.format.upper()]
         assert not left, f"metadata left: {left}"
         assert not opened.getexif(), "EXIF left"
     names = chunk_names(content)

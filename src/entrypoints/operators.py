@@ -3,7 +3,7 @@
 from dishka import Provider, Scope, provide
 
 from adapters.postgres.audit import PostgresBooksAudit
-from adapters.postgres.schema import DatabaseReport as DatabaseReport
+from adapters.postgres.schema import OLDEST_SERVER as OLDEST_SERVER
 from adapters.postgres.schema import NoDatabaseUrl as NoDatabaseUrl
 from adapters.postgres.schema import inspect as inspect
 from adapters.postgres.schema import pending as pending

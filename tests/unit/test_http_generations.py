@@ -72,6 +72,7 @@ def test_every_field_of_a_request_reaches_the_use_case(stage: Stage, client: Tes
     assert told["kind"] == "edit"
     shown = {name: value for name, value in sent.items() if name != "max_credits"}
     assert {name: told["request"][name] for name in shown} == shown
+    assert told["metadata"] == {"project": "x"}
     assert told["request"]["sandbox"] == {"fault": "fail", "latency_ms": 5}
     assert told["parent"] == str(parent.id)
 

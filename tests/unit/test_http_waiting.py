@@ -9,8 +9,9 @@ import pytest
 from application.ports import StoreUnavailable
 from domain.errors import Gone
 from domain.generations import Generation, GenerationState
+from domain.limits import LIMITS
 from entrypoints.http import waiting
-from entrypoints.http.waiting import MOST_SECONDS, Found, seconds_preferred, until_finished
+from entrypoints.http.waiting import Found, seconds_preferred, until_finished
 from tests.http_stage import BEARER, NOW, Stage
 
 
@@ -25,8 +26,8 @@ from tests.http_stage import BEARER, NOW, Stage
         ("respond-async, wait=10", 10),
         ("respond-async; wait=10", 10),
         ("wait=0", 0),
-        ("wait=121", MOST_SECONDS),
-        ("wait=999999999", MOST_SECONDS),
+        ("wait=121", LIMITS["wait_seconds"]),
+        ("wait=999999999", LIMITS["wait_seconds"]),
         ("wait=9999999999", 0),
         ("wait=-1", 0),
         ("wait=1.5", 0),

@@ -9,7 +9,7 @@ from application.accounts import ChangeRole
 from application.queries import Queries
 from application.staff_queries import AccountPage, StaffQueries
 from domain.accounts import Account, AccountId, Role
-from entrypoints.admin.answers import answer, authorized, facts, run, signed, table, with_json
+from entrypoints.answers import answer, authorized, facts, run, signed, table, with_json
 
 
 @click.group()

@@ -13,7 +13,7 @@ from domain.accounts import Mode
 from domain.commands import Recorded
 from domain.ledger import LotId, LotSource
 from domain.limits import MAX_INTEGER
-from entrypoints.admin.answers import (
+from entrypoints.answers import (
     AMOUNT,
     answer,
     authorized,

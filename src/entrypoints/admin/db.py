@@ -9,7 +9,7 @@ from application.first_admin import OpenFirstAdmin
 from domain.catalogue import Catalogue
 from domain.errors import DomainError
 from domain.limits import text
-from entrypoints.admin.answers import answer, facts, refusals, run, table, with_json
+from entrypoints.answers import answer, facts, refusals, run, table, with_json
 from entrypoints.operators import inspect, pending
 from entrypoints.running import database_of
 from entrypoints.settings import Settings

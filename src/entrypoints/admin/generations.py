@@ -10,7 +10,7 @@ from rich.table import Table
 
 from application.staff_queries import AttemptRow, GenerationPage, HoldRow, StaffQueries
 from domain.generations import GenerationId
-from entrypoints.admin.answers import answer, facts, lines_table, run, table, with_json
+from entrypoints.answers import answer, facts, lines_table, run, table, with_json
 
 
 @click.group()

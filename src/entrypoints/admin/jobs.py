@@ -4,7 +4,7 @@ import click
 from dishka import AsyncContainer
 
 from application.queries import Queries, QueueRow
-from entrypoints.admin.answers import answer, run, table, with_json
+from entrypoints.answers import answer, run, table, with_json
 
 
 @click.group()

@@ -1,9 +1,7 @@
 """Generations over HTTP: ask for pictures, look, cancel, delete."""
 
-import asyncio
 import hashlib
 from collections.abc import Sequence
-from time import monotonic
 from typing import Annotated
 from uuid import UUID
 
@@ -33,7 +31,6 @@ from entrypoints.http.parameters import (
     Idempotency,
     Instant,
     Limit,
-    Prefer,
     Word,
     idempotency_key,
     instant,
@@ -43,7 +40,6 @@ from entrypoints.http.parameters import (
 from entrypoints.http.waiting import Found, Prefer, seconds_preferred, until_finished
 
 ROUTE = "POST /v1/generations"
-LOOK_SECONDS = 0.1
 _CANONICAL = msgspec.json.Encoder(order="deterministic")
 
 
@@ -219,18 +215,6 @@ async def _find(queries: Queries, caller: Caller, generation: GenerationId) -> F
     return await queries.generation(generation, caller.account_id, caller.mode)
 
 
-async def _finished(
-    queries: Queries, caller: Caller, generation: GenerationId, seconds: int
-) -> tuple[Generation, Sequence[Asset]]:
-    """The generation as soon as it has ended, or as it is when the time is over. A caller who leaves meanwhile loses nothing."""
-    until = monotonic() + seconds
-    while True:
-        found = await _find(queries, caller, generation)
-        if not found[0].state.is_open or monotonic() >= until:
-            return found
-        await asyncio.sleep(LOOK_SECONDS)
-
-
 def shown(generation: Generation, assets: Sequence[Asset], links: Links) -> shapes.Generation:
     is_open, since = generation.state.is_open, generation.uncertain_since
     return shapes.Generation(
@@ -252,7 +236,7 @@ def shown(generation: Generation, assets: Sequence[Asset], links: Links) -> shap
         assets=[_picture(asset, links) for asset in assets],
         failure=_failure(generation.failure) if generation.failure else None,
         parent=generation.parent,
-        metadata=dict(generation.metadata),
+        metadata=dict(generation.request.metadata) if generation.request else {},
     )
 
 

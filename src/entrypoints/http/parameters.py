@@ -30,12 +30,6 @@ Idempotency = Annotated[
     ),
 ]
 
-Prefer = Annotated[
-    str | None,
-    HeaderParameter(name="Prefer", description="wait=N: answer when it has finished, or after N (at most 120) seconds"),
-]
-
-_WAIT = re.compile(r"(?:^|[,;\s])wait=(\d{1,3})(?=$|[,;\s])", re.ASCII)
 _ONLY_DIGITS = re.compile(r"[\d .-]+", re.ASCII)
 
 
@@ -77,9 +71,3 @@ def idempotency_key(value: str | None) -> str | None:
     if _ONLY_DIGITS.fullmatch(value) and holds_card_number(value):
         raise CardNumberRefused(f"{field} seems to hold a payment card number", field=field)
     return value
-
-
-def preferred_wait(value: str | None) -> int:
-    """How many seconds the caller prefers to wait, at most 120; a preference that is not understood is none (RFC 7240)."""
-    found = _WAIT.search(value or "")
-    return min(int(found[1]), LIMITS["wait_seconds"]) if found else 0

@@ -9,14 +9,14 @@ from litestar.params import HeaderParameter
 
 from application.ports import StoreUnavailable
 from domain.generations import Generation
+from domain.limits import LIMITS
 from domain.media import Asset
 
-MOST_SECONDS = 120
 Found = tuple[Generation, Sequence[Asset]]
 Prefer = Annotated[
     str | None,
     HeaderParameter(
-        name="Prefer", description=f"wait=N: answer when it has finished, or after N seconds, {MOST_SECONDS} at most"
+        name="Prefer", description=f"wait=N: answer when it has finished, or after N seconds, {LIMITS['wait_seconds']} at most"
     ),
 ]
 _WAIT = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?(\d{1,9})"?\s*(?=$|[,;])', re.ASCII | re.IGNORECASE)
@@ -26,7 +26,7 @@ _FIRST_LOOK, _LONGEST_PAUSE, _SLOWER = 0.1, 1.0, 1.3
 def seconds_preferred(prefer: str | None) -> int:
     """A preference, not a condition: what is not understood counts for nothing."""
     asked = _WAIT.search(prefer or "")
-    return min(int(asked[1]), MOST_SECONDS) if asked else 0
+    return min(int(asked[1]), LIMITS["wait_seconds"]) if asked else 0
 
 
 async def until_finished(found: Found, look: Callable[[], Awaitable[Found]], seconds: float) -> Found:

@@ -33,7 +33,7 @@ class PostgresBooksAudit(BooksAudit):
 
 
 async def audit(pool: Pool) -> AuditReport:
-    """A million lines of half a million generations take about a minute."""
+    """A million lines of half a million generations take about half a minute."""
     with unavailable():
         async with begun(pool) as connection:
             await connection.execute(_AT_ONE_INSTANT)

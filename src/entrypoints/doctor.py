@@ -1,0 +1,239 @@
+"""`gpt-image doctor`: what is set, which part does what, whether each of them works, and what to do where one does not."""
+
+import asyncio
+import base64
+import os
+import shutil
+import socket
+import time
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+
+import click
+
+from application.ports import ObjectStorage, PictureIntake
+from domain.accounts import AccountId
+from domain.catalogue import Catalogue
+from domain.media import AssetId, ObjectKey
+from entrypoints.answers import answer, table, with_json
+from entrypoints.operators import OLDEST_SERVER, inspect
+from entrypoints.running import ADDRESS, database_of
+from entrypoints.settings import REAL_PARTS, Environment, Settings, SettingsInvalid
+from entrypoints.wiring import Keyring, container
+
+NOBODY = AccountId(uuid.UUID(int=0))
+PIXEL = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
+SCARCE_BYTES, LOW_BYTES = 256 * 2**20, 2 * 2**30
+WORKER_SECONDS = 90.0
+_IN_PLACE_OF = {
+    "DATABASE_URL": "embedded Postgres, run by `gpt-image up`",
+    "KEYRING": "keys made in the data folder",
+    "S3_BUCKET": "files in the data folder",
+    "OPENAI_API_KEY": "painter",
+    "STRIPE_SECRET_KEY": "none: credits are granted by staff",
+}
+
+
+class Verdict(StrEnum):
+    OK = "ok"
+    NOTE = "note"
+    BROKEN = "broken"
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What one look found, and what to do about it."""
+
+    part: str
+    verdict: Verdict
+    says: str
+    todo: str = ""
+
+
+@click.command()
+@with_json
+def doctor(as_json: bool) -> None:
+    """Show every setting and part, try each of them, and say what to do. Exit code 1 when something is broken."""
+    try:
+        settings = Settings.read()
+    except SettingsInvalid as error:
+        _tell(as_json, None, [Looked("settings", Verdict.BROKEN, str(error), "set it right, then ask again")])
+    else:
+        looks = [_look(part, settings, look) for part, look in LOOKS.items()]
+        _tell(as_json, settings, looks)
+
+
+def _tell(as_json: bool, settings: Settings | None, looks: list[Looked]) -> None:
+    shown = settings.shown() if settings else {}
+    parts = [(part, *_used(settings, name)) for name, part in REAL_PARTS.items()] if settings else []
+    broken = [look.part for look in looks if look.verdict is Verdict.BROKEN]
+    answer(
+        as_json,
+        {
+            "settings": {name: value for name, (value, _) in shown.items()},
+            "parts": [{"part": part, "kind": kind, "uses": uses} for part, kind, uses in parts],
+            "checks": looks,
+            "broken": broken,
+        },
+        *([table("Settings", ("name", "value", "meaning"), [(name, *said) for name, said in shown.items()])] if shown else []),
+        *([table("Parts", ("part", "kind", "uses"), parts)] if parts else []),
+        table("Checks", ("part", "", "found", "what to do"), [(each.part, each.verdict, each.says, each.todo) for each in looks]),
+        f"broken: {', '.join(broken)}" if broken else "nothing is broken",
+    )
+    if broken:
+        raise SystemExit(1)
+
+
+def _used(settings: Settings, name: str) -> tuple[str, str]:
+    """Whether a part is real, and which it is."""
+    return ("real", f"{name} (set)") if getattr(settings, name.lower(), "") else ("sandbox", _IN_PLACE_OF[name])
+
+
+def _look(part: str, settings: Settings, look: Callable[[Settings], Looked]) -> Looked:
+    """Whatever a part dies of is a finding: the doctor never falls ill."""
+    try:
+        return look(settings)
+    except Exception as error:
+        return Looked(part, Verdict.BROKEN, f"{type(error).__name__} {error}".strip(), _TODO.get(part, ""))
+
+
+def _keyring(settings: Settings) -> Looked:
+    path = settings.data_dir / "keyring"
+    if settings.keyring:
+        return Looked("keyring", Verdict.OK, f"{len(Keyring.parse(settings.keyring).keys)} keys, set by KEYRING")
+    if not path.exists():
+        return Looked("keyring", Verdict.NOTE, f"not made yet: the first start writes {path}")
+    keys = len(Keyring.parse(path.read_text("ascii")).keys)
+    if path.stat().st_mode & 0o077:
+        return Looked("keyring", Verdict.BROKEN, f"others can read {path}", f"chmod 600 {path}, and put a new key in front")
+    return Looked("keyring", Verdict.OK, f"{keys} keys in {path}")
+
+
+def _catalogue(settings: Settings) -> Looked:
+    async def parse() -> Catalogue:
+        async with container(settings) as parts:
+            found: Catalogue = await parts.get(Catalogue)
+            return found
+
+    found = asyncio.run(parse())
+    return Looked("catalogue", Verdict.OK, f"{len(found.models)} models, {len(found.plans)} plans, {len(found.packs)} packs")
+
+
+def _database(settings: Settings) -> Looked:
+    try:
+        url = database_of(settings).database_url
+    except SettingsInvalid:
+        return Looked("database", Verdict.NOTE, "not running", "`gpt-image up` starts an embedded one; or set DATABASE_URL")
+    report = inspect(url)
+    version = f"Postgres {report.server}"
+    if report.server < OLDEST_SERVER:
+        return Looked("database", Verdict.BROKEN, f"{version} is too old", f"use Postgres {OLDEST_SERVER} or newer")
+    if report.pending:
+        lacks = f"{version} answers and lacks versions {', '.join(report.pending)}"
+        return Looked("database", Verdict.BROKEN, lacks, "run `gpt-image admin db upgrade`")
+    if report.problems:
+        more = f" and {len(report.problems) - 1} more" if len(report.problems) > 1 else ""
+        return Looked("database", Verdict.BROKEN, f"{version}: {report.problems[0]}{more}", "see `gpt-image admin db check`")
+    return Looked("database", Verdict.OK, f"{version}, schema as declared")
+
+
+def _storage(settings: Settings) -> Looked:
+    objects = settings.data_dir / "objects"
+    if not objects.exists():
+        above = _existing(objects)
+        if os.access(above, os.W_OK | os.X_OK):
+            return Looked("storage", Verdict.NOTE, f"not made yet: the first start makes {objects}")
+        return Looked("storage", Verdict.BROKEN, f"{above} cannot be written", "set DATA_DIR to a folder of yours")
+    probe = ObjectKey.upload(NOBODY, AssetId(uuid.uuid4()))  # if we die here, the sweep finds an upload without a row
+
+    async def go_and_come_back() -> None:
+        async with container(settings) as parts:
+            storage: ObjectStorage = await parts.get(ObjectStorage)
+            try:
+                await storage.put(probe, PIXEL, "image/png")
+                if await storage.get(probe) != PIXEL:
+                    raise ValueError("what was put is not what came back")
+            finally:
+                await storage.delete(probe)
+
+    asyncio.run(go_and_come_back())
+    return Looked("storage", Verdict.OK, f"a probe was put, read and deleted in {objects}")
+
+
+def _picture_workers(settings: Settings) -> Looked:
+    async def describe() -> int:
+        async with container(replace(settings, picture_workers=1)) as parts, asyncio.timeout(WORKER_SECONDS):
+            intake: PictureIntake = await parts.get(PictureIntake)
+            return (await intake.describe(PIXEL)).width
+
+    began = time.monotonic()
+    if asyncio.run(describe()) != 1:
+        return Looked("picture workers", Verdict.BROKEN, "a pixel came back with another width", _TODO["picture workers"])
+    return Looked("picture workers", Verdict.OK, f"one started and read a picture in {time.monotonic() - began:.1f} s")
+
+
+def _ports(settings: Settings) -> Looked:
+    taken = [port for port in (settings.port, settings.operations_port) if port and not _is_free(settings.host, port)]
+    if not taken:
+        return Looked("ports", Verdict.OK, f"{settings.port} is free")
+    if taken == [settings.port] and _is_ours(settings):
+        return Looked("ports", Verdict.OK, f"our API answers at {settings.port}")
+    grave = Verdict.BROKEN if settings.environment is Environment.PRODUCTION else Verdict.NOTE
+    return Looked("ports", grave, f"{' and '.join(map(str, taken))} in use", "`up` takes the next free one; for `api` set PORT")
+
+
+def _disk(settings: Settings) -> Looked:
+    above = _existing(settings.data_dir)
+    free = shutil.disk_usage(above).free
+    verdict = Verdict.BROKEN if free < SCARCE_BYTES else Verdict.NOTE if free < LOW_BYTES else Verdict.OK
+    todo = "" if verdict is Verdict.OK else "make room, or set DATA_DIR to a larger disk"
+    return Looked("disk", verdict, f"{free / 2**30:.1f} GB free at {above.resolve()}", todo)
+
+
+LOOKS: dict[str, Callable[[Settings], Looked]] = {
+    "keyring": _keyring,
+    "catalogue": _catalogue,
+    "database": _database,
+    "storage": _storage,
+    "picture workers": _picture_workers,
+    "ports": _ports,
+    "disk": _disk,
+}
+_TODO = {
+    "keyring": "the form is name:base64,name:base64",
+    "catalogue": "mend the file that CATALOGUE_MODELS or CATALOGUE_PLANS names",
+    "database": f"see that it runs and that DATABASE_URL is right; after a crash of `up`, start it again (it renews {ADDRESS})",
+    "storage": "see that DATA_DIR is yours and its disk is there",
+    "picture workers": "raise PICTURE_MEMORY_MB, and see that processes may be started here",
+}
+
+
+def _existing(path: Path) -> Path:
+    """The nearest folder above that is there."""
+    return next(each for each in (path.absolute(), *path.absolute().parents) if each.exists())
+
+
+def _is_free(host: str, port: int) -> bool:
+    with _listener(host) as listener, suppress(OSError):
+        listener.bind((host, port))
+        return True
+    return False
+
+
+@contextmanager
+def _listener(host: str) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        yield listener
+
+
+def _is_ours(settings: Settings) -> bool:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    with suppress(OSError), urllib.request.urlopen(f"http://{host}:{settings.port}/health/live", timeout=2) as answered:
+        return bool(answered.status == 200)
+    return False

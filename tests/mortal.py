@@ -1,0 +1,96 @@
+"""Ports through which a process draws breath: it can be made to die at any of its port calls, before it or after it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime
+from typing import Any, Final, TypeVar
+
+from application.ports import ObjectStorage, Store, StoredObject, Transaction
+from domain.media import ObjectKey, PictureFormat
+
+T = TypeVar("T")
+
+
+class Died:
+    """What is left of work whose process died."""
+
+
+DIED: Final = Died()
+
+
+class Breath:
+    """Counts port calls. The one after the last never returns; without a last one they go on for ever."""
+
+    def __init__(self, last: int | None = None) -> None:
+        self._left = last
+        self.over = asyncio.Event()
+
+    def last(self, calls: int | None) -> None:
+        self._left = calls
+
+    async def draw(self) -> None:
+        if self._left is None:
+            return
+        if self._left == 0:
+            self.over.set()
+            await asyncio.Event().wait()
+        self._left -= 1
+
+    async def live(self, work: "asyncio.Task[T]") -> T | Died:
+        """The work's result, or its death: nothing that it has not done by then is done."""
+        over = asyncio.create_task(self.over.wait())
+        await asyncio.wait({work, over}, return_when=asyncio.FIRST_COMPLETED)
+        over.cancel()
+        if work.done():
+            return work.result()
+        await bury(work)
+        return DIED
+
+
+async def bury(work: "asyncio.Task[Any]") -> None:
+    work.cancel()
+    with suppress(asyncio.CancelledError):
+        await work
+
+
+
+
+class MortalStore(Store):
+    def __init__(self, store: Store, breath: Breath) -> None:
+        self._store, self._breath = store, breath
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        await self._breath.draw()
+        async with self._store.transaction() as tx:
+            yield tx
+            await self._breath.draw()  # all is said, nothing is done
+        await self._breath.draw()  # all is done, nobody knows
+
+
+class MortalStorage(ObjectStorage):
+    def __init__(self, storage: ObjectStorage, breath: Breath) -> None:
+        self._storage, self._breath = storage, breath
+
+    async def put(self, key: ObjectKey, content: bytes, content_type: str) -> None:
+        await self._breath.draw()
+        await self._storage.put(key, content, content_type)
+        await self._breath.draw()
+
+    async def get(self, key: ObjectKey) -> bytes:
+        await self._breath.draw()
+        return await self._storage.get(key)
+
+    async def delete(self, key: ObjectKey) -> None:
+        await self._breath.draw()
+        await self._storage.delete(key)
+        await self._breath.draw()
+
+    async def list(self, prefix: str) -> AsyncIterator[StoredObject]:
+        async for found in self._storage.list(prefix):
+            await self._breath.draw()
+            yield found
+
+    def link(self, key: ObjectKey, *, format: PictureFormat, file_name: str, expires_at: datetime) -> str:
+        return self._storage.link(key, format=format, file_name=file_name, expires_at=expires_at)

@@ -1,0 +1,90 @@
+"""What must be true after every use case (RULES §4): the books, all that is shown of them, each generation with its hold, attempts,
+pictures and objects, and what a single step may change.
+"""
+
+from dataclasses import dataclass, field
+
+from application.queries import GenerationFilter, Queries
+from domain.accounts import Caller, Mode
+from domain.commands import Recorded
+from domain.errors import Gone
+from domain.generations import Generation, GenerationId
+from domain.media import Asset
+from tests.protocol import key_of, manifest_of
+from tests.protocol_audit import ProtocolAudit, check_state
+from tests.timeline_audit import TimelineAudit
+from tests.timeline_stage import PlayClock, Stage
+from tests.use_cases_stage import UseCaseStage
+from tests.wallet_book import WalletBook
+
+
+@dataclass(slots=True)
+class UseCasesAudit:
+    stage: UseCaseStage
+    caller: Caller
+    book: WalletBook = field(init=False)
+    seen: dict[GenerationId, Generation] = field(default_factory=dict)
+    assets: dict[GenerationId, list[Asset]] = field(default_factory=dict)
+    steps: int = 0
+    protocol: ProtocolAudit = field(init=False)
+    timeline: TimelineAudit = field(init=False)
+
+    def __post_init__(self) -> None:
+        world = self.stage.world
+        self.book = WalletBook(self.caller.wallet_id)
+        self.protocol = ProtocolAudit(world)
+        self.timeline = TimelineAudit(Stage(world, PlayClock(), gone=self.stage.dead))
+
+    @property
+    def queries(self) -> Queries:
+        return self.stage.harness.queries
+
+    async def step(self) -> tuple[list[Recorded], list[Generation]]:
+        """Look at everything: the commands that were done since the last look, and the generations that were made."""
+        self.steps += 1
+        rows = self.stage.read(self.caller.wallet_id)
+        commands = self.book.read(rows)
+        looks = self.book.looks
+        some = looks[self.steps % len(looks) :: len(looks) // 3 + 1] if looks else []
+        await self.book.check_shown(self.queries, rows, self.stage.now, some)
+        made = await self._generations()
+        assert rows.books.holds.keys() == self.seen.keys(), "a hold without its generation"
+        return commands, made
+
+    async def _generations(self) -> list[Generation]:
+        page = await self.queries.generations(self.caller.account_id, Mode.TEST, GenerationFilter(), None, 100)
+        made = [generation for generation, _ in page if generation.id not in self.seen]
+        self.stage.world.generations += made
+        for asked in self.stage.world.generations:
+            await self._generation(asked)
+        listed = {g.id for g in self.seen.values() if g.request and not g.trashed_at}
+        assert {generation.id for generation, _ in page} == listed
+        return made
+
+    async def _generation(self, asked: Generation) -> None:
+        now, hold, assets = await self.protocol.read(asked)
+        check_state(now, hold, assets)
+        self.protocol.check_objects(now, assets)
+        self.protocol.check_attempts(now)
+        self.protocol.check_end(now, hold)
+        self.timeline.changed(self.seen.get(now.id, now), now)
+        self.seen[now.id], self.assets[now.id] = now, list(assets)
+        self.timeline.seen[now.id] = now
+        try:
+            shown = await self.queries.generation(now.id, now.account_id, now.mode)
+        except Gone:
+            assert now.request is None, "it is gone and was not purged"
+        else:
+            assert (shown[0], list(shown[1])) == (now, list(assets)), "another generation is shown than is kept"
+
+    def spoken_for(self) -> set[str]:
+        """The keys a sweep must leave alone: of pictures with their manifests, and all that an open generation may speak of."""
+        keys = set()
+        for generation in self.seen.values():
+            for asset in self.assets[generation.id]:
+                keys |= {str(asset.key), str(manifest_of(generation, asset.attempt or 0))}
+            if generation.state.is_open:
+                for attempt in generation.attempts:
+                    pictures = (key_of(generation, attempt.number, index) for index in range(generation.n))
+                    keys |= {str(key) for key in (*pictures, manifest_of(generation, attempt.number))}
+        return keys

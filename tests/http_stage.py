@@ -110,6 +110,7 @@ class Stage:
             created_at=NOW + timedelta(seconds=number),
             deadline=NOW + timedelta(hours=1),
             hold_expires_at=NOW + timedelta(hours=2),
+            metadata=request.metadata,
         )
         for name, value in changes.items():
             setattr(made, name, value)

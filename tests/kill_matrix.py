@@ -61,7 +61,7 @@ async def ask(service: World, scenario: Scenario) -> tuple[Caller, GenerationId]
     caller = await service.caller(credits=CREDITS)
     images: tuple[AssetId, ...] = ()
     if scenario.edit:
-        admitted, _ = await (await service.parts.get(AdmitUpload))(caller, _png(), AssetKind.REFERENCE)
+        admitted, _ = await (await service.parts.get(AdmitUpload))(caller, a_png(), AssetKind.REFERENCE)
         images = (admitted.id,)
     sandbox = Sandbox(latency_ms=scenario.latency_ms)
     asked = Asked(prompt="a green boat", size="64x64", n=scenario.n, images=images, sandbox=sandbox)
@@ -136,7 +136,7 @@ def check(end: End, generation: Generation, passed: Sequence[str]) -> None:
     assert end.calls == 1 if put or not intended else 1 <= end.calls <= 2, where
 
 
-def _png() -> bytes:
+def a_png() -> bytes:
     content = io.BytesIO()
     Image.new("RGB", (64, 64), "red").save(content, "PNG")
     return content.getvalue()

@@ -60,7 +60,7 @@ class History:
 
     def hold(self, wallet: int, tenths: int, lifetime: float, limit: int) -> None:
         expires_at = self.driver.now() + timedelta(seconds=lifetime)
-        amount = _part(tenths, self.books[wallet].model.shown(self.driver.now()))
+        amount = part(tenths, self.books[wallet].model.shown(self.driver.now()))
         self._hold(wallet, HoldId(self._uuid()), amount, expires_at, limit)
 
     def hold_again(self, wallet: int, which: int) -> None:
@@ -73,7 +73,7 @@ class History:
     def capture(self, wallet: int, which: int, tenths: int) -> None:
         hold_id = self._hold_id(wallet, which)
         hold = self.books[wallet].model.holds.get(hold_id)
-        self._say(wallet, Capture(id=self._command(), hold_id=hold_id, amount=_part(tenths, len(hold.credits) if hold else 1)))
+        self._say(wallet, Capture(id=self._command(), hold_id=hold_id, amount=part(tenths, len(hold.credits) if hold else 1)))
 
     def release(self, wallet: int, which: int) -> None:
         self._say(wallet, Release(id=self._command(), hold_id=self._hold_id(wallet, which)))
@@ -84,12 +84,12 @@ class History:
     def reverse(self, wallet: int, which: int, tenths: int) -> None:
         lot_id = self._lot_id(wallet, which)
         lot = self.books[wallet].model.lot(lot_id)
-        self._say(wallet, Reverse(id=self._command(), lot_id=lot_id, reversal=_part(tenths, len(lot.credits) if lot else 1)))
+        self._say(wallet, Reverse(id=self._command(), lot_id=lot_id, reversal=part(tenths, len(lot.credits) if lot else 1)))
 
     def adjust_down(self, wallet: int, which: int, tenths: int) -> None:
         lot_id = self._lot_id(wallet, which)
         lot = self.books[wallet].model.lot(lot_id)
-        amount = _part(tenths, lot.credits.count("remaining") if lot else 1)
+        amount = part(tenths, lot.credits.count("remaining") if lot else 1)
         self._say(wallet, AdjustDown(id=self._command(), lot_id=lot_id, amount=amount))
 
     def sweep(self, wallet: int) -> None:
@@ -228,7 +228,7 @@ class History:
             assert getattr(answer, "__name__", "") == "CommandConflict", f"one id for two commands: {answer}"
 
 
-def _part(tenths: int, whole: int) -> int:
+def part(tenths: int, whole: int) -> int:
     """Some of the whole, rounded up: nothing for 0, one too many above 10, and -1 below 0."""
     if tenths < 0 or tenths > 10:
         return -1 if tenths < 0 else whole + 1

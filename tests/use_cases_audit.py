@@ -11,7 +11,7 @@ from domain.errors import Gone
 from domain.generations import Generation, GenerationId
 from domain.media import Asset
 from tests.protocol import key_of, manifest_of
-from tests.protocol_audit import ProtocolAudit, check_state
+from tests.protocol_audit import ProtocolAudit, _state
 from tests.timeline_audit import TimelineAudit
 from tests.timeline_stage import PlayClock, Stage
 from tests.use_cases_stage import UseCaseStage
@@ -62,12 +62,12 @@ class UseCasesAudit:
         return made
 
     async def _generation(self, asked: Generation) -> None:
-        now, hold, assets = await self.protocol.read(asked)
-        check_state(now, hold, assets)
-        self.protocol.check_objects(now, assets)
-        self.protocol.check_attempts(now)
-        self.protocol.check_end(now, hold)
-        self.timeline.changed(self.seen.get(now.id, now), now)
+        now, hold, assets = await self.protocol._read(asked)
+        _state(now, hold, assets)
+        self.protocol._objects(now, assets)
+        self.protocol._attempts(now)
+        self.protocol._end(now, hold)
+        self.timeline._changed(self.seen.get(now.id, now), now)
         self.seen[now.id], self.assets[now.id] = now, list(assets)
         self.timeline.seen[now.id] = now
         try:

@@ -11,7 +11,7 @@ from domain.accounts import Caller
 from domain.attempts import Timing
 from domain.catalogue import Catalogue
 from domain.commands import About, PlaceHold, command_id
-from domain.errors import IdempotencyMismatch, InvalidRequest
+from domain.errors import DomainError, IdempotencyMismatch, InvalidRequest
 from domain.generations import Generation, GenerationId, Next
 from domain.ledger import HoldId
 from domain.media import Asset, ObjectKey
@@ -79,15 +79,21 @@ class RequestGeneration:
         key, fingerprint = idempotency or (None, "")
         generation_id = GenerationId(self.new_id())
         async with self.store.transaction() as tx:
-            priced = await price(self.catalogue, tx, asked, caller, self.today())
+            try:
+                priced = await price(self.catalogue, tx, asked, caller, self.today())
+            except DomainError:
+                # What was possible when the key was new may no longer be: a repeat is answered all the same.
+                if key and (seen := await tx.remembered(key)):
+                    return _repeated(seen, fingerprint), None
+                raise
+            if parent:
+                await tx.generations.must_exist(parent, caller.account_id, caller.mode)
             plan = self.catalogue.plan(caller.plan)
             hold = HoldId(generation_id)
             about = About(command_id("hold", hold), hold=hold)
             opened = await tx.wallets.open(caller.wallet_id, about, key)
             if seen := opened.remembered:
-                if seen.fingerprint != fingerprint:
-                    raise IdempotencyMismatch
-                return GenerationId(seen.thing), None
+                return _repeated(seen, fingerprint), None
             check_maximum(priced.quote, asked.max_credits)
             generation = self._generation(generation_id, caller, priced, opened.now, deadline, plan.priority, parent)
             command = PlaceHold(
@@ -135,7 +141,14 @@ class RequestGeneration:
             deadline=due,
             hold_expires_at=self.timing.hold_expiry(due),
             parent=parent,
+            metadata=priced.request.metadata,
         )
+
+
+def _repeated(seen: Remembered, fingerprint: str) -> GenerationId:
+    if seen.fingerprint != fingerprint:
+        raise IdempotencyMismatch
+    return GenerationId(seen.thing)
 
 
 async def resolve_hold(tx: Transaction, generation: Generation) -> None:

@@ -184,6 +184,10 @@ class Generations(Protocol):
         account's in this mode, or already erased by its owner."""
         ...
 
+    async def must_exist(self, generation: GenerationId, account: AccountId, mode: Mode) -> None:
+        """Raises NotFound as `lock` does, without a lock."""
+        ...
+
     async def lock_due(self, now: datetime) -> Generation | None:
         """One generation with work to do, or None: first any whose lease has lapsed or that was parked until now, else the
         fairest of those waiting (plan priority, then the account with the fewest running, then age) before their deadline. Those
@@ -281,6 +285,10 @@ class Transaction(Protocol):
 
     def remember(self, key: IdempotencyKey, remembered: Remembered) -> None:
         """Bind a caller's key to what its request made. The wallet's lock orders requests with equal keys."""
+        ...
+
+    async def remembered(self, key: IdempotencyKey) -> Remembered | None:
+        """What is bound to the key, without a lock."""
         ...
 
     async def forget(self, before: datetime) -> int:

@@ -1,81 +1,20 @@
-"""`gpt-image admin` on a real database: what each command does, who may, and what it refuses."""
+"""`gpt-image admin` on a real database: what each command does."""
 
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
-from uuid import UUID, uuid4
+from collections.abc import Iterator
+from dataclasses import replace
 
 import click
-import psycopg
 import pytest
-from tests.contract.store_contract import a_grant, a_request, customer, new_id, queued, running, say
-from tests.operator import Answer, Operator
 
-from adapters.postgres.session import Pool
-from adapters.postgres.store import PostgresStore
-from domain.accounts import Caller, Role
 from domain.ledger import LotSource
-from entrypoints import wiring
 from entrypoints.admin import admin
+from tests.contract.store_contract import a_grant, a_request, queued, running, say
+from tests.desk import Desk, a_staffed_desk, an_operator, without_picture_workers
 
 pytestmark = pytest.mark.anyio
+__all__ = ["a_staffed_desk", "an_operator", "without_picture_workers"]
 
-BOOKS = ("accounts", "wallets", "lots", "transfers", "wallet_commands", "lot_reversals", "audit_records")
-NOBODY = UUID(int=4711)
-
-
-@dataclass
-class Desk:
-    """An operator with an admin's and a supporter's account, and one customer."""
-
-    run: Operator
-    store: PostgresStore
-    admin: Caller
-    supporter: Caller
-    customer: Caller
-
-    async def grant(self, *words: object, staff: object = None, account: object = None) -> Answer:
-        return await self.run("credits", "grant", account or self.customer.account_id, *words, *self.sign(staff))
-
-    def sign(self, staff: object = None) -> tuple[object, ...]:
-        return ("--as", staff or self.supporter.account_id, "--reason", "ticket 4711", "--json")
-
-    def rows(self) -> list[str]:
-        """Everything a change could have touched."""
-        with psycopg.connect(self.run.database_url) as connection:
-            texts = [f"SELECT '{table} ' || t::text FROM {table} t" for table in BOOKS]
-            return sorted(row[0] for row in connection.execute(" UNION ALL ".join(texts).encode()).fetchall())
-
-    def records(self) -> list[tuple[str, str, UUID, str]]:
-        with psycopg.connect(self.run.database_url) as connection:
-            return connection.execute("SELECT action, subject, staff, reason FROM audit_records ORDER BY at, id").fetchall()
-
-
-@pytest.fixture(autouse=True)
-def no_picture_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No command may start them."""
-
-    def refuse(*_: object) -> None:
-        raise AssertionError("a picture worker was started")
-
-    monkeypatch.setattr(wiring, "picture_pool", refuse)
-
-
-@pytest.fixture
-def run(database_url: str, tmp_path: Path) -> Operator:
-    return Operator(database_url, tmp_path / "data")
-
-
-@pytest.fixture
-async def desk(run: Operator, pool: Pool) -> AsyncIterator[Desk]:
-    store = PostgresStore(pool)
-    people = [await customer(store) for _ in range(3)]
-    async with store.transaction() as tx:
-        for person, role in zip(people, (Role.ADMIN, Role.SUPPORT, Role.USER), strict=True):
-            account = replace(await tx.accounts.find(person.account_id), name="Ada", email=f"{role}@example.com")
-            await tx.accounts.save(account.with_role(role))
-    yield Desk(run, store, *people)
+CHANGES = {("accounts", "role"), ("credits", "grant"), ("credits", "adjust")}
 
 
 def commands(group: click.Group = admin, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
@@ -84,9 +23,6 @@ def commands(group: click.Group = admin, path: tuple[str, ...] = ()) -> Iterator
             yield from commands(command, (*path, name))
         else:
             yield (*path, name), command
-
-
-CHANGES = {("accounts", "role"), ("credits", "grant"), ("credits", "adjust")}
 
 
 def test_every_command_answers_in_json_and_every_change_is_signed() -> None:
@@ -257,89 +193,3 @@ async def test_a_name_cannot_command_the_terminal(desk: Desk) -> None:
         shown = (await desk.run("accounts", *words)).out
         assert "[red]Mal\ufffdlory\ufffd" in shown
         assert "\x1b" not in shown
-
-
-# Who may, and what is refused
-
-
-def changes(desk: Desk, lot: object) -> dict[tuple[str, str], tuple[object, ...]]:
-    account = desk.customer.account_id
-    return {
-        ("accounts", "role"): (account, "admin"),
-        ("credits", "grant"): (account, 5),
-        ("credits", "adjust"): (account, lot, 5),
-    }
-
-
-async def test_a_change_without_a_name_or_a_reason_is_wrong_usage(desk: Desk) -> None:
-    lot = (await desk.grant(30)).json["lot"]
-    before, staff = desk.rows(), desk.admin.account_id
-    for path, words in changes(desk, lot).items():
-        for signed in ((), ("--as", staff), ("--reason", "because"), ("--as", "me", "--reason", "because")):
-            assert (await desk.run(*path, *words, *signed)).code == 2, (path, signed)
-    assert changes(desk, lot).keys() == CHANGES
-    assert desk.rows() == before
-
-
-async def test_who_is_not_staff_changes_nothing(desk: Desk) -> None:
-    lot = (await desk.grant(30)).json["lot"]
-    before = desk.rows()
-    for path, words in changes(desk, lot).items():
-        for staff in (desk.customer.account_id, NOBODY, *([desk.supporter.account_id] if path == ("accounts", "role") else [])):
-            refused = await desk.run(*path, *words, *desk.sign(staff))
-            assert (refused.code, refused.out) == (1, ""), (path, staff)
-            assert len(refused.err.splitlines()) == 1
-            assert "staff-only" in refused.err or "not-found" in refused.err
-    assert desk.rows() == before
-
-
-@pytest.mark.parametrize("reason", ["", "   ", "x" * 501, "card 4111 1111 1111 1111", "nul \0"])
-async def test_a_reason_must_be_one(desk: Desk, reason: str) -> None:
-    before = desk.rows()
-    words = ("--as", desk.supporter.account_id, "--reason", reason)
-    refused = await desk.run("credits", "grant", desk.customer.account_id, 5, *words)
-    assert refused.code == 1
-    assert "4111" not in refused.err
-    assert desk.rows() == before
-
-
-@pytest.mark.parametrize("amount", [0, -1, 2**63, 2**64, 10**30, "1.5", "ten", ""])
-async def test_an_amount_that_is_none_is_wrong_usage(desk: Desk, amount: Any) -> None:
-    assert (await desk.grant("--", amount)).code == 2
-    assert (await desk.run("credits", "adjust", *desk.sign(), "--", desk.customer.account_id, new_id(), amount)).code == 2
-
-
-async def test_an_amount_above_the_limit_is_refused(desk: Desk) -> None:
-    for amount in (10**9 + 1, 2**63 - 1):
-        assert "invalid-amount" in (await desk.grant(amount)).err
-    assert (await desk.grant(10**9)).code == 0
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        ("--fact", "Mrs Smith asked twice"),
-        ("--fact", "smith@example.com"),
-        ("--fact", ""),
-        ("--expires-at", "tomorrow"),
-        ("--expires-at", "2030-01-01T00:00:00"),
-        ("--expires-at", "0001-01-01T00:00:00+14:00"),
-        ("--priority", 2**31),
-        ("--mode", "both"),
-        ("--source", "pack"),
-    ],
-)
-async def test_terms_that_are_none_are_wrong_usage(desk: Desk, words: tuple[object, ...]) -> None:
-    before = desk.rows()
-    assert (await desk.grant(5, *words)).code == 2
-    assert desk.rows() == before
-
-
-@pytest.mark.parametrize("words", [("accounts", "show"), ("credits", "statement"), ("generations", "show")])
-async def test_what_is_not_there_is_named_in_one_line(run: Operator, words: tuple[str, ...]) -> None:
-    unknown = uuid4()
-    refused = await run(*words, unknown)
-    assert (refused.code, refused.out) == (1, "")
-    assert refused.err.startswith("gpt-image: not-found")
-    assert str(unknown) in refused.err
-    assert (await run(*words, "not-an-id")).code == 2

@@ -64,12 +64,18 @@ class MemoryGenerations(Generations):
 
     async def lock(self, generation: GenerationId, account: AccountId | None = None, mode: Mode | None = None) -> Generation:
         await self.locks.lock(self.rows, ("generation", generation))
+        return copy_of_generation(self._find(generation, account, mode))
+
+    async def must_exist(self, generation: GenerationId, account: AccountId, mode: Mode) -> None:
+        self._find(generation, account, mode)
+
+    def _find(self, generation: GenerationId, account: AccountId | None, mode: Mode | None) -> Generation:
         found = self.rows.generations.get(generation)
         foreign = found and ((account and found.account_id != account) or (mode and found.mode is not mode))
         erased = found and account and found.request is None
         if not found or foreign or erased:
             raise NotFound("there is no such generation", generation=str(generation))
-        return copy_of_generation(found)
+        return found
 
     async def lock_due(self, now: datetime) -> Generation | None:
         due = [generation for generation in self.rows.generations.values() if generation.is_due(now)]
@@ -228,6 +234,10 @@ class MemoryTransaction(Transaction):
 
     def remember(self, key: IdempotencyKey, remembered: Remembered) -> None:
         self._rows.remembered[key.digest] = (remembered, self._clock())
+
+    async def remembered(self, key: IdempotencyKey) -> Remembered | None:
+        kept = self._rows.remembered.get(key.digest)
+        return kept[0] if kept else None
 
     async def forget(self, before: datetime) -> int:
         old = [digest for digest, kept in self._rows.remembered.items() if kept and kept[1] < before]

@@ -18,12 +18,13 @@ GENERATION = """
 """
 """A row `g` of generations with its attempts, as the domain's own document."""
 
-_LOCK = """
+_FIND = """
 SELECT id FROM generations
 WHERE id = %(generation)s
     AND (%(account)s::uuid IS NULL OR (account_id = %(account)s AND mode = %(mode)s AND request IS NOT NULL))
-FOR UPDATE
 """
+
+_LOCK = _FIND + "FOR UPDATE"
 
 _LOAD = f"SELECT {GENERATION}::text FROM generations g WHERE id = %(generation)s"
 
@@ -89,6 +90,10 @@ class PostgresGenerations(Generations):
         if not locked:
             raise NotFound(generation=str(generation))
         return await self._load(locked)
+
+    async def must_exist(self, generation: GenerationId, account: AccountId, mode: Mode) -> None:
+        if not await self._session.read(_FIND, generation=generation, account=account, mode=mode):
+            raise NotFound(generation=str(generation))
 
     async def lock_due(self, now: datetime) -> Generation | None:
         for statement in (_LOCK_ABANDONED, _LOCK_FAIREST):

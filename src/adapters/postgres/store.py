@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 from psycopg import AsyncConnection
 
 from adapters.postgres import tables
@@ -57,6 +58,11 @@ class PostgresTransaction(Transaction):
     def remember(self, key: IdempotencyKey, remembered: Remembered) -> None:
         more = {"digest": key.digest, "account_id": key.account_id, "created_at": self._session.last_now}
         self._session.writes.insert(tables.idempotency_keys, remembered, **more)
+
+    async def remembered(self, key: IdempotencyKey) -> Remembered | None:
+        select = "SELECT row_to_json(k)::text FROM idempotency_keys k WHERE digest = %(digest)s"
+        row = await self._session.read(select, digest=key.digest)
+        return msgspec.json.decode(row, type=Remembered) if row else None
 
     async def forget(self, before: datetime) -> int:
         delete = "DELETE FROM idempotency_keys WHERE created_at < %(before)s RETURNING 1"

@@ -236,7 +236,7 @@ def shown(generation: Generation, assets: Sequence[Asset], links: Links) -> shap
         assets=[_picture(asset, links) for asset in assets],
         failure=_failure(generation.failure) if generation.failure else None,
         parent=generation.parent,
-        metadata=dict(generation.request.metadata) if generation.request else {},
+        metadata=dict(generation.metadata),
     )
 
 

@@ -22,7 +22,7 @@ class Check:
     @property
     def statement(self) -> bytes:
         said = ",\n".join(f"CASE WHEN {wrong} THEN {text} END" for wrong, text in self.rules)
-        # OFFSET hides the LIMIT from the planner, which would fetch row by row in the hope of an early end; sound books have none.
+        # OFFSET hides the LIMIT from the planner: it would fetch row by row in hope of an early end, and sound books have none.
         found = f"SELECT {self.table} AS kept_in, {self.key} AS key, concat_ws('; ', {said}) AS says FROM {self.rows} OFFSET 0"
         with_ = f"WITH {self.before} " if self.before else ""
         return f"{with_}SELECT * FROM ({found}) found WHERE says <> '' ORDER BY key LIMIT {MOST_OF_ONE + 1}".encode()

@@ -1,0 +1,72 @@
+"""A staffed desk: an admin, a supporter and a customer in a real database, and an operator who runs commands on it."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from adapters.postgres.session import Pool
+from adapters.postgres.store import PostgresStore
+from domain.accounts import Caller, Role
+from entrypoints import wiring
+from tests.contract.store_contract import customer
+from tests.operator import Answer, Operator
+
+__all__ = ["Answer", "Operator"]
+
+BOOKS = ("accounts", "wallets", "lots", "transfers", "wallet_commands", "lot_reversals", "audit_records")
+
+
+@dataclass
+class Desk:
+    """An operator with an admin's and a supporter's account, and one customer."""
+
+    run: Operator
+    store: PostgresStore
+    admin: Caller
+    supporter: Caller
+    customer: Caller
+
+    async def grant(self, *words: object, staff: object = None, account: object = None) -> Answer:
+        return await self.run("credits", "grant", account or self.customer.account_id, *words, *self.sign(staff))
+
+    def sign(self, staff: object = None) -> tuple[object, ...]:
+        return ("--as", staff or self.supporter.account_id, "--reason", "ticket 4711", "--json")
+
+    def rows(self) -> list[str]:
+        """Everything a change could have touched."""
+        with psycopg.connect(self.run.database_url) as connection:
+            texts = [f"SELECT '{table} ' || t::text FROM {table} t" for table in BOOKS]
+            return sorted(row[0] for row in connection.execute(" UNION ALL ".join(texts).encode()).fetchall())
+
+    def records(self) -> list[tuple[str, str, UUID, str]]:
+        with psycopg.connect(self.run.database_url) as connection:
+            return connection.execute("SELECT action, subject, staff, reason FROM audit_records ORDER BY at, id").fetchall()
+
+
+@pytest.fixture(name="no_picture_workers", autouse=True)
+def without_picture_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No command may start them."""
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("a picture worker was started")
+
+    monkeypatch.setattr(wiring, "picture_pool", refuse)
+
+
+@pytest.fixture(name="run")
+def an_operator(database_url: str, tmp_path: Path) -> Operator:
+    return Operator(database_url, tmp_path / "data")
+
+
+@pytest.fixture(name="desk")
+async def a_staffed_desk(run: Operator, pool: Pool) -> Desk:
+    store = PostgresStore(pool)
+    people = [await customer(store) for _ in range(3)]
+    async with store.transaction() as tx:
+        for person, role in zip(people, (Role.ADMIN, Role.SUPPORT, Role.USER), strict=True):
+            account = replace(await tx.accounts.find(person.account_id), name="Ada", email=f"{role}@example.com")
+            await tx.accounts.save(account.with_role(role))
+    return Desk(run, store, *people)

@@ -95,9 +95,7 @@ def in_postgres(url: str, *, clock_runs: bool = False) -> Iterator[MakeDriver]:
 
 
 @asynccontextmanager
-async def _opened(
-    url: str, watch: psycopg.Connection[Any] | None
-) -> AsyncIterator[tuple[StoreHarness, Callable[[], datetime]]]:
+async def _opened(url: str, watch: psycopg.Connection[Any] | None) -> AsyncIterator[tuple[StoreHarness, Callable[[], datetime]]]:
     if watch is None:
         async with on_still_postgres(url) as still:
             yield still, still.clock

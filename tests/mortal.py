@@ -1,7 +1,7 @@
 """Ports through which a process draws breath: it can be made to die at any of its port calls, before it or after it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from typing import Any, Final, TypeVar
@@ -52,8 +52,6 @@ async def bury(work: "asyncio.Task[Any]") -> None:
     work.cancel()
     with suppress(asyncio.CancelledError):
         await work
-
-
 
 
 class MortalStore(Store):

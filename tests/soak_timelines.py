@@ -81,7 +81,7 @@ class Timeline:
             await self.stage.hire("worker")
         for _ in range(self.dice.randint(1, 3)):
             await self._step("ask")
-        for _ in range(self.dice.randint(20, 120)):
+        for _ in range(self.dice.randint(20, 160)):
             await self._step(self._choose())
         await self._calm_down()
         self.audit.end()
@@ -136,8 +136,7 @@ class Timeline:
         answers: list[tuple[CallResult, bool]] = [
             (pictures(max(1, n - 1)), True),
             (Executed((), "req_0", Usage(), 9), True),
-            (Unknown("reset"), self.dice.random() < 0.5),
-            (Unknown("reset"), True),
+            *[(Unknown("reset"), self.dice.random() < 0.5)] * 4,
             (NotExecuted(busy, Finality.RETRYABLE, self.dice.choice((None, 40))), False),
             (NotExecuted(busy, Finality.RETRYABLE), False),
             (NotExecuted(refused, Finality.REFUSED), False),

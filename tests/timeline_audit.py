@@ -38,6 +38,9 @@ class TimelineAudit:
             if now is not before:
                 self._changed(before or now, now)
                 self.seen[now.id] = now
+        for generation, number, what in self.stage.begun:
+            assert harness.clock() < self.seen[generation].attempt(number).act_until, f"a {what} outlived its attempt's time"
+        self.stage.begun.clear()
         for caller, _ in self.stage.world.callers:
             self._read_the_books(harness.store, caller.wallet_id)
 
@@ -55,6 +58,8 @@ class TimelineAudit:
                 assert attempt.outcome is was.outcome, "a final word was taken back"
             if attempt.outcome is Outcome.NOT_EXECUTED and was.outcome is not Outcome.NOT_EXECUTED:
                 assert attempt.written_by_caller, "not_executed was guessed"
+        if now.resume_at and now.resume_at != before.resume_at:
+            assert now.resume_at in self.harness.store.tables.tokens.values(), "nobody will wake it"
         if len(now.attempts) > len(before.attempts):
             self._planned_a_call(now)
 

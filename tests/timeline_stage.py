@@ -88,6 +88,8 @@ class Stage:
     gone: set[int] = field(default_factory=set)
     """Owners that are dead."""
     owners: int = 0
+    begun: list[tuple[GenerationId, int, str]] = field(default_factory=list)
+    """Calls begun and puts done since the last step: of which generation, which attempt, and what."""
     told: deque[str] = field(default_factory=lambda: deque(maxlen=60))
     """The last things that happened, for whoever must find out why."""
 
@@ -194,6 +196,7 @@ class GatedStorage(ObjectStorage):
     async def put(self, key: ObjectKey, content: bytes, content_type: str) -> None:
         said = await self._come("put")
         self._objects.objects[str(key)] = content
+        self._process.stage.begun.append((GenerationId(key.owner), int(key.path[0]), "put"))
         await self._process.gate("put done")
         if said == LOSE:
             raise StorageUnavailable
@@ -222,10 +225,10 @@ class GatedModel(ImageModel):
         self._process = process
 
     async def make(self, call: ModelCall) -> CallResult:
-        if await self._process.gate("call") == FAIL:
-            raise AssertionError("a call either begins or its process is killed")
-        generation, attempt = call.subject.split("/")
-        out = OutCall(GenerationId(UUID(generation)), int(attempt), call, asyncio.get_running_loop().create_future())
+        generation, attempt = GenerationId(UUID(call.subject[:36])), int(call.subject[37:])
+        self._process.stage.begun.append((generation, attempt, "call"))
+        await self._process.gate("call")
+        out = OutCall(generation, attempt, call, asyncio.get_running_loop().create_future())
         self._process.stage.world.model.calls.append(out)
         result, out.paid = await self._process.gate(f"answer {call.request.n}")
         return result  # type: ignore[no-any-return]

@@ -14,6 +14,7 @@ import psycopg
 from application.ports import ObjectStorage, Store
 from domain.attempts import CallResult
 from domain.errors import DomainError
+from domain.generations import Lease
 from tests.clusters import empty
 from tests.contract.harnesses import Clock, MemoryHarness, StoreHarness
 from tests.contract.still_postgres import on_still_postgres
@@ -37,6 +38,8 @@ class Worker:
     task: "asyncio.Task[bool]"
     call: OutCall
     breath: Breath
+    lease: Lease | None = None
+    """As it was when the call began."""
 
 
 @dataclass(slots=True)

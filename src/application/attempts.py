@@ -6,13 +6,13 @@ attempts before it decides anything.
 """
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
 from application.generations import resolve_hold
+from application.outputs import find, keep
 from application.ports import (
     ImageModel,
     ModelCall,
@@ -33,10 +33,7 @@ from domain.attempts import (
     Failure,
     FailureClass,
     Finality,
-    Found,
-    Manifest,
     NotExecuted,
-    Picture,
     Stage,
     StoredPicture,
     Timing,
@@ -44,7 +41,8 @@ from domain.attempts import (
 )
 from domain.errors import LeaseLost, NotFound
 from domain.generations import Generation, GenerationState, Lease, Next
-from domain.media import Asset, AssetId, AssetKind, ObjectKey
+from domain.media import Asset, AssetId, AssetKind
+from domain.recovery import decide
 from domain.requests import PictureRequest
 
 Owner = Callable[[], int]
@@ -114,7 +112,8 @@ class PerformGeneration:
             gone, began = await self._look_begins(held.generation)
             try:
                 look = [
-                    await self._find(held.generation, a, a.is_past(began) or a.owner in gone) for a in held.generation.attempts
+                    await find(self.storage, self.intake, held.generation, a, a.is_past(began) or a.owner in gone)
+                    for a in held.generation.attempts
                 ]
             except StorageUnavailable:
                 await self._park(held)
@@ -123,7 +122,7 @@ class PerformGeneration:
             async with self.store.transaction() as tx:
                 generation = await tx.generations.lock(held.generation.id)
                 now = await tx.now()
-                decision = generation.decide(held.lease, look, now, self.timing, owner=owner)
+                decision = decide(generation, held.lease, look, now, self.timing, owner=owner)
                 found = next((f for f in look if generation.attempt(f.attempt).booked), None)
                 await self._write(tx, generation, decision, found.attempt if found else 0, found.pictures if found else ())
         if decision is not Next.CALL:
@@ -134,23 +133,6 @@ class PerformGeneration:
         async with self.store.transaction() as tx:
             now = await tx.now()
             return await tx.generations.gone_owners([attempt.owner for attempt in generation.attempts]), now
-
-    async def _find(self, generation: Generation, attempt: Attempt, was_past: bool) -> Found:
-        """What lies at one attempt's keys."""
-        keys = (generation.account_id, generation.id, attempt.number)
-        try:
-            manifest = Manifest.read(await self.storage.get(ObjectKey.manifest(*keys)))
-        except ObjectMissing:
-            manifest = None
-        promised = {picture.index: picture for picture in manifest.pictures} if manifest else {}
-        pictures = []
-        for index in range(generation.n):
-            try:
-                content = await self.storage.get(ObjectKey.picture(*keys, index))
-            except ObjectMissing:
-                continue
-            pictures.append(promised.get(index) or _stored(index, await self.intake.describe(content)))
-        return Found(attempt.number, tuple(pictures), manifest, was_past)
 
     async def _park(self, held: Held) -> None:
         async with self.store.transaction() as tx:
@@ -163,7 +145,7 @@ class PerformGeneration:
     async def _call(self, held: Held, attempt: Attempt) -> None:
         async with self._renewing(held):
             result = await self._make(held)
-            stored = await self._keep(held, attempt, result) if isinstance(result, Executed) else ()
+            stored = await self._keep(held, attempt, result)
             try:
                 await self._until_written(lambda: self._settle(held, attempt, result, stored))
             except LeaseLost:
@@ -200,32 +182,10 @@ class PerformGeneration:
             assets = await tx.assets.pin(named, generation.account_id, generation.mode)
         return [await self.storage.get(asset.key) for asset in assets]
 
-    async def _keep(self, held: Held, attempt: Attempt, result: Executed) -> Sequence[StoredPicture]:
-        """Put all pictures at once, so that one that cannot be put takes no time from the others; then the manifest. A put is
-        tried again until the attempt's time is over; the call never is."""
-        generation = held.generation
-        keys = (generation.account_id, generation.id, attempt.number)
-        pictures = list(enumerate(result.pictures[: generation.n]))
-        puts = [self._put(held, ObjectKey.picture(*keys, i), p.content, p.format.content_type) for i, p in pictures]
-        lies = await asyncio.gather(*puts)
-        stored = [_stored(index, picture) for index, picture in pictures if lies[index]]
-        if stored:
-            manifest = Manifest(tuple(stored), result.request_id, result.usage, result.cost)
-            await self._put(held, ObjectKey.manifest(*keys), manifest.write(), "application/json")
-        return stored
-
-    async def _put(self, held: Held, key: ObjectKey, content: bytes, content_type: str) -> bool:
-        loop = asyncio.get_running_loop()
-        while loop.time() < held.until:
-            try:
-                async with asyncio.timeout_at(held.until):
-                    await self.storage.put(key, content, content_type)
-                return True
-            except StorageUnavailable:
-                await asyncio.sleep(min(1.0, self.timing.back_off.total_seconds()))
-            except TimeoutError:
-                break
-        return False
+    async def _keep(self, held: Held, attempt: Attempt, result: CallResult) -> Sequence[StoredPicture]:
+        if not isinstance(result, Executed):
+            return ()
+        return await keep(self.storage, held.generation, attempt, result, until=held.until, pause=self._pause)
 
     # Writing
 
@@ -269,7 +229,11 @@ class PerformGeneration:
             except StoreUnavailable:
                 if loop.time() >= until:
                     raise
-                await asyncio.sleep(min(1.0, self.timing.back_off.total_seconds()))
+                await asyncio.sleep(self._pause)
+
+    @property
+    def _pause(self) -> float:
+        return min(1.0, self.timing.back_off.total_seconds())
 
     def _until(self) -> float:
         """Taken before the intent is written, so that this worker's own limit falls before the one in the row."""
@@ -296,11 +260,6 @@ class PerformGeneration:
                         return
             except StoreUnavailable:
                 continue
-
-
-def _stored(index: int, picture: Picture) -> StoredPicture:
-    digest = hashlib.sha256(picture.content).hexdigest()
-    return StoredPicture(index, picture.format, picture.width, picture.height, len(picture.content), digest, picture.has_alpha)
 
 
 def _asset(asset_id: AssetId, generation: Generation, attempt: int, picture: StoredPicture, now: datetime) -> Asset:

@@ -39,6 +39,15 @@ class Failure:
     request_id: str | None = None
 
 
+EMPTY = Failure(FailureClass.PROVIDER, Stage.CALL, "empty", "The model answered without a picture")
+NOT_STORED = Failure(FailureClass.STORAGE, Stage.STORE, "not_stored", "The pictures could not be kept")
+STAYED_BUSY = Failure(FailureClass.CAPACITY, Stage.CALL, "capacity", "The model stayed busy")
+ANSWER_LOST = Failure(FailureClass.UNKNOWN_OUTCOME, Stage.CALL, "unknown_outcome", "The model's answer was lost")
+HOLD_EXPIRED = Failure(FailureClass.TIMEOUT, Stage.CALL, "hold_expired", "The generation did not finish in time")
+DEADLINE_PASSED = Failure(FailureClass.TIMEOUT, Stage.CALL, "deadline", "The deadline passed before a call could start")
+CANCELLED = Failure(FailureClass.CANCELLED, Stage.CALL, "cancelled", "Cancelled by the caller")
+
+
 class Finality(StrEnum):
     """What a call that was not executed means for its generation."""
 
@@ -161,7 +170,7 @@ class Attempt:
             case Executed():
                 self.outcome, self.cost, self.request_id = Outcome.EXECUTED, result.cost, result.request_id
                 if not result.pictures:
-                    self.failure = Failure(FailureClass.PROVIDER, Stage.CALL, "empty", "The model answered without a picture")
+                    self.failure = EMPTY
             case NotExecuted():
                 self.outcome, self.finality, self.failure = Outcome.NOT_EXECUTED, result.finality, result.failure
                 self.request_id = result.failure.request_id

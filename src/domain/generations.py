@@ -5,7 +5,7 @@ it holds a *lease*; every write of the owner carries the lease, so a worker that
 record. The hold resolves only together with the generation, and the four ends are final.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -14,16 +14,18 @@ from uuid import UUID
 
 from domain.accounts import AccountId, KeyId, Mode
 from domain.attempts import (
+    CANCELLED,
+    DEADLINE_PASSED,
+    HOLD_EXPIRED,
+    NOT_STORED,
+    STAYED_BUSY,
     Attempt,
     CallResult,
     Executed,
     Failure,
-    FailureClass,
     Finality,
-    Found,
     NotExecuted,
     Outcome,
-    Stage,
     Timing,
 )
 from domain.commands import Capture, Command, Expire, Release, command_id
@@ -121,7 +123,7 @@ class Generation:
             return Capture(id=command_id("capture", hold), hold_id=hold, amount=self.captured)
         if self.state.is_open:
             raise NotFinished
-        if self.failure and self.failure.code == "hold_expired":
+        if self.failure == HOLD_EXPIRED:
             return Expire(id=command_id("expire", hold), hold_id=hold)
         return Release(id=command_id("release", hold), hold_id=hold)
 
@@ -153,7 +155,7 @@ class Generation:
         self.state = GenerationState.RUNNING
         self.started_at = self.started_at or now
         self._take(lease, now, timing)
-        return self._intend(owner, now, timing)
+        return self.intend(owner, now, timing)
 
     def take_over(self, lease: Lease, now: datetime, timing: Timing) -> bool:
         """Take a generation whose lease has lapsed, or that was parked until now."""
@@ -175,7 +177,8 @@ class Generation:
     def _take(self, lease: Lease, now: datetime, timing: Timing) -> None:
         self.lease, self.lease_until, self.resume_at = lease, now + timing.lease, None
 
-    def _intend(self, owner: int, now: datetime, timing: Timing) -> Attempt:
+    def intend(self, owner: int, now: datetime, timing: Timing) -> Attempt:
+        """Write down the call about to be made."""
         attempt = Attempt(len(self.attempts) + 1, started_at=now, act_until=now + timing.act, owner=owner)
         self.attempts.append(attempt)
         return attempt
@@ -189,12 +192,12 @@ class Generation:
         attempt.record(result, now)
         match result:
             case Executed(pictures=()):
-                return self._end(GenerationState.FAILED, now, attempt.failure)
+                return self.end(GenerationState.FAILED, now, attempt.failure)
             case Executed():
-                return self._deliver(attempt, stored, now) if stored else self._fail_to_store(now)
+                return self.deliver(attempt, stored, now) if stored else self.end(GenerationState.FAILED, now, NOT_STORED)
             case NotExecuted():
                 wait = timedelta(seconds=result.retry_after_seconds or 0) or timing.back_off
-                return self._not_executed(result.finality, result.failure, wait, now, timing)
+                return self.not_executed(result.finality, result.failure, wait, now, timing)
             case _:
                 return self.park(lease, now)
 
@@ -210,73 +213,19 @@ class Generation:
         self.lease, self.lease_until, self.resume_at = None, None, until
         return Next.WAIT
 
-    def _not_executed(self, finality: Finality, failure: Failure, wait: timedelta, now: datetime, timing: Timing) -> Next:
+    def not_executed(self, finality: Finality, failure: Failure, wait: timedelta, now: datetime, timing: Timing) -> Next:
+        """A call was free: it ends the generation, or is tried again after `wait`."""
         if finality is Finality.REFUSED:
-            return self._end(GenerationState.REFUSED, now, failure)
+            return self.end(GenerationState.REFUSED, now, failure)
         if finality is Finality.FINAL:
-            return self._end(GenerationState.FAILED, now, failure)
+            return self.end(GenerationState.FAILED, now, failure)
         if self.cancel_requested_at:
-            return self._cancel(now)
+            return self.end(GenerationState.CANCELLED, now, CANCELLED)
         if len(self.attempts) >= timing.attempts:
-            return self._fail(FailureClass.CAPACITY, Stage.CALL, "capacity", "The model stayed busy", now)
+            return self.end(GenerationState.FAILED, now, STAYED_BUSY)
         self.state, self.lease, self.lease_until = GenerationState.QUEUED, None, None
         self.resume_at = now + wait
         return Next.WAIT
-
-    # Deciding after a takeover
-
-    def decide(
-        self, lease: Lease, look: Sequence[Found], now: datetime, timing: Timing, *, owner: int, breaker_open: bool = False
-    ) -> Next:
-        """What to do with a call nobody watched to its end. `look` covers all attempts; its time was before this transaction.
-
-        Bytes that lie there are delivered. Without bytes, nothing is bought again while anything may still come, nor after the
-        caller took the refund, the deadline, two calls that may have been paid, or while too many calls end unknown.
-        """
-        self.must_hold(lease)
-        best = max(look, key=lambda found: (len(found.pictures), -found.attempt), default=None)
-        whole = [found for found in look if found.is_whole or len(found.pictures) >= self.n]
-        waiting = [self.attempt(f.attempt) for f in look if not f.was_past and self.attempt(f.attempt).outcome.perhaps_paid]
-        if whole:
-            return self._deliver_found(min(whole, key=lambda found: found.attempt), now)
-        if best and best.pictures:
-            return self.park(lease, _when_past(waiting, now)) if waiting else self._deliver_found(best, now)
-        return self._decide_without_pictures(lease, waiting, now, timing, owner, breaker_open)
-
-    def _decide_without_pictures(
-        self, lease: Lease, waiting: list[Attempt], now: datetime, timing: Timing, owner: int, breaker_open: bool
-    ) -> Next:
-        for attempt in self.attempts:
-            if attempt.failure and attempt.finality in (Finality.REFUSED, Finality.FINAL):
-                return self._not_executed(attempt.finality, attempt.failure, timing.back_off, now, timing)
-        last = self.attempts[-1]
-        if waiting:
-            if last.outcome is Outcome.INTENDED:
-                last.outcome, last.decided_at = Outcome.UNKNOWN, now
-            return self.park(lease, _when_past(waiting, now))
-        for attempt in self.attempts:
-            if attempt.outcome is Outcome.EXECUTED:
-                return self._end(GenerationState.FAILED, now, attempt.failure) if attempt.failure else self._fail_to_store(now)
-        if last.failure and last.finality is Finality.RETRYABLE:
-            return self._not_executed(Finality.RETRYABLE, last.failure, timing.back_off, now, timing)
-        if last.outcome is Outcome.INTENDED:
-            last.outcome, last.decided_at = Outcome.UNKNOWN, now
-        if self.cancel_requested_at:
-            return self._cancel(now)
-        if not self.may_call(now, timing):
-            message = "The model's answer was lost; nothing was charged"
-            return self._fail(FailureClass.UNKNOWN_OUTCOME, Stage.CALL, "unknown_outcome", message, now)
-        if breaker_open:
-            return self.park(lease, now + timing.back_off)
-        self._intend(owner, now, timing)
-        return Next.CALL
-
-    def _deliver_found(self, found: Found, now: datetime) -> Next:
-        attempt = self.attempt(found.attempt)
-        if found.manifest:
-            attempt.cost, attempt.request_id = found.manifest.cost, found.manifest.request_id
-        attempt.outcome, attempt.decided_at = Outcome.EXECUTED, now
-        return self._deliver(attempt, len(found.pictures), now)
 
     # Asked from outside
 
@@ -285,7 +234,7 @@ class Generation:
         if not self.state.is_open:
             return Next.ENDED
         if self.state is GenerationState.QUEUED or self.lease is None:
-            return self._cancel(now)
+            return self.end(GenerationState.CANCELLED, now, CANCELLED)
         self.cancel_requested_at = self.cancel_requested_at or now
         return Next.WAIT
 
@@ -294,9 +243,9 @@ class Generation:
         if not self.state.is_open or (self.lease and self.lease_until and now < self.lease_until):
             return None
         if now >= self.hold_expires_at:
-            return self._fail(FailureClass.TIMEOUT, Stage.CALL, "hold_expired", "The generation did not finish in time", now)
+            return self.end(GenerationState.FAILED, now, HOLD_EXPIRED)
         if self.state is GenerationState.QUEUED and now >= self.deadline:
-            return self._fail(FailureClass.TIMEOUT, Stage.CALL, "deadline", "The deadline passed before a call could start", now)
+            return self.end(GenerationState.FAILED, now, DEADLINE_PASSED)
         return None
 
     def must_be_finished(self) -> None:
@@ -310,27 +259,13 @@ class Generation:
 
     # Ends
 
-    def _deliver(self, attempt: Attempt, pictures: int, now: datetime) -> Next:
+    def deliver(self, attempt: Attempt, pictures: int, now: datetime) -> Next:
+        """So many pictures of this attempt are the caller's now, and are paid for."""
         attempt.booked = True
         self.delivered = min(pictures, self.n)
-        return self._end(GenerationState.SUCCEEDED, now, None)
+        return self.end(GenerationState.SUCCEEDED, now, None)
 
-    def _fail_to_store(self, now: datetime) -> Next:
-        return self._fail(FailureClass.STORAGE, Stage.STORE, "not_stored", "The pictures could not be kept", now)
-
-    def _cancel(self, now: datetime) -> Next:
-        cancelled = Failure(FailureClass.CANCELLED, Stage.CALL, "cancelled", "Cancelled by the caller")
-        return self._end(GenerationState.CANCELLED, now, cancelled)
-
-    def _fail(self, failure_class: FailureClass, stage: Stage, code: str, message: str, now: datetime) -> Next:
-        return self._end(GenerationState.FAILED, now, Failure(failure_class, stage, code, message))
-
-    def _end(self, state: GenerationState, now: datetime, failure: Failure | None) -> Next:
+    def end(self, state: GenerationState, now: datetime, failure: Failure | None) -> Next:
         self.state, self.failure, self.finished_at = state, failure, now
         self.lease = self.lease_until = self.resume_at = None
         return Next.ENDED
-
-
-def _when_past(attempts: Sequence[Attempt], now: datetime) -> datetime:
-    """When another look may begin: at once if all have become past since the last look began."""
-    return max(now if attempt.is_past(now) else attempt.act_until for attempt in attempts)

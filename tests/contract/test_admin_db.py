@@ -148,7 +148,7 @@ async def test_the_doctor_finds_a_sound_service_sound(run: Operator) -> None:
     assert looked.json["broken"] == []
     assert looked.json["settings"]["DATABASE_URL"] == "(set)"
     assert {part["part"]: part["kind"] for part in looked.json["parts"]}["the database"] == "real"
-    assert not [path for path in (run.folder / "objects").rglob("*.object")]
+    assert not list((run.folder / "objects").rglob("*.object"))
 
 
 async def test_the_doctor_says_what_is_broken_and_never_a_secret(tmp_path: Path) -> None:

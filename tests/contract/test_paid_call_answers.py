@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from application.ports import ModelCall
-from domain.attempts import Executed, Failure, FailureClass, Finality, NotExecuted, Stage, Unknown, Usage
+from domain.attempts import CallResult, Executed, Failure, FailureClass, Finality, NotExecuted, Stage, Unknown, Usage
 from domain.errors import NotFinished
 from domain.generations import Generation, GenerationState
 from domain.media import AssetId
@@ -125,6 +125,49 @@ async def test_references_and_mask_reach_the_model_in_the_order_asked_for(world:
     assert call.call == ModelCall(request, (b"2", b"0"), b"1", f"{generation.id}/2")
     call.finish(pictures(1))
     await worker
+
+
+# Wake-ups
+
+
+@pytest.mark.parametrize("result", [BUSY, Unknown("reset")])
+async def test_whoever_leaves_it_waiting_leaves_a_wake_up(world: World, result: CallResult) -> None:
+    generation = await world.ask()
+    worker, call = await world.call_out()
+    call.finish(result)
+    await worker
+    await world.harness.advance(40)
+    assert (await world.see(generation)).resume_at
+    assert await _missing(world) == 0
+
+
+async def test_the_word_of_one_who_lost_the_lease_wakes_it_up(world: World) -> None:
+    generation = await world.ask()
+    first, call = await world.call_out()
+    await world.lapse()
+    assert await world.work(2)
+    call.finish(Unknown("reset"))
+    await first
+    assert await _missing(world) == 0
+    assert await world.work(2)
+    assert (await world.see(generation)).attempts[0].written_by_caller
+
+
+async def test_a_cancel_of_one_whose_lease_has_lapsed_wakes_it_up(world: World) -> None:
+    generation = await world.ask()
+    first, _ = await world.call_out()
+    await world.kill(first)
+    await world.lapse()
+    await world.cancel(generation)
+    assert await _missing(world) == 0
+    assert await world.work(2)
+    assert await state(world, generation) == "cancelled"
+
+
+async def _missing(world: World) -> int:
+    """How many wake-ups the housekeeper would have to add."""
+    async with world.store.transaction() as tx:
+        return await tx.wakeups.top_up(await tx.now())
 
 
 # Others

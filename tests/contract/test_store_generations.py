@@ -24,6 +24,7 @@ from domain.attempts import (
 from domain.errors import NotFound
 from domain.generations import Generation, GenerationId, GenerationState, Lease
 from domain.media import AssetKind, PictureFormat
+from domain.recovery import decide
 from domain.requests import Background, Fault, Sandbox
 from tests.contract.harnesses import StoreHarness, each_store
 from tests.contract.store_contract import (
@@ -126,7 +127,7 @@ def _one_step(generation: Generation, step: int, at: datetime) -> None:
             generation.settle(lease, 2, Unknown("reset", "req_2"), 0, later, TIMING)
         case 4:
             assert generation.take_over(lease, later, TIMING)
-            assert generation.decide(lease, [], later, TIMING, owner=5) == "call"
+            assert decide(generation, lease, [], later, TIMING, owner=5) == "call"
         case 5:
             result = Executed(PICTURES, "req_3", Usage(5, 6), 40_000)
             generation.settle(lease, 3, result, 2, later, TIMING)

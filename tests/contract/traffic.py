@@ -27,6 +27,7 @@ from domain.errors import DomainError
 from domain.generations import Generation, GenerationId, GenerationState, Lease, Next
 from domain.ledger import LotId, LotSource
 from domain.media import Asset, AssetId, AssetKind, PictureFormat
+from domain.recovery import decide
 from tests.contract.store_contract import TIMING, a_generation, a_grant, a_request, customer, new_id, place, say
 
 _PICTURE = Picture(b"picture", PictureFormat.PNG, 8, 8, has_alpha=False)
@@ -128,7 +129,7 @@ class Traffic:
             generation = await tx.generations.lock(generation_id)
             now = await tx.now()
             look = [Found(attempt.number, (), None, attempt.is_past(now)) for attempt in generation.attempts]
-            decision = generation.decide(lease, look, now, TIMING, owner=2)
+            decision = decide(generation, lease, look, now, TIMING, owner=2)
             await self._write(tx, generation, decision, 0)
             if decision is Next.CALL:
                 self.running.append((generation_id, lease))

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
+from domain import recovery
 from domain.attempts import Attempt, Finality, Found, Manifest, Outcome, StoredPicture, Unknown, Usage
 from domain.generations import Generation, GenerationState, Next
 from domain.media import PictureFormat
@@ -79,7 +80,7 @@ def decide(*calls: Call, **flags: bool) -> Generation:
 
 def decided(case: Case) -> tuple[Next, Generation]:
     generation, look = build(case)
-    said = generation.decide(MINE, look, after(NOW), TIMING, owner=99, breaker_open=case.breaker_open)
+    said = recovery.decide(generation, MINE, look, after(NOW), TIMING, owner=99, breaker_open=case.breaker_open)
     return said, generation
 
 
@@ -190,17 +191,17 @@ def test_what_became_past_since_the_look_began_is_looked_at_again_at_once() -> N
     for lies in (0, 1):
         spoke, look = build(Case((Call("intended", past=False, lies=lies),)))
         spoke.attempts[0].record(Unknown("reset"), after(NOW - 1))
-        assert story(spoke.decide(MINE, look, after(NOW), TIMING, owner=99), spoke) == "park 0"
+        assert story(recovery.decide(spoke, MINE, look, after(NOW), TIMING, owner=99), spoke) == "park 0"
         over, look = build(Case((Call("intended", past=False, lies=lies),)))
         over.attempts[0].act_until = after(NOW)
-        assert story(over.decide(MINE, look, after(NOW), TIMING, owner=99), over) == "park 0"
+        assert story(recovery.decide(over, MINE, look, after(NOW), TIMING, owner=99), over) == "park 0"
 
 
 def test_only_the_holder_of_the_lease_decides() -> None:
     generation, look = build(Case((Call("intended"),)))
     generation.lease = OTHER
     with pytest.raises(Exception, match="lease"):
-        generation.decide(MINE, look, after(NOW), TIMING, owner=99)
+        recovery.decide(generation, MINE, look, after(NOW), TIMING, owner=99)
 
 
 # The table read a second time, and compared

@@ -9,6 +9,7 @@ from domain.attempts import FailureClass, Finality, Outcome
 from domain.commands import Expire, Release
 from domain.errors import LeaseLost, NotFinished
 from domain.generations import Generation, GenerationState, Next
+from domain.recovery import decide
 from tests.unit.generation_states import (
     MINE,
     OPEN,
@@ -149,7 +150,7 @@ def _refuses_the_owners_steps(generation: Generation) -> None:
     with pytest.raises(LeaseLost):
         generation.settle(MINE, 1, executed(2), 2, after(1), TIMING)
     with pytest.raises(LeaseLost):
-        generation.decide(MINE, [], after(1), TIMING, owner=OWNER)
+        decide(generation, MINE, [], after(1), TIMING, owner=OWNER)
     assert generation == before
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
+from alembic.script.revision import RevisionError
 from alembic.util.exc import CommandError
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import SQLAlchemyError
@@ -52,7 +53,7 @@ def pending(url: str) -> list[str]:
         return migrations.pending(url)
     except SQLAlchemyError as error:
         raise StoreUnavailable(type(error).__name__) from error
-    except CommandError:
+    except (CommandError, RevisionError):
         raise StoreUnavailable("its schema is newer than this program") from None
 
 

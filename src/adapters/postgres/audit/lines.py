@@ -63,16 +63,20 @@ COMMANDS = Check(
     key="id::text",
     rows="""(
         SELECT c.*, s.id AS wallet, s.version AS wallet_version,
-            lag(c.last_version, 1, 0::bigint) OVER w + 1 AS first_due, lag(c.at) OVER w AS at_before
+            lag(c.last_version, 1, 0::bigint) OVER w + 1 AS first_due, lag(c.at) OVER w AS at_before,
+            lag(c.id) OVER w AS command_before
         FROM wallet_commands c LEFT JOIN wallets s ON s.id = c.wallet_id
         WINDOW w AS (PARTITION BY c.wallet_id ORDER BY c.first_version, c.last_version, c.at)
     ) command""",
     rules=(
         missing("wallet", "there is no such wallet"),
-        differs("first_version", "first_version", "first_due", "the command before it makes this"),
+        (
+            "first_version <> first_due",
+            "format('first_version is %s, command %s makes it %s', first_version, command_before, first_due)",
+        ),
         ("last_version < first_version - 1", "format('it ends at version %s, before it begins', last_version)"),
         ("last_version > wallet_version", "format('it ends at version %s, its wallet is at %s', last_version, wallet_version)"),
-        ("at < at_before", "format('at is %s, the command before it was done at %s', at, at_before)"),
+        ("at < at_before", "format('at is %s, command %s before it was done at %s', at, command_before, at_before)"),
         (f"kind NOT IN {_KINDS}", "format('there is no command %s', kind)"),
         (f"kind IN {_NEVER_EMPTY} AND last_version < first_version", "format('a %s never goes without a line', kind)"),
     ),

@@ -1,0 +1,78 @@
+"""What to do with a call that nobody watched to its end: look at what lies there first, and never buy a third time."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from domain.attempts import ANSWER_LOST, CANCELLED, NOT_STORED, Attempt, Finality, Found, Outcome, Timing
+from domain.generations import Generation, GenerationState, Lease, Next
+
+
+def decide(
+    generation: Generation,
+    lease: Lease,
+    look: Sequence[Found],
+    now: datetime,
+    timing: Timing,
+    *,
+    owner: int,
+    breaker_open: bool = False,
+) -> Next:
+    """`look` covers all attempts; it began before this transaction, after the takeover by `lease`.
+
+    Bytes that lie there are delivered. Without bytes, nothing is bought again while anything may still come, nor after the caller
+    took the refund, the deadline, two calls that may have been paid, or while too many calls end unknown.
+    """
+    generation.must_hold(lease)
+    attempts = {found.attempt: generation.attempt(found.attempt) for found in look}
+    waiting = [attempts[f.attempt] for f in look if not f.was_past and attempts[f.attempt].outcome.perhaps_paid]
+    whole = [found for found in look if found.is_whole or len(found.pictures) >= generation.n]
+    if whole:
+        return _deliver(generation, min(whole, key=lambda found: found.attempt), now)
+    best = max(look, key=lambda found: (len(found.pictures), -found.attempt), default=None)
+    if best and best.pictures:
+        return generation.park(lease, _when_past(waiting, now)) if waiting else _deliver(generation, best, now)
+    return _without_pictures(generation, lease, waiting, now, timing, owner, breaker_open)
+
+
+def _without_pictures(
+    generation: Generation, lease: Lease, waiting: list[Attempt], now: datetime, timing: Timing, owner: int, breaker_open: bool
+) -> Next:
+    for attempt in generation.attempts:
+        if attempt.failure and attempt.finality in (Finality.REFUSED, Finality.FINAL):
+            return generation.not_executed(attempt.finality, attempt.failure, timing.back_off, now, timing)
+    last = generation.attempts[-1]
+    if waiting:
+        _nothing_is_known(last, now)
+        return generation.park(lease, _when_past(waiting, now))
+    for attempt in generation.attempts:
+        if attempt.outcome is Outcome.EXECUTED:
+            return generation.end(GenerationState.FAILED, now, attempt.failure or NOT_STORED)
+    if last.failure and last.finality is Finality.RETRYABLE:
+        return generation.not_executed(Finality.RETRYABLE, last.failure, timing.back_off, now, timing)
+    _nothing_is_known(last, now)
+    if generation.cancel_requested_at:
+        return generation.end(GenerationState.CANCELLED, now, CANCELLED)
+    if not generation.may_call(now, timing):
+        return generation.end(GenerationState.FAILED, now, ANSWER_LOST)
+    if breaker_open:
+        return generation.park(lease, now + timing.back_off)
+    generation.intend(owner, now, timing)
+    return Next.CALL
+
+
+def _nothing_is_known(attempt: Attempt, now: datetime) -> None:
+    if attempt.outcome is Outcome.INTENDED:
+        attempt.outcome, attempt.decided_at = Outcome.UNKNOWN, now
+
+
+def _deliver(generation: Generation, found: Found, now: datetime) -> Next:
+    attempt = generation.attempt(found.attempt)
+    if found.manifest:
+        attempt.cost, attempt.request_id = found.manifest.cost, found.manifest.request_id
+    attempt.outcome, attempt.decided_at = Outcome.EXECUTED, now
+    return generation.deliver(attempt, len(found.pictures), now)
+
+
+def _when_past(attempts: Sequence[Attempt], now: datetime) -> datetime:
+    """When another look may begin: at once if all have become past since the last look began."""
+    return max(now if attempt.is_past(now) else attempt.act_until for attempt in attempts)

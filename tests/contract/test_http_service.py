@@ -1,0 +1,178 @@
+"""The service as its callers meet it: real processes, a real key. Pictures are asked for, paid, listed and looked at."""
+
+import io
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from adapters.image_models.brush.framing import STATEMENT
+from adapters.postgres.embedded import EmbeddedPostgres
+from tests.clusters import new_database
+from tests.http_house import CREDITS, House, check_problem, house
+from tests.service import Customer
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(scope="module")
+async def served(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+    async with house(new_database(postgres), tmp_path_factory.mktemp("served")) as running:
+        yield running
+
+
+@pytest.fixture
+async def buyer(served: House) -> Customer:
+    return await served.customer()
+
+
+@pytest.fixture(scope="module")
+async def collector(served: House) -> Customer:
+    """Someone with twelve generations: pictures of two models, edits, and failures."""
+    who = await served.customer(CREDITS)
+    reference = await served.picture(who, a_picture((64, 64)))
+    for number in range(4):
+        await served.made(who, prompt=f"boat {number}")
+        await served.made(who, prompt=f"boat {number}", images=[reference], model="gpt-image-2.5-flare")
+        await served.made(who, prompt=f"boat {number}", sandbox={"fault": "fail"})
+    return who
+
+
+def a_picture(size: tuple[int, int]) -> bytes:
+    """Every pixel differs from its neighbours."""
+    shades = Image.linear_gradient("L").resize(size)
+    return written(Image.merge("RGB", (shades, shades.rotate(90).resize(size), shades.transpose(Image.Transpose.FLIP_TOP_BOTTOM))))
+
+
+def written(picture: Image.Image) -> bytes:
+    content = io.BytesIO()
+    picture.save(content, "PNG")
+    return content.getvalue()
+
+
+async def test_a_picture_is_asked_for_waited_for_and_downloaded_without_a_key(served: House, buyer: Customer) -> None:
+    answer = await served.ask(buyer, prompt="a red fox in snow")
+    assert (answer.status_code, answer.headers["preference-applied"]) == (201, "wait=30")
+    made = answer.json()
+    assert answer.headers["location"] == f"/v1/generations/{made['id']}"
+    assert (made["state"], made["kind"], made["mode"], made["failure"]) == ("succeeded", "generate", "test", None)
+    asset = made["assets"][0]
+    picture = await served.client.get(asset["url"])
+    assert picture.status_code == 200
+    assert len(picture.content) == asset["bytes"]
+    assert picture.headers["content-type"] == asset["content_type"] == "image/png"
+    assert picture.headers["x-content-type-options"] == "nosniff"
+    assert picture.headers["content-disposition"] == f'inline; filename="{made["id"]}-0.png"'
+    assert picture.headers["cache-control"] == "private, max-age=600"
+    with Image.open(io.BytesIO(picture.content)) as opened:
+        assert opened.size == (asset["width"], asset["height"]) == (64, 64)
+        assert STATEMENT in opened.info.values(), "the file itself says that no paid model made it"
+
+
+async def test_an_altered_link_leads_nowhere(served: House, buyer: Customer) -> None:
+    url = (await served.made(buyer))["assets"][0]["url"]
+    path, _, query = url.partition("?")
+    for altered in (url[:-1] + ("A" if url[-1] != "A" else "B"), url + "&x=1", path, url.replace("/0?", "/1?"), f"{path}//?{query}"):
+        check_problem(await served.client.get(altered), 404, "not-found")
+
+
+async def test_the_content_route_redirects_to_the_same_bytes(served: House, buyer: Customer) -> None:
+    asset = (await served.made(buyer))["assets"][0]
+    answer = await served.client.get(f"/v1/media/{asset['id']}/content", headers=buyer.headers)
+    assert answer.status_code == 307
+    followed = await served.client.get(answer.headers["location"])
+    assert followed.content == await served.bytes_of(asset)
+
+
+async def test_credits_and_statement_add_up(served: House, buyer: Customer) -> None:
+    made = [await served.made(buyer), await served.made(buyer, n=2), await served.made(buyer, sandbox={"fault": "fail"})]
+    spent = sum(generation["credits"]["captured"] for generation in made)
+    assert [generation["credits"]["held"] for generation in made] == [0, 0, 0]
+    assert made[2]["credits"]["released"] == made[2]["credits"]["quoted"]
+    credits = await served.get(buyer, "/v1/credits")
+    assert (credits["available"], credits["held"], credits["debt"]) == (CREDITS - spent, 0, 0)
+    assert sum(lot["remaining"] for lot in credits["lots"]) == credits["available"]
+    lines = (await served.get(buyer, "/v1/credits/transfers", limit=100))["data"]
+    assert [line["version"] for line in lines] == list(range(len(lines), 0, -1))
+    assert sum(line["amount"] for line in lines if line["credit"] == "consumed") == spent
+    arrived = sum(line["amount"] for line in lines if line["credit"] == "available")
+    assert arrived - sum(line["amount"] for line in lines if line["debit"] == "available") == credits["available"]
+    assert (lines[0]["available_after"], lines[0]["held_after"]) == (credits["available"], 0)
+    for generation in made:
+        about = (await served.get(buyer, "/v1/credits/transfers", generation=generation["id"]))["data"]
+        assert [line["kind"] for line in about][-1] == "hold"
+        assert {line["generation"] for line in about} == {generation["id"]}
+
+
+async def test_a_past_balance_is_read_as_of_any_instant(served: House, buyer: Customer) -> None:
+    made = await served.made(buyer)
+    lines = (await served.get(buyer, "/v1/credits/transfers"))["data"]
+    grant, end = lines[-1]["created_at"], lines[0]["created_at"]
+    before = moved(grant, -1)
+    for instant, available in ((before, 0), (grant, CREDITS), (end, CREDITS - made["credits"]["captured"])):
+        past = await served.get(buyer, "/v1/credits", as_of=instant)
+        assert (past["available"], past["held"], past["debt"]) == (available, 0, 0), instant
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    answer = await served.client.get("/v1/credits", headers=buyer.headers, params={"as_of": tomorrow})
+    check_problem(answer, 400, "invalid-instant")
+
+
+def moved(instant: str, seconds: float) -> str:
+    return (datetime.fromisoformat(instant) + timedelta(seconds=seconds)).isoformat()
+
+
+@pytest.mark.parametrize(
+    ("filters", "count"),
+    [
+        ({}, 12),
+        ({"state": "succeeded"}, 8),
+        ({"state": ["succeeded", "failed"]}, 12),
+        ({"state": "cancelled"}, 0),
+        ({"model": "gpt-image-2"}, 8),
+        ({"model": "gpt-image-2.5-flare"}, 4),
+        ({"kind": "edit"}, 4),
+        ({"kind": "edit", "state": "failed"}, 0),
+    ],
+    ids=str,
+)
+async def test_a_list_is_filtered_and_paged_without_gap_or_double(
+    served: House, collector: Customer, filters: dict[str, Any], count: int
+) -> None:
+    for size in (1, 3, 100):
+        pages = await all_pages(served, collector, "/v1/generations", limit=size, **filters)
+        found = [generation for page in pages for generation in page]
+        assert len({generation["id"] for generation in found}) == len(found) == count
+        assert all(len(page) == size for page in pages[:-1])
+        assert [g["created_at"] for g in found] == sorted((g["created_at"] for g in found), reverse=True)
+        for name, asked in filters.items():
+            model_of = {"model": lambda g: g["request"]["model"]}.get(name, lambda g, name=name: g[name])
+            assert {model_of(generation) for generation in found} <= set([asked] if isinstance(asked, str) else asked)
+
+
+async def test_a_list_is_filtered_by_time(served: House, collector: Customer) -> None:
+    every = [g for page in await all_pages(served, collector, "/v1/generations") for g in page]
+    fifth = every[4]["created_at"]
+    younger = await all_pages(served, collector, "/v1/generations", limit=2, created_after=fifth)
+    older = await all_pages(served, collector, "/v1/generations", limit=2, created_before=fifth)
+    assert [g["id"] for page in younger for g in page] == [g["id"] for g in every[:4]]
+    assert [g["id"] for page in older for g in page] == [g["id"] for g in every[5:]]
+
+
+@pytest.mark.parametrize("path", ["/v1/generations", "/v1/media", "/v1/credits/transfers"])
+async def test_every_list_is_paged_to_its_end(served: House, collector: Customer, path: str) -> None:
+    names = [str(row.get("id", row.get("version"))) for page in await all_pages(served, collector, path, limit=2) for row in page]
+    whole = (await served.get(collector, path, limit=100))["data"]
+    assert names == [str(row.get("id", row.get("version"))) for row in whole]
+    assert len(set(names)) == len(names) > 4
+
+
+async def all_pages(served: House, who: Customer, path: str, **parameters: Any) -> list[list[Any]]:
+    pages, after = list[list[Any]](), {}
+    while True:
+        page = await served.get(who, path, **parameters, **after)
+        pages.append(page["data"])
+        if page["next"] is None:
+            return pages
+        after = {"after": page["next"]}

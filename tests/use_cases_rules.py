@@ -1,0 +1,72 @@
+"""What the rules say of single steps of a generation (RULES §2.2 and §2.3), written out again for the histories of use cases."""
+
+from datetime import datetime, timedelta
+
+from domain.attempts import CallResult, Executed, Failure, FailureClass, Finality, NotExecuted, Stage, Unknown
+from domain.generations import Generation, GenerationState, Lease
+from tests.contract.store_contract import TIMING
+from tests.protocol import pictures
+
+ANSWERS = ("all", "all but one", "none", "refused", "final", "busy", "unknown", "unknown, unpaid")
+_BUSY = Failure(FailureClass.PROVIDER, Stage.CALL, "busy", "Busy")
+_UNSAFE = Failure(FailureClass.MODERATION, Stage.INPUT, "safety", "Refused")
+_WAIT = 40
+"""Seconds that a busy model asks for."""
+
+
+def result_of(answer: str, n: int) -> tuple[CallResult, bool]:
+    """What the model says, and whether its provider bills it."""
+    match answer:
+        case "all" | "all but one" | "none":
+            return pictures({"all": n, "all but one": max(1, n - 1), "none": 0}[answer]), True
+        case "refused":
+            return NotExecuted(_UNSAFE, Finality.REFUSED), False
+        case "final":
+            return NotExecuted(_BUSY, Finality.FINAL), False
+        case "busy":
+            return NotExecuted(_BUSY, Finality.RETRYABLE, _WAIT), False
+    return Unknown("reset"), answer == "unknown"
+
+
+def check_answered(before: Generation, after: Generation, lease: Lease | None, result: CallResult, now: datetime) -> None:
+    """What a call's own end makes of its generation, by whether its caller still holds the lease."""
+    if before.lease != lease:
+        assert after.state is before.state, "whoever lost the lease decided"
+        assert after.lease == before.lease
+        return
+    ends = (after.state, after.delivered, after.failure.code if after.failure else None)
+    match result:
+        case Executed(pictures=()):
+            assert ends == (GenerationState.FAILED, 0, "empty")
+        case Executed():
+            assert ends == (GenerationState.SUCCEEDED, len(result.pictures), None)
+        case NotExecuted(finality=Finality.REFUSED):
+            assert ends == (GenerationState.REFUSED, 0, "safety")
+        case NotExecuted(finality=Finality.FINAL):
+            assert ends == (GenerationState.FAILED, 0, "busy")
+        case NotExecuted() if before.cancel_requested_at:
+            assert ends == (GenerationState.CANCELLED, 0, "cancelled")
+        case NotExecuted() if len(before.attempts) >= TIMING.attempts:
+            assert ends == (GenerationState.FAILED, 0, "capacity")
+        case NotExecuted():
+            assert (after.state, after.resume_at) == (GenerationState.QUEUED, now + timedelta(seconds=_WAIT))
+        case _:
+            assert (after.state, after.lease, after.resume_at) == (GenerationState.RUNNING, None, now), "it is looked at again"
+
+
+def is_due(generation: Generation, now: datetime) -> bool:
+    """Whether a wake-up finds something to do in it."""
+    if generation.state is GenerationState.RUNNING:
+        comes_back = generation.lease_until or generation.resume_at
+        return comes_back is not None and comes_back <= now
+    waits = generation.resume_at is not None and generation.resume_at > now
+    return generation.state is GenerationState.QUEUED and not waits and now < generation.deadline
+
+
+def why_overdue(generation: Generation, now: datetime) -> str | None:
+    """Why the housekeeper ends it, if he does: never under a live lease."""
+    if not generation.state.is_open or (generation.lease_until and now < generation.lease_until):
+        return None
+    if now >= generation.hold_expires_at:
+        return "hold_expired"
+    return "deadline" if generation.state is GenerationState.QUEUED and now >= generation.deadline else None

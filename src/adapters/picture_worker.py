@@ -111,7 +111,7 @@ def _class_named(module: str, name: str, kind: type) -> Any:
     found = getattr(sys.modules.get(module), name, None)
     allowed = module.startswith(_OUR_OWN) or (module == "builtins" and kind is Exception)
     if allowed and isinstance(found, type) and found.__module__ == module and issubclass(found, kind):
-        frozen = is_dataclass(found) and found.__dataclass_params__.frozen  # type: ignore[attr-defined]
+        frozen = is_dataclass(found) and found.__dataclass_params__.frozen  # type: ignore[attr-defined]  # typeshed does not know it
         if kind is not object or frozen:
             return found
     raise ValueError(f"a worker may not answer with {module}.{name}")

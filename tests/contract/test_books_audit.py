@@ -72,7 +72,7 @@ async def tampered(books: AsyncConnection[Any], statement: str) -> str:
 
 
 def names(report: AuditReport, key: str) -> bool:
-    return any(key == finding.key or key in finding.says for finding in report.findings)
+    return any(key in (finding.key, *finding.says.split(), *finding.key.split("/")) for finding in report.findings)
 
 
 @pytest.mark.parametrize("what", list(TAMPERED))
@@ -125,19 +125,20 @@ async def test_even_a_forger_who_mends_every_sum_is_found(books: AsyncConnection
 @pytest.mark.parametrize("name", LEDGER)
 async def test_no_column_of_the_books_can_be_changed_unseen(books: AsyncConnection[Any], name: str) -> None:
     table = tables.metadata.tables[name]
-    key = " || '/' || ".join(f't."{column.name}"' for column in table.primary_key)
-    # Of a command without a line nothing else bears witness; closing a wallet moves the expiry that was sealed.
-    lively = {
+    key = "lot_id" if name == "lot_reversals" else " || '/' || ".join(column.name for column in table.primary_key)
+    # Nothing else bears witness of a command without a line; closing a wallet moves the expiries that were sealed.
+    is_open = "t.wallet_id NOT IN (SELECT id FROM wallets WHERE closed_at IS NOT NULL)"
+    witnessed = {
         "wallets": "t.version > 0",
-        "wallet_commands": "t.first_version <= t.last_version",
-        "lots": "t.wallet_id NOT IN (SELECT id FROM wallets WHERE closed_at IS NOT NULL)",
+        "wallet_commands": f"t.first_version <= t.last_version AND {is_open}",
+        "lots": is_open,
     }.get(name, "true")
     for column in table.columns:
         field = f'"{column.name}"'
         changed = {int: f"{field} + 1", str: f"{field} || 'x'", datetime: f"{field} + interval '1 second'"}.get(
             column.type.python_type, "gen_random_uuid()"
         )
-        some = f"SELECT ctid FROM {name} t WHERE {field} IS NOT NULL AND {lively} ORDER BY random() LIMIT 1"
+        some = f"SELECT ctid FROM {name} t WHERE {field} IS NOT NULL AND {witnessed} ORDER BY random() LIMIT 1"
         async with books.transaction(force_rollback=True):
             was = await (await books.execute(f"SELECT {key}, ctid::text FROM {name} t WHERE ctid = ({some})".encode())).fetchone()
             if was is None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from litestar import Request
-from multipart import MultipartError, MultipartSegment, PushMultipartParser  # type: ignore[import-untyped] # as Litestar has it
+from multipart import MultipartError, MultipartSegment, PushMultipartParser
 
 from domain.errors import IntakeBusy, InvalidRequest, UploadTooLarge
 from domain.limits import LIMITS

@@ -98,11 +98,11 @@ ACCOUNTS = Check(
     table="'accounts'",
     key="a.id::text",
     rows="""accounts a LEFT JOIN (
-        SELECT account_id, count(*) FILTER (WHERE mode = 'live') AS live, count(*) FILTER (WHERE mode = 'test') AS test
+        SELECT account_id, count(*) AS n, count(DISTINCT mode) AS modes, string_agg(mode || ' ' || id, ', ') AS named
         FROM wallets GROUP BY account_id) w ON w.account_id = a.id""",
-    rules=tuple(
-        (f"coalesce(w.{mode}, 0) <> 1", f"format('it has %s wallets in mode {mode}', coalesce(w.{mode}, 0))")
-        for mode in ("live", "test")
+    rules=(
+        missing("w.n", "it has no wallet"),
+        ("(w.n, w.modes) <> (2, 2)", "format('it has not one wallet in each mode: %s', w.named)"),
     ),
 )
 
@@ -116,6 +116,7 @@ WALLETS = Check(
         LEFT JOIN command_totals c ON c.wallet_id = w.id LEFT JOIN accounts a ON a.id = w.account_id""",
     rules=(
         missing("a.id", "there is no such account"),
+        ("w.mode NOT IN ('live', 'test')", "format('there is no mode %s', w.mode)"),
         *(differs(n, f"w.{n}", f"coalesce(t.{n}_after, 0)", "its last line says") for n in WALLET),
         differs("version", "w.version", "coalesce(t.version, 0)", "its last line is"),
         differs("version", "w.version", "coalesce(c.version, 0)", "its last command made it"),

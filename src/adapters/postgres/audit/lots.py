@@ -29,13 +29,23 @@ summed AS (
 
 
 def _fits(granted: str, reversal: str, lot: str, when: str) -> tuple[Rule, ...]:
-    """E2 to E4: what is taken back, owed and waiting follows from the reversal."""
+    """E2 to E4: what is taken back, owed and waiting follows from the reversal. `lot` goes before each number's name."""
+    reversed_, owed_, name = f"{lot}reversed", f"{lot}owed", f"{lot}id" if lot else "lot_id"
     taken = f"least({reversal}, {granted} - {lot}consumed - {lot}held)"
     owed = f"greatest(0, {reversal} + {lot}consumed - {granted})"
     return (
-        differs("reversed", f"{lot}reversed", taken, "its reversal asks for (E2)", when=when),
-        differs("owed", f"{lot}owed", owed, "its reversal leaves (E3)", when=when),
-        (f"{when} AND {reversal} - {lot}reversed - {lot}owed NOT BETWEEN 0 AND {lot}held", "'more waits than is held (E4)'"),
+        (
+            f"{when} AND {reversed_} <> {taken}",
+            f"format('lot %s has %s reversed, its reversal asks for %s (E2)', {name}, {reversed_}, {taken})",
+        ),
+        (
+            f"{when} AND {owed_} <> {owed}",
+            f"format('lot %s owes %s, its reversal leaves %s (E3)', {name}, {owed_}, {owed})",
+        ),
+        (
+            f"{when} AND {reversal} - {reversed_} - {owed_} NOT BETWEEN 0 AND {lot}held",
+            f"format('lot %s has more waiting than is held (E4)', {name})",
+        ),
     )
 
 

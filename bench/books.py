@@ -5,21 +5,23 @@ from collections import Counter
 from dataclasses import dataclass
 
 import psycopg
-from tests.processes import until
 
 from adapters.postgres.audit import audit
 from adapters.postgres.pool import open_pool
+from tests.processes import until
 
 _CHANGES = "SELECT relname, n_tup_ins, n_tup_upd, n_tup_del FROM pg_stat_user_tables"
 
 _WRONG = {
     "wallets that disagree with their lots": """
         SELECT count(*) FROM wallets w LEFT JOIN LATERAL (
-            SELECT coalesce(sum(remaining), 0) AS remaining, coalesce(sum(held), 0) AS held FROM lots WHERE wallet_id = w.id) l ON true
+            SELECT coalesce(sum(remaining), 0) AS remaining, coalesce(sum(held), 0) AS held
+            FROM lots WHERE wallet_id = w.id) l ON true
         WHERE w.available <> l.remaining OR w.held <> l.held""",
     "wallets that disagree with their open holds": """
         SELECT count(*) FROM wallets w LEFT JOIN LATERAL (
-            SELECT coalesce(sum(amount), 0) AS amount, count(*) AS n FROM holds WHERE wallet_id = w.id AND state = 'open') h ON true
+            SELECT coalesce(sum(amount), 0) AS amount, count(*) AS n
+            FROM holds WHERE wallet_id = w.id AND state = 'open') h ON true
         WHERE w.held <> h.amount OR w.open_holds <> h.n""",
     "wallets with a gap in their versions": """
         SELECT count(*) FROM wallets w LEFT JOIN LATERAL (

@@ -1,4 +1,4 @@
-"""Customers to ask with: accounts, wallets, keys and lots, told by the domain and written in bulk, so that the books are whole."""
+"""Customers to ask with, made by the domain and written in bulk, so that the books are whole."""
 
 import os
 from collections.abc import Sequence

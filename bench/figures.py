@@ -52,7 +52,7 @@ class Figure:
 
     @property
     def spread(self) -> str:
-        return f"{_number(min(self.values))} – {_number(max(self.values))}" if len(self.values) > 1 else ""
+        return f"{_number(min(self.values))} to {_number(max(self.values))}" if len(self.values) > 1 else ""
 
     def plain(self) -> dict[str, Any]:
         said: dict[str, Any] = {"name": self.name, "median": self.median, "unit": self.unit, "rounds": list(self.values)}

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
-from bench.customers import KEYS
 from psycopg import sql
 
 from adapters.postgres.writes import QUEUE, TASK
+from bench.customers import KEYS
 
 _EXAMPLE = """
 SELECT kind, model, n, unit, priority, request::text AS request, metadata::text AS labels,
@@ -57,13 +57,14 @@ class Floor:
         with psycopg.connect(service_url) as service:
             cursor = service.execute(_EXAMPLE)
             row = cursor.fetchone()
-            assert row and cursor.description
+            assert row
+            assert cursor.description
             example = dict(zip((column.name for column in cursor.description), row, strict=True))
         said = example | {"keys": KEYS, "queue": QUEUE, "task": TASK}
         literals = {name: sql.Literal(value) for name, value in said.items()}
         function = (Path(__file__).parent / "floor.sql").read_text()
         with psycopg.connect(self.database_url, autocommit=True) as connection:
-            connection.execute(sql.SQL(function).format(**literals))  # type: ignore[arg-type]  # our own file
+            connection.execute(sql.SQL(function).format(**literals))
         self.script.write_text(f"\\set customer random(1, {self.customers})\nSELECT accept_request(:customer);\n")
 
     def times(self, transactions: int) -> Rate:

@@ -14,16 +14,16 @@ from pathlib import Path
 from uuid import UUID
 
 import psycopg
+from psycopg import AsyncConnection
+
+from application.generations import RequestGeneration
 from bench.books import audit_whole
 from bench.customers import Customer, seed
 from bench.figures import Figure, Promise, percentile
 from bench.gauges import Memory
 from bench.requests import REST_SECONDS, memory_figures
 from bench.stage import durable_postgres, running
-from psycopg import AsyncConnection
-
-from application.generations import RequestGeneration
-from domain.requests import Asked, Sandbox
+from domain.requests import Asked, Fault, Sandbox
 from entrypoints.settings import Settings
 from entrypoints.wiring import Bell, container
 
@@ -50,7 +50,7 @@ class Producer:
 
     async def one(self) -> None:
         caller = self.customers[len(self.asked) % len(self.customers)].caller
-        slow = Sandbox(latency_ms=PAINTER_MILLISECONDS)
+        slow = Sandbox(Fault.FAIL, PAINTER_MILLISECONDS)
         generation_id, _ = await self.ask(caller, Asked("a red dot", size="16x16", quality="low", sandbox=slow))
         self.asked.append(generation_id)
 
@@ -68,7 +68,7 @@ class Producer:
             await self._all_ended()
         asked = self.asked[before:]
         async with await AsyncConnection.connect(self.database_url) as connection:
-            committed: dict[UUID, datetime] = dict(await (await connection.execute(_COMMITTED)).fetchall())  # type: ignore[arg-type]
+            committed: dict[UUID, datetime] = dict(await (await connection.execute(_COMMITTED)).fetchall())
         if unseen := [each for each in asked if each not in leased]:
             raise RuntimeError(f"{len(unseen)} of {len(asked)} leases were not seen: was the painter too quick?")
         return sorted((leased[each] - committed[each]).total_seconds() * 1000 for each in asked)

@@ -23,8 +23,8 @@ CUSTOMERS = 2_000
 CONNECTIONS = 16
 REST_SECONDS = 5
 BODY: dict[str, Any] = {
-    "prompt": "A lighthouse keeper's kitchen at dawn, copper pans above a blue tiled stove, rain on the window, soft light from the "
-    "left, a cat asleep on a folded map; watercolour with fine ink lines",
+    "prompt": "A lighthouse keeper's kitchen at dawn, copper pans above a blue tiled stove, rain on the window, soft light from "
+    "the left, a cat asleep on a folded map; watercolour with fine ink lines",
     "model": "gpt-image-2",
     "n": 1,
     "size": "1024x1024",
@@ -109,7 +109,9 @@ def measure(folder: Path, rounds: int, seconds: float) -> list[Figure]:
         books.check(postgres.url, traffic.answered)
         lines, _ = asyncio.run(books.audit_whole(postgres.url))
     print(f"Rows per request, by HTTP and by pgbench alike: {rows}.")
-    print(f"{traffic.answered:,} answers, all 202; {floored:,} by pgbench. Wallets, lots, holds, versions and counts agree in both;")
+    print(
+        f"{traffic.answered:,} answers, all 202; {floored:,} by pgbench. Wallets, lots, holds, versions and counts agree in both;"
+    )
     print(f"the audit found nothing wrong in {lines:,} lines of the service's books.")
     return _figures(traffic.rounds, memory)
 

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.processes import Part, until
-
 from entrypoints.wiring import EmbeddedPostgres, upgrade
+from tests.processes import Part, until
 
 
 @contextmanager

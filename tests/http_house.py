@@ -39,7 +39,9 @@ class House:
     folder: Path
     worker: Part
 
-    async def customer(self, credits: int = CREDITS, mode: Mode = Mode.TEST, scopes: frozenset[Scope] = frozenset(Scope)) -> Customer:
+    async def customer(
+        self, credits: int = CREDITS, mode: Mode = Mode.TEST, scopes: frozenset[Scope] = frozenset(Scope)
+    ) -> Customer:
         return await customer(self.service, credits, mode, scopes=scopes)
 
     async def ask(self, who: Customer, **body: Any) -> httpx.Response:
@@ -93,7 +95,7 @@ class House:
 async def house(database_url: str, folder: Path, **environment: str) -> AsyncIterator[House]:
     async with world(database_url, folder, picture_workers=1) as service:
         with (
-            serving(database_url, folder, **environment) as (address,),
+            serving(database_url, folder, processes=1, **environment) as (address,),
             part("worker", folder, DATABASE_URL=database_url, **environment) as worker,
         ):
             async with httpx.AsyncClient(base_url=address, timeout=60) as client:

@@ -6,12 +6,11 @@ A violation is cut down to the shortest history that still shows it before it is
 import random
 import time
 from collections.abc import Callable, Sequence
-from itertools import combinations
 
+from tests import histories
+from tests.histories import Step
 from tests.ledger_driver import DomainDriver, Driver
 from tests.ledger_history import SOURCES, History
-
-Step = tuple[str, tuple[object, ...]]
 
 _KINDS = (
     "grant",
@@ -109,25 +108,8 @@ def run(steps: Sequence[Step], driver_factory: Callable[[], Driver]) -> tuple[in
 
 
 def shortest(steps: Sequence[Step], driver_factory: Callable[[], Driver]) -> list[Step]:
-    """Leave out steps, halves first, then fewer at a time, at last any two, while what remains still breaks."""
-    kept, width = list(steps), len(steps) // 2
-    while width:
-        before, at = len(kept), 0
-        while at < len(kept):
-            fewer = kept[:at] + kept[at + width :]
-            if run(fewer, driver_factory)[1] is not None:
-                kept = fewer
-            else:
-                at += width
-        if width > 1 or len(kept) == before:
-            width //= 2
-    for one, other in combinations(reversed(range(len(kept))), 2):
-        fewer = kept[:other] + kept[other + 1 : one] + kept[one + 1 :]
-        if run(fewer, driver_factory)[1] is not None:
-            return shortest(fewer, driver_factory)
-    return kept
+    return histories.shortest(steps, lambda fewer: run(fewer, driver_factory)[1] is not None)
 
 
 def _report(seed: int, number: int, steps: Sequence[Step], driver_factory: Callable[[], Driver]) -> str:
-    told = "\n".join(f"  history.{name}{arguments}" for name, arguments in steps)
-    return f"seed {seed}, history {number}: {run(steps, driver_factory)[1]!r}\n{told}"
+    return f"seed {seed}, history {number}: {run(steps, driver_factory)[1]!r}\n{histories.told(steps)}"

@@ -298,6 +298,8 @@ class UseCaseHistory:
             assert (answer, set(objects)) == (len(before - kept), before & kept), "an orphan stays"
 
     def advance(self, seconds: float) -> None:
+        if seconds <= 0:
+            return
         now = self.stage.now
         self.book.look(now, now + timedelta(seconds=seconds))
         self.stage.run(self.stage.harness.advance(seconds))

@@ -70,8 +70,8 @@ class UseCasesMachine(RuleBasedStateMachine):
             self._do("perform", 0, answer, None, None)
 
     @precondition(lambda self: self.history.is_any_open)
-    @rule(which=_worker, answer=st.one_of(_answer, st.none()), last=_dies)
-    def perform(self, which: int, answer: str | None, last: int | None) -> None:
+    @rule(which=_worker, answer=_answer, last=_dies)
+    def perform(self, which: int, answer: str, last: int | None) -> None:
         """`last`: port calls after the answer."""
         self._do("perform", which, answer, None, last)
 
@@ -79,6 +79,11 @@ class UseCasesMachine(RuleBasedStateMachine):
     @rule(which=_worker, last=st.integers(0, 8))
     def perform_and_die(self, which: int, last: int) -> None:
         self._do("perform", which, "all", last, last)
+
+    @rule(n=st.sampled_from([2, 1, 3]), which=_worker)
+    def leave_a_call_out(self, n: int, which: int) -> None:
+        self._do("ask", n, 0, 0, 0, None, None)
+        self._do("perform", which, None, None, None)
 
     @precondition(lambda self: self.stage.out)
     @rule(which=_which, answer=_answer, last=_dies)

@@ -25,10 +25,9 @@ from domain.catalogue import CatalogueInvalid
 from domain.errors import CommandConflict, DomainError, InvalidAmount, NoSuchLot, NotFound, StaffOnly
 from domain.ledger import WalletId
 from domain.limits import MAX_INTEGER
-from entrypoints.operators import NoDatabaseUrl, Operators, pending
 from entrypoints.running import database_of
 from entrypoints.settings import Settings, SettingsInvalid
-from entrypoints.wiring import container
+from entrypoints.wiring import NoDatabaseUrl, container, pending
 
 Result = TypeVar("Result")
 CommandFunction = TypeVar("CommandFunction", bound=Callable[..., Any])
@@ -92,7 +91,7 @@ def run(work: Callable[[AsyncContainer], Awaitable[Result]]) -> Result:
 
 
 async def _with_parts(settings: Settings, work: Callable[[AsyncContainer], Awaitable[Result]]) -> Result:
-    async with container(replace(settings, database_connections=2), Operators()) as parts:
+    async with container(replace(settings, database_connections=2)) as parts:
         return await work(parts)
 
 

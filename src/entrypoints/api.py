@@ -12,6 +12,7 @@ from litestar import Litestar
 
 from application.ports import PictureIntake
 from entrypoints.http.app import HttpConfig, create_app, create_operations_app
+from entrypoints.http.protocol import BoundedProtocol
 from entrypoints.settings import Settings
 from entrypoints.wiring import Bell, container
 
@@ -52,7 +53,7 @@ def _server(app: Litestar, host: str, port: int) -> _Server:
             app,
             host=host,
             port=port,
-            http="httptools",
+            http=BoundedProtocol,
             loop="uvloop",
             ws="none",
             lifespan="off",

@@ -10,7 +10,25 @@ from entrypoints import logs
 from entrypoints.settings import Settings, SettingsInvalid
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Lazily(click.Group):
+    """`admin` and `doctor` take a second to import: only who asks for them waits."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return sorted([*super().list_commands(context), "admin", "doctor"])
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name == "admin":
+            from entrypoints.admin import admin
+
+            return admin
+        if name == "doctor":
+            from entrypoints.doctor import doctor
+
+            return doctor
+        return super().get_command(context, name)
+
+
+@click.group(cls=_Lazily, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """GPT Image 2: makes and edits pictures, and keeps the books."""
 

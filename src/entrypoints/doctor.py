@@ -21,10 +21,9 @@ from domain.accounts import AccountId
 from domain.catalogue import Catalogue
 from domain.media import AssetId, ObjectKey
 from entrypoints.answers import answer, table, with_json
-from entrypoints.operators import OLDEST_SERVER, inspect
 from entrypoints.running import ADDRESS, database_of
 from entrypoints.settings import REAL_PARTS, Environment, Settings, SettingsInvalid
-from entrypoints.wiring import Keyring, container
+from entrypoints.wiring import OLDEST_SERVER, Keyring, container, inspect
 
 NOBODY = AccountId(uuid.UUID(int=0))
 PIXEL = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")

@@ -12,22 +12,28 @@ from adapters.image_models.painter import Painter
 from adapters.intake import PillowIntake
 from adapters.keyring import Keyring as Keyring
 from adapters.picture_pool import PicturePool, picture_pool, warm
+from adapters.postgres.audit import PostgresBooksAudit
 from adapters.postgres.embedded import AlreadyRunning as AlreadyRunning
 from adapters.postgres.embedded import EmbeddedPostgres as EmbeddedPostgres
 from adapters.postgres.embedded import leave_with_us as leave_with_us
 from adapters.postgres.jobs import Bell as Bell
 from adapters.postgres.jobs import Jobs as Jobs
-from adapters.postgres.migrations import pending as pending
 from adapters.postgres.migrations import upgrade as upgrade
 from adapters.postgres.owner import Owner as Owner
 from adapters.postgres.pool import open_pool
 from adapters.postgres.queries import PostgresQueries
+from adapters.postgres.schema import OLDEST_SERVER as OLDEST_SERVER
+from adapters.postgres.schema import NoDatabaseUrl as NoDatabaseUrl
+from adapters.postgres.schema import inspect as inspect
+from adapters.postgres.schema import pending as pending
 from adapters.postgres.session import Pool as Pool
+from adapters.postgres.staff_queries import PostgresStaffQueries
 from adapters.postgres.store import PostgresStore
 from adapters.storage.filesystem import FilesystemStorage
 from application.accounts import AddKey, Authenticate, AuthorizeStaff, ChangeRole, OpenAccount
 from application.attempts import PerformGeneration
 from application.credits import AdjustCredits, GrantCredits
+from application.first_admin import OpenFirstAdmin
 from application.generations import (
     CancelGeneration,
     DeleteGeneration,
@@ -38,7 +44,8 @@ from application.generations import (
 )
 from application.media import AdmitUpload, DeleteAsset
 from application.ports import CursorSigner, LinkedObjects, NewId, ObjectStorage, PictureIntake, Store, Today
-from application.queries import Queries
+from application.queries import BooksAudit, Queries
+from application.staff_queries import StaffQueries
 from domain.accounts import Mode
 from domain.catalogue import Catalogue
 from entrypoints.crash_points import CrashPoints
@@ -99,6 +106,14 @@ class Outside(Provider):
         return PostgresQueries(pool)
 
     @provide
+    def audit(self, pool: Pool) -> BooksAudit:
+        return PostgresBooksAudit(pool)
+
+    @provide
+    def staff_queries(self, pool: Pool) -> StaffQueries:
+        return PostgresStaffQueries(pool)
+
+    @provide
     def files(self, settings: Settings, keyring: Keyring) -> FilesystemStorage:
         root = settings.data_dir / "objects"
         return FilesystemStorage(root, signer=keyring.purpose("links"), clock=lambda: datetime.now(UTC))
@@ -139,7 +154,7 @@ class UseCases(Provider):
     """They hold nothing but their ports, so one of each serves every request."""
 
     scope = Scope.APP
-    accounts = provide_all(OpenAccount, AddKey, ChangeRole, AuthorizeStaff, GrantCredits, AdjustCredits)
+    accounts = provide_all(OpenAccount, OpenFirstAdmin, AddKey, ChangeRole, AuthorizeStaff, GrantCredits, AdjustCredits)
     generations = provide_all(QuoteRequest, CancelGeneration, DeleteGeneration)
     media = provide_all(AdmitUpload, DeleteAsset)
 

@@ -94,3 +94,10 @@ async def test_what_is_not_there_is_named_in_one_line(run: Operator, words: tupl
     assert refused.err.startswith("gpt-image: not-found")
     assert str(unknown) in refused.err
     assert (await run(*words, "not-an-id")).code == 2
+
+
+@pytest.mark.parametrize("text", ["", "  ", "x" * 101, "half of a pair \udcff"])
+async def test_a_text_that_can_find_nothing_is_refused(run: Operator, text: str) -> None:
+    refused = await run("accounts", "find", text)
+    assert (refused.code, refused.out) == (1, "")
+    assert "invalid-text" in refused.err

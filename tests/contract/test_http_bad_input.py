@@ -1,6 +1,5 @@
 """Bad input by way of HTTP: each is a problem document that names the field and the limit, and nothing is left behind."""
 
-import io
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -8,14 +7,12 @@ from typing import Any
 
 import httpx
 import pytest
-from PIL import Image
 
 from adapters.postgres.embedded import EmbeddedPostgres
-from domain.accounts import Mode, Scope, write_key
+from domain.accounts import Mode
 from domain.limits import LIMITS
 from tests.clusters import new_database
 from tests.easel import holed
-from tests.hostile import PNG_MAGIC, blank_png, packed_zeros, png, png_chunk, text_bomb
 from tests.http_house import House, check_problem, house
 from tests.kill_matrix import a_png
 from tests.service import Customer
@@ -59,14 +56,24 @@ BODIES: dict[str, tuple[Any, int, str, Said]] = {
     "an unknown model": ({"model": "gpt-image-99"}, 400, "unknown-model", {"field": "model"}),
     "a retired model": ({"model": "dall-e-3"}, 400, "retired-model", {"field": "model", "replacement": "gpt-image-2.6-sunburst"}),
     "a size no model has": ({"size": "4096x4096"}, 400, "unsupported-by-model", {"field": "size", "limit": 3840}),
-    "a size this model has not": ({"size": "1000x4000", "model": "gpt-image-1.5"}, 400, "unsupported-by-model", {"field": "size"}),
+    "a size this model has not": (
+        {"size": "1000x4000", "model": "gpt-image-1.5"},
+        400,
+        "unsupported-by-model",
+        {"field": "size"},
+    ),
     "a size in words": ({"size": "large"}, 400, "unsupported-by-model", {"field": "size"}),
     "a quality the model has not": ({"quality": "max"}, 400, "unsupported-by-model", {"field": "quality"}),
     "a format the model has not": ({"output_format": "gif"}, 400, "unsupported-by-model", {"field": "output_format"}),
     "too many pictures": ({"n": 11}, 400, "limit-exceeded", {"field": "n", "limit": 10}),
     "no picture": ({"n": 0}, 400, "limit-exceeded", {"field": "n", "limit": 1}),
     "too many pixels": ({"n": 10, "size": "1792x1008"}, 400, "limit-exceeded", {"field": "n", "limit": 16_600_000}),
-    "too many references": ({"images": [str(new_id()) for _ in range(17)]}, 400, "limit-exceeded", {"field": "images", "limit": 16}),
+    "too many references": (
+        {"images": [str(new_id()) for _ in range(17)]},
+        400,
+        "limit-exceeded",
+        {"field": "images", "limit": 16},
+    ),
     "a reference twice": ({"images": ["picture", "picture"]}, 400, "invalid-request", {"field": "images"}),
     "a mask as a reference": ({"images": ["mask"]}, 400, "invalid-request", {"field": "images"}),
     "a mask of another size": (
@@ -92,9 +99,9 @@ BODIES: dict[str, tuple[Any, int, str, Said]] = {
     "a card number": ({"prompt": f"pay with {CARD}"}, 400, "card-number-refused", {"field": "prompt"}),
     "a card number in a label": ({"metadata": {"card": CARD}}, 400, "card-number-refused", {"field": "metadata"}),
     "a card number as a label": ({"metadata": {CARD: "x"}}, 400, "card-number-refused", {"field": "metadata"}),
-    "a number beyond 64 bits": ({"n": BIG}, 400, "invalid-request", {"field": "n"}),
-    "a negative one": ({"n": -BIG}, 400, "invalid-request", {"field": "n"}),
-    "a maximum beyond 64 bits": ({"max_credits": BIG}, 400, "invalid-request", {"field": "max_credits"}),
+    "a number beyond 64 bits": ({"n": BIG}, 400, "limit-exceeded", {"field": "n", "limit": 10}),
+    "one as far below nothing": ({"n": -BIG}, 400, "limit-exceeded", {"field": "n", "limit": 1}),
+    "a maximum beyond 64 bits": ({"max_credits": BIG}, 400, "limit-exceeded", {"field": "max_credits", "limit": 2**63 - 1}),
     "a maximum below nothing": ({"max_credits": -1}, 400, "limit-exceeded", {"field": "max_credits", "limit": 0}),
     "a price above the maximum": ({"max_credits": 0}, 400, "price-above-maximum", {"field": "max_credits", "max_credits": 0}),
     "a fraction": ({"n": 1.5}, 400, "invalid-request", {"field": "n"}),
@@ -115,12 +122,21 @@ BODIES: dict[str, tuple[Any, int, str, Said]] = {
     "malformed JSON": (b'{"prompt": "a boat"', 400, "invalid-request", {}),
     "no body": (b"", 400, "invalid-request", {}),
     "a list": (b"[]", 400, "invalid-request", {}),
-    "an oversize body": (b'{"prompt": "' + b"x" * LIMITS["body_bytes"] + b'"}', 413, "body-too-large", {"limit": LIMITS["body_bytes"]}),
+    "an oversize body": (
+        b'{"prompt": "' + b"x" * LIMITS["body_bytes"] + b'"}',
+        413,
+        "body-too-large",
+        {"limit": LIMITS["body_bytes"]},
+    ),
     "somebody else's picture": ({"images": ["theirs"]}, 404, "not-found", {}),
     "no such picture": ({"images": [str(new_id())]}, 404, "not-found", {}),
     "no such parent": ({"parent": str(new_id())}, 404, "not-found", {}),
     "an id that is none": ({"parent": "1"}, 400, "invalid-request", {"field": "parent"}),
 }
+
+
+OF_STARTING = ("a price above the maximum", "no such parent", "a deadline in the past")
+"""No quote can be wrong like this: it answers the price itself, and starts nothing."""
 
 
 def written(body: Any, pictures: dict[str, str]) -> bytes:
@@ -138,19 +154,17 @@ def written(body: Any, pictures: dict[str, str]) -> bytes:
 @pytest.mark.parametrize("case", BODIES)
 async def test_a_bad_request_is_told_what_is_wrong_and_leaves_nothing(served: House, cast: Cast, case: str, route: str) -> None:
     body, status, problem, members = BODIES[case]
-    if route == "/v1/quotes" and case in (
-        *("a price above the maximum", "no such parent", "a deadline in the past"),
-    ):  # a quote answers the price itself, and starts nothing
+    if route == "/v1/quotes" and case in OF_STARTING:
         return
     before = served.left(cast.buyer)
     headers = cast.buyer.headers | JSON | {"Idempotency-Key": case}
     answer = await served.client.post(route, headers=headers, content=written(body, cast.pictures))
     check_problem(answer, status, problem, **members)
     assert served.left(cast.buyer) == before
-    check_silent(served, answer, body)
+    check_silent(served, answer)
 
 
-def check_silent(served: House, answer: httpx.Response, body: Any) -> None:
+def check_silent(served: House, answer: httpx.Response) -> None:
     """Neither the answer nor the log repeats what was sent."""
     for secret in (CARD, CARD.replace(" ", ""), "pay with"):
         assert secret not in answer.text
@@ -181,76 +195,3 @@ async def test_the_sandbox_is_for_test_keys_only(served: House, cast: Cast) -> N
     small = await served.client.post("/v1/generations", headers=cast.live.headers, json={"prompt": "a boat", "size": "64x64"})
     check_problem(small, 400, "unsupported-by-model", field="size")
     assert served.left(cast.live) == before
-
-
-@pytest.mark.parametrize(
-    ("sent", "status", "problem"),
-    [
-        ({}, 415, "unsupported-media-type"),
-        ({"Content-Type": "text/plain"}, 415, "unsupported-media-type"),
-        ({"Content-Type": "application/json; charset=latin-1"}, 202, ""),
-        ({"Content-Type": "multipart/form-data; boundary=x"}, 415, "unsupported-media-type"),
-        ({**JSON, "Idempotency-Key": "x" * 256}, 400, "invalid-text"),
-        ({**JSON, "Idempotency-Key": "schön"}, 400, "invalid-text"),
-        ({**JSON, "Idempotency-Key": CARD}, 400, "card-number-refused"),
-        ({**JSON, "Prefer": "wait=-1"}, 202, ""),
-    ],
-    ids=str,
-)
-async def test_a_bad_header_is_refused_or_ignored(
-    served: House, cast: Cast, sent: dict[str, str], status: int, problem: str
-) -> None:
-    headers = [(name.encode(), value.encode()) for name, value in (cast.buyer.headers | sent).items()]
-    body = b'{"prompt": "a boat", "size": "16x16", "quality": "low"}'
-    answer = await served.client.post("/v1/generations", headers=headers, content=body)
-    if problem:
-        check_problem(answer, status, problem)
-    assert answer.status_code == status
-    assert CARD not in answer.text
-
-
-@pytest.mark.parametrize(
-    ("query", "member"),
-    [
-        ("limit=0", "limit"),
-        ("limit=101", "limit"),
-        (f"limit={BIG}", "limit"),
-        ("limit=ten", "limit"),
-        ("limit=1&limit=2", "limit"),
-        ("after=", "after"),
-        ("after=abc", "after"),
-        (f"after={'a' * 256}", "after"),
-        ("state=done", "state"),
-        ("kind=both", "kind"),
-        ("created_after=yesterday", "created_after"),
-        ("created_after=2026-01-01T00:00:00", "created_after"),
-        ("model=%00", "model"),
-        ("modell=x", None),
-    ],
-)
-async def test_a_bad_filter_is_named(served: House, cast: Cast, query: str, member: str | None) -> None:
-    answer = await served.client.get(f"/v1/generations?{query}", headers=cast.buyer.headers)
-    problem = {"after": "invalid-cursor", "model": "invalid-text"}.get(member or "", "invalid-request")
-    if query.startswith(("after=aaaa", "after=")) and len(query) in (6, 262):
-        problem = "invalid-request"
-    check_problem(answer, 400, problem, **({"field": member} if member else {}))
-
-
-@pytest.mark.parametrize("path", ["/v1/generations", "/v1/media", "/v1/credits/transfers"])
-async def test_a_cursor_that_was_altered_or_carried_elsewhere_is_refused(served: House, cast: Cast, path: str) -> None:
-    who = await served.customer()
-    for _ in range(2):
-        await served.made(who)
-        await served.picture(who, a_png())
-    cursor = (await served.get(who, path, limit=1))["next"]
-    kid, place, mac = cursor.split(".")
-    turned = "B" if place[0] == "A" else "A"
-    altered = [f"{kid}.{turned}{place[1:]}.{mac}", f"x.{place}.{mac}", f"{kid}.{place}.{mac[:-1]}", cursor + "=", cursor[::-1]]
-    for each in altered:
-        answer = await served.client.get(path, headers=who.headers, params={"limit": 1, "after": each})
-        check_problem(answer, 400, "invalid-cursor", field="after")
-    stranger = await served.client.get(path, headers=cast.buyer.headers, params={"limit": 1, "after": cursor})
-    check_problem(stranger, 400, "invalid-cursor", field="after")
-    elsewhere = "/v1/media" if path == "/v1/generations" else "/v1/generations"
-    check_problem(await served.client.get(elsewhere, headers=who.headers, params={"after": cursor}), 400, "invalid-cursor")
-    assert (await served.get(who, path, limit=1, after=cursor))["data"]

@@ -1,20 +1,23 @@
-"""The service as its callers meet it: real processes, a real key. Pictures are asked for, paid, listed and looked at."""
+"""The service as its callers meet it: real processes, a real key. Pictures are asked for, paid, listed and changed."""
 
 import io
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from adapters.image_models.brush.framing import STATEMENT
 from adapters.postgres.embedded import EmbeddedPostgres
 from tests.clusters import new_database
+from tests.easel import holed, noise, pixels, png
 from tests.http_house import CREDITS, House, check_problem, house
 from tests.service import Customer
 
 pytestmark = pytest.mark.anyio
+SIZE, HOLE = (120, 80), (30, 20, 90, 60)
 
 
 @pytest.fixture(scope="module")
@@ -32,24 +35,12 @@ async def buyer(served: House) -> Customer:
 async def collector(served: House) -> Customer:
     """Someone with twelve generations: pictures of two models, edits, and failures."""
     who = await served.customer(CREDITS)
-    reference = await served.picture(who, a_picture((64, 64)))
+    reference = await served.picture(who, png(noise(7, (64, 64))))
     for number in range(4):
         await served.made(who, prompt=f"boat {number}")
         await served.made(who, prompt=f"boat {number}", images=[reference], model="gpt-image-2.5-flare")
         await served.made(who, prompt=f"boat {number}", sandbox={"fault": "fail"})
     return who
-
-
-def a_picture(size: tuple[int, int]) -> bytes:
-    """Every pixel differs from its neighbours."""
-    shades = Image.linear_gradient("L").resize(size)
-    return written(Image.merge("RGB", (shades, shades.rotate(90).resize(size), shades.transpose(Image.Transpose.FLIP_TOP_BOTTOM))))
-
-
-def written(picture: Image.Image) -> bytes:
-    content = io.BytesIO()
-    picture.save(content, "PNG")
-    return content.getvalue()
 
 
 async def test_a_picture_is_asked_for_waited_for_and_downloaded_without_a_key(served: House, buyer: Customer) -> None:
@@ -74,7 +65,13 @@ async def test_a_picture_is_asked_for_waited_for_and_downloaded_without_a_key(se
 async def test_an_altered_link_leads_nowhere(served: House, buyer: Customer) -> None:
     url = (await served.made(buyer))["assets"][0]["url"]
     path, _, query = url.partition("?")
-    for altered in (url[:-1] + ("A" if url[-1] != "A" else "B"), url + "&x=1", path, url.replace("/0?", "/1?"), f"{path}//?{query}"):
+    for altered in (
+        url[:-1] + ("A" if url[-1] != "A" else "B"),
+        url + "&x=1",
+        path,
+        url.replace("/0?", "/1?"),
+        f"{path}//?{query}",
+    ):
         check_problem(await served.client.get(altered), 404, "not-found")
 
 
@@ -147,8 +144,8 @@ async def test_a_list_is_filtered_and_paged_without_gap_or_double(
         assert all(len(page) == size for page in pages[:-1])
         assert [g["created_at"] for g in found] == sorted((g["created_at"] for g in found), reverse=True)
         for name, asked in filters.items():
-            model_of = {"model": lambda g: g["request"]["model"]}.get(name, lambda g, name=name: g[name])
-            assert {model_of(generation) for generation in found} <= set([asked] if isinstance(asked, str) else asked)
+            told = {(g["request"] if name == "model" else g)[name] for g in found}
+            assert told <= set([asked] if isinstance(asked, str) else asked)
 
 
 async def test_a_list_is_filtered_by_time(served: House, collector: Customer) -> None:
@@ -169,10 +166,74 @@ async def test_every_list_is_paged_to_its_end(served: House, collector: Customer
 
 
 async def all_pages(served: House, who: Customer, path: str, **parameters: Any) -> list[list[Any]]:
-    pages, after = list[list[Any]](), {}
+    pages, after = list[list[Any]](), dict[str, str]()
     while True:
         page = await served.get(who, path, **parameters, **after)
         pages.append(page["data"])
         if page["next"] is None:
             return pages
         after = {"after": page["next"]}
+
+
+# Edits
+
+
+async def test_outside_the_mask_every_pixel_stays(served: House, buyer: Customer) -> None:
+    reference = png(noise(1, SIZE))
+    images = [await served.picture(buyer, reference)]
+    mask = await served.picture(buyer, holed(SIZE, HOLE), "mask")
+    made = await served.made(buyer, prompt="a red heart", images=images, mask=mask, size="auto")
+    assert (made["kind"], made["request"]["size"], made["request"]["mask"]) == ("edit", "120x80", mask)
+    before, after = pixels(reference), pixels(await served.bytes_of(made["assets"][0]))
+    assert after.shape == before.shape
+    outside = np.ones(before.shape[:2], bool)
+    outside[HOLE[1] : HOLE[3], HOLE[0] : HOLE[2]] = False
+    assert (before[outside] == after[outside]).all()
+    assert (before[~outside] != after[~outside]).any(axis=1).mean() > 0.9
+
+
+async def test_without_a_mask_the_picture_is_made_anew(served: House, buyer: Customer) -> None:
+    reference = png(noise(2, SIZE))
+    made = await served.made(buyer, prompt="a blue moon", images=[await served.picture(buyer, reference)], size="120x80")
+    assert made["kind"] == "edit"
+    content = await served.bytes_of(made["assets"][0])
+    with Image.open(io.BytesIO(content)) as opened:
+        assert opened.size == SIZE
+    assert (pixels(content) != pixels(reference)).any()
+
+
+async def test_what_was_made_is_the_reference_of_the_next(served: House, buyer: Customer) -> None:
+    first = await served.made(buyer, prompt="a red fox")
+    second = await served.made(
+        buyer, prompt="the fox at night", images=[first["assets"][0]["id"]], parent=first["id"], output_format="webp"
+    )
+    assert (second["parent"], second["request"]["images"]) == (first["id"], [first["assets"][0]["id"]])
+    third = await served.made(buyer, prompt="and snow", images=[second["assets"][0]["id"], first["assets"][0]["id"]])
+    assert third["state"] == "succeeded"
+    assert third["credits"]["captured"] > second["credits"]["captured"], "each reference has its price"
+
+
+async def test_a_phone_picture_is_turned_upright_and_bared_and_its_owner_told(served: House, buyer: Customer) -> None:
+    exif, file = Image.Exif(), io.BytesIO()
+    exif[0x0112], exif[0x010E] = 6, "where I live"
+    Image.new("RGB", (40, 20), "red").save(file, "JPEG", exif=exif)
+    answer = await served.upload(buyer, file.getvalue())
+    assert answer.status_code == 201
+    told = answer.json()
+    assert answer.headers["location"] == f"/v1/media/{told['id']}"
+    assert (told["width"], told["height"]) == (20, 40)
+    assert {"oriented", "metadata_removed"} <= set(told["changed"])
+    content = await served.bytes_of(told)
+    assert b"where I live" not in content
+    assert (await served.get(buyer, f"/v1/media/{told['id']}"))["sha256"] == told["sha256"]
+
+
+async def test_a_picture_in_use_is_kept_until_its_generation_ends(served: House, buyer: Customer) -> None:
+    reference = await served.picture(buyer, png(noise(3, (64, 64))))
+    headers = buyer.headers
+    body = {"prompt": "slowly", "size": "64x64", "images": [reference], "sandbox": {"latency_ms": 60_000}}
+    asked = (await served.client.post("/v1/generations", headers=headers, json=body)).json()
+    refused = await served.client.delete(f"/v1/media/{reference}", headers=headers)
+    assert (refused.status_code, refused.json()["type"]) == (409, "/problems/asset-in-use")
+    stopped = (await served.client.post(f"/v1/generations/{asked['id']}/cancel", headers=headers)).json()
+    assert stopped["state"] in ("running", "cancelled")

@@ -44,8 +44,9 @@ async def test_a_busy_model_is_asked_again_no_sooner_than_it_said_and_not_for_ev
         await worker
         if attempt < QUICK.attempts:
             assert await state(world, generation) == "queued"
+            await world.harness.advance(20)
             assert not await world.work()
-            await world.harness.advance(40)
+            await world.harness.advance(20)
     assert await state(world, generation) == "failed"
     failure = (await world.see(generation)).failure
     assert failure

@@ -160,3 +160,15 @@ async def test_old_keys_are_forgotten_and_young_ones_are_not(harness: StoreHarne
         assert await tx.forget(between) == 0
     assert await request(harness.store, caller, request_key(caller, "young")) == young
     assert await request(harness.store, caller, request_key(caller, "old")) != old
+
+
+async def test_what_a_key_made_can_be_read_without_a_lock(harness: StoreHarness) -> None:
+    caller = await customer(harness.store, 20)
+    key = request_key(caller)
+    async with harness.store.transaction() as tx:
+        assert await tx.remembered(key) is None
+    made = await request(harness.store, caller, key)
+    async with harness.store.transaction() as locked, harness.store.transaction() as tx:
+        await locked.wallets.open(caller.wallet_id, NOTHING)
+        assert await tx.remembered(key) == made
+        assert await tx.remembered(request_key(caller, "yours")) is None

@@ -9,18 +9,7 @@ import pytest
 from application.credits import tell
 from application.ports import Store
 from domain.accounts import Mode
-from domain.attempts import (
-    Attempt,
-    Executed,
-    Failure,
-    FailureClass,
-    Finality,
-    NotExecuted,
-    Picture,
-    Stage,
-    Unknown,
-    Usage,
-)
+from domain.attempts import Attempt, Executed, Failure, FailureClass, Finality, NotExecuted, Picture, Stage, Unknown, Usage
 from domain.errors import NotFound
 from domain.generations import Generation, GenerationId, GenerationState, Lease
 from domain.media import AssetKind, PictureFormat
@@ -189,6 +178,17 @@ async def test_a_generation_of_another_account_or_mode_is_not_found(harness: Sto
         with pytest.raises(NotFound):
             await tx.generations.lock(GenerationId(new_id()))
         assert await tx.generations.lock(generation.id, caller.account_id, caller.mode) == generation
+
+
+async def test_whether_a_generation_exists_is_told_without_a_lock(harness: StoreHarness) -> None:
+    caller, other = await customer(harness.store, 10), await customer(harness.store)
+    generation = await queued(harness.store, caller)
+    async with harness.store.transaction() as locked, harness.store.transaction() as tx:
+        await locked.generations.lock(generation.id)
+        await tx.generations.must_exist(generation.id, caller.account_id, caller.mode)
+        for account, mode in ((other.account_id, caller.mode), (caller.account_id, Mode.TEST)):
+            with pytest.raises(NotFound):
+                await tx.generations.must_exist(generation.id, account, mode)
 
 
 async def test_whoever_locks_second_sees_what_the_first_did(harness: StoreHarness) -> None:

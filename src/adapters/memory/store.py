@@ -106,11 +106,7 @@ class MemoryGenerations(Generations):
         return True
 
     async def past_deadline(self, now: datetime, limit: int) -> Sequence[GenerationId]:
-        late = [
-            (g.deadline, g.id)
-            for g in self.rows.generations.values()
-            if g.state.is_open and (now >= g.hold_expires_at or (g.state is GenerationState.QUEUED and now >= g.deadline))
-        ]
+        late = [(g.deadline, g.id) for g in self.rows.generations.values() if replace(g).expire(now)]  # asked of a copy
         return [generation for _, generation in sorted(late)[:limit]]
 
     async def trashed_before(self, instant: datetime, limit: int) -> Sequence[GenerationId]:

@@ -11,17 +11,11 @@ from functools import cache
 from typing import Any
 
 import msgspec
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, AsyncRawCursor
 from sqlalchemy import Table
 
 QUEUE = "generations"
 TASK = "wake"
-
-_WAKE = f"""
-SELECT procrastinate_defer_jobs_v1(array_agg(
-    ROW('{QUEUE}', '{TASK}', 0, NULL, NULL, '{{}}'::jsonb, NULLIF(at, 'null')::timestamptz)::procrastinate_job_to_defer_v1))
-FROM json_array_elements_text(%(wakeups)s::json) AS token(at)
-"""
 
 
 class Way(StrEnum):
@@ -60,11 +54,12 @@ class Writes:
         """Send what has gathered; whether it holds a wake-up."""
         if not self._rows and not self._wakeups:
             return False
-        parts = tuple((table, way, tuple(rows[0])) for (table, way), rows in self._rows.items())
-        parameters = {_name(table, way): msgspec.json.encode(rows).decode() for (table, way), rows in self._rows.items()}
+        parts = tuple((table, way, tuple(rows[0]), len(rows) == 1) for (table, way), rows in self._rows.items())
+        parameters = [_document(rows[0] if len(rows) == 1 else rows) for rows in self._rows.values()]
         if self._wakeups:
-            parameters["wakeups"] = msgspec.json.encode([at or "null" for at in self._wakeups]).decode()
-        await connection.execute(_statement(parts, bool(self._wakeups)), parameters)
+            parameters.append(_document([at or "null" for at in self._wakeups]))
+        # Raw: the driver would look for placeholders in a text of this length each time it is sent.
+        await AsyncRawCursor(connection).execute(_statement(parts, bool(self._wakeups)), parameters)
         woken = bool(self._wakeups)
         self._rows, self._wakeups = {}, []
         return woken
@@ -79,19 +74,28 @@ def _row(table: Table, thing: object, more: Mapping[str, Any]) -> dict[str, Any]
     return {name: more[name] if name in more else getattr(thing, name) for name in _columns(table)}
 
 
-def _name(table: Table, way: Way) -> str:
-    return f"{way.value}_{table.name}"
+def _document(rows: object) -> str:
+    return msgspec.json.encode(rows).decode()
 
 
 @cache
-def _statement(parts: tuple[tuple[Table, Way, tuple[str, ...]], ...], wakes: bool) -> bytes:
-    written = [f"{_name(table, way)} AS ({_write(table, way, columns)})" for table, way, columns in parts]
+def _statement(parts: tuple[tuple[Table, Way, tuple[str, ...], bool], ...], wakes: bool) -> bytes:
+    """The n-th part is the n-th parameter, the wake-ups are the last."""
+    written = [
+        f"{way.value}_{table.name} AS ({_write(table, way, columns, _rows(table, number, alone))})"
+        for number, (table, way, columns, alone) in enumerate(parts, 1)
+    ]
     with_writes = f"WITH {', '.join(written)} " if written else ""
-    return (with_writes + (_WAKE if wakes else "SELECT 1")).encode()
+    return (with_writes + (_wake(len(parts) + 1) if wakes else "SELECT 1")).encode()
 
 
-def _write(table: Table, way: Way, columns: tuple[str, ...]) -> str:
-    rows = f"json_populate_recordset(NULL::{table.name}, %({_name(table, way)})s::json) AS r"
+def _rows(table: Table, number: int, alone: bool) -> str:
+    """One row is not told as a list of one: the planner takes a list for a hundred rows and would scan a whole table for them."""
+    of = "json_populate_record" if alone else "json_populate_recordset"
+    return f"{of}(NULL::{table.name}, ${number}::json) AS r"
+
+
+def _write(table: Table, way: Way, columns: tuple[str, ...], rows: str) -> str:
     key = [column.name for column in table.primary_key.columns]
     changed = [name for name in columns if name not in key]
     if way is Way.CHANGE:
@@ -103,3 +107,9 @@ def _write(table: Table, way: Way, columns: tuple[str, ...]) -> str:
         return insert
     changes = ", ".join(f'"{name}" = EXCLUDED."{name}"' for name in changed)
     return f"{insert} ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changes}"
+
+
+def _wake(number: int) -> str:
+    token = f"'{QUEUE}', '{TASK}', 0, NULL, NULL, '{{}}'::jsonb, NULLIF(at, 'null')::timestamptz"
+    tokens = f"array_agg(ROW({token})::procrastinate_job_to_defer_v1)"
+    return f"SELECT procrastinate_defer_jobs_v1({tokens}) FROM json_array_elements_text(${number}::json) AS token(at)"

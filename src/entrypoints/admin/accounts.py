@@ -9,6 +9,7 @@ from application.accounts import ChangeRole
 from application.queries import Queries
 from application.staff_queries import AccountPage, StaffQueries
 from domain.accounts import Account, AccountId, Role
+from domain.limits import LIMITS, text
 from entrypoints.answers import answer, authorized, facts, run, signed, table, with_json
 
 
@@ -18,14 +19,15 @@ def accounts() -> None:
 
 
 @accounts.command()
-@click.argument("text")
+@click.argument("words", metavar="TEXT")
 @click.option("--limit", type=click.IntRange(1, 1_000), default=20, show_default=True)
 @with_json
-def find(text: str, limit: int, as_json: bool) -> None:
+def find(words: str, limit: int, as_json: bool) -> None:
     """Accounts whose id is TEXT, or whose name or e-mail address holds it."""
 
     async def work(parts: AsyncContainer) -> list[Account]:
-        return list(await (await parts.get(Queries)).accounts(text, limit))
+        sought = text("TEXT", words, LIMITS["name_characters"], least=1)
+        return list(await (await parts.get(Queries)).accounts(sought, limit))
 
     found = run(work)
     rows = [(each.id, each.role, each.plan, each.name, each.email, each.created_at) for each in found]

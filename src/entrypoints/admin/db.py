@@ -10,10 +10,9 @@ from domain.catalogue import Catalogue
 from domain.errors import DomainError
 from domain.limits import text
 from entrypoints.answers import answer, facts, refusals, run, table, with_json
-from entrypoints.operators import inspect, pending
 from entrypoints.running import database_of
 from entrypoints.settings import Settings
-from entrypoints.wiring import upgrade
+from entrypoints.wiring import inspect, pending, upgrade
 
 
 class Email(click.ParamType[str]):

@@ -1,0 +1,169 @@
+"""Bad calls by way of HTTP: headers, filters, cursors, keys and files that are not what they should be."""
+
+import struct
+from collections.abc import AsyncIterator
+
+import pytest
+from PIL import Image
+
+from adapters.postgres.embedded import EmbeddedPostgres
+from domain.limits import LIMITS
+from tests.clusters import new_database
+from tests.hostile import PNG_MAGIC, blank_png, encode, packed_zeros, png, png_chunk, text_bomb
+from tests.http_house import House, check_problem, house
+from tests.kill_matrix import a_png
+from tests.service import Customer
+
+pytestmark = pytest.mark.anyio
+CARD = "4242 4242 4242 4242"
+BIG = 2**64
+
+
+@pytest.fixture(scope="module")
+async def served(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+    async with house(new_database(postgres), tmp_path_factory.mktemp("served")) as running:
+        yield running
+
+
+@pytest.fixture
+async def buyer(served: House) -> Customer:
+    return await served.customer()
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "problem"),
+    [
+        ({}, 415, "unsupported-media-type"),
+        ({"Content-Type": "text/plain"}, 415, "unsupported-media-type"),
+        ({"Content-Type": "application/json; charset=latin-1"}, 202, ""),
+        ({"Content-Type": "multipart/form-data; boundary=x"}, 415, "unsupported-media-type"),
+        ({"Content-Type": "application/json", "Idempotency-Key": "x" * 256}, 400, "invalid-text"),
+        ({"Content-Type": "application/json", "Idempotency-Key": "schön"}, 400, "invalid-text"),
+        ({"Content-Type": "application/json", "Idempotency-Key": CARD}, 400, "card-number-refused"),
+        ({"Content-Type": "application/json", "Prefer": "wait=-1"}, 202, ""),
+    ],
+    ids=str,
+)
+async def test_a_bad_header_is_refused_or_ignored(
+    served: House, buyer: Customer, sent: dict[str, str], status: int, problem: str
+) -> None:
+    headers = [(name.encode(), value.encode()) for name, value in (buyer.headers | sent).items()]
+    body = b'{"prompt": "a boat", "size": "16x16", "quality": "low"}'
+    answer = await served.client.post("/v1/generations", headers=headers, content=body)
+    if problem:
+        check_problem(answer, status, problem)
+    assert answer.status_code == status
+    assert CARD not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("query", "member"),
+    [
+        ("limit=0", "limit"),
+        ("limit=101", "limit"),
+        (f"limit={BIG}", "limit"),
+        ("limit=ten", "limit"),
+        ("limit=1&limit=2", "limit"),
+        ("after=", "after"),
+        ("after=abc", "after"),
+        (f"after={'a' * 256}", "after"),
+        ("state=done", "state"),
+        ("kind=both", "kind"),
+        ("created_after=yesterday", "created_after"),
+        ("created_after=2026-01-01T00:00:00", "created_after"),
+        ("model=%00", "model"),
+        ("modell=x", None),
+    ],
+)
+async def test_a_bad_filter_is_named(served: House, buyer: Customer, query: str, member: str | None) -> None:
+    answer = await served.client.get(f"/v1/generations?{query}", headers=buyer.headers)
+    problem = {"after": "invalid-cursor", "model": "invalid-text"}.get(member or "", "invalid-request")
+    if query.startswith(("after=aaaa", "after=")) and len(query) in (6, 262):
+        problem = "invalid-request"
+    check_problem(answer, 400, problem, **({"field": member} if member else {}))
+
+
+@pytest.mark.parametrize("path", ["/v1/generations", "/v1/media", "/v1/credits/transfers"])
+async def test_a_cursor_that_was_altered_or_carried_elsewhere_is_refused(served: House, buyer: Customer, path: str) -> None:
+    who = await served.customer()
+    for _ in range(2):
+        await served.made(who)
+        await served.picture(who, a_png())
+    cursor = (await served.get(who, path, limit=1))["next"]
+    kid, place, mac = cursor.split(".")
+    turned = "B" if place[0] == "A" else "A"
+    altered = [f"{kid}.{turned}{place[1:]}.{mac}", f"x.{place}.{mac}", f"{kid}.{place}.{mac[:-1]}", cursor + "=", cursor[::-1]]
+    for each in altered:
+        answer = await served.client.get(path, headers=who.headers, params={"limit": 1, "after": each})
+        check_problem(answer, 400, "invalid-cursor", field="after")
+    stranger = await served.client.get(path, headers=buyer.headers, params={"limit": 1, "after": cursor})
+    check_problem(stranger, 400, "invalid-cursor", field="after")
+    elsewhere = "/v1/media" if path == "/v1/generations" else "/v1/generations"
+    check_problem(await served.client.get(elsewhere, headers=who.headers, params={"after": cursor}), 400, "invalid-cursor")
+    assert (await served.get(who, path, limit=1, after=cursor))["data"]
+
+
+def one_bit(side: int) -> bytes:
+    """Some 40 kB that decode to a gigabyte of RGBA."""
+    header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0))
+    pixels = png_chunk(b"IDAT", packed_zeros(side * (1 + side // 8)))
+    return PNG_MAGIC + header + pixels + png_chunk(b"IEND", b"")
+
+
+JPEG = encode(Image.new("RGB", (64, 64), "red"), "JPEG")
+FILES: dict[str, tuple[bytes, str | None, int, str, dict[str, object]]] = {
+    "a truncated PNG": (a_png()[:-40], None, 400, "broken-image", {"field": "file"}),
+    "a truncated JPEG": (JPEG[: len(JPEG) // 2], None, 400, "broken-image", {"field": "file"}),
+    "a header alone": (a_png()[:33], None, 400, "broken-image", {}),
+    "words": (b"this is a picture, trust me", None, 415, "unsupported-format", {"field": "file"}),
+    "nothing": (b"", None, 415, "unsupported-format", {"field": "file"}),
+    "a GIF": (encode(Image.new("RGB", (9, 9)), "GIF"), None, 415, "unsupported-format", {"field": "file"}),
+    "a program": (b"\x7fELF" + bytes(999), None, 415, "unsupported-format", {"field": "file"}),
+    "JPEG words before a PNG": (b"\xff\xd8\xff" + a_png(), None, 400, "broken-image", {}),
+    "40 kB that decode to a gigabyte": (one_bit(16_384), None, 400, "limit-exceeded", {"limit": LIMITS["upload_pixels"]}),
+    "a side too long": (blank_png(16_385, 1), None, 400, "limit-exceeded", {"limit": LIMITS["upload_side"]}),
+    "pixels the header does not own up to": (png(1, 1, scanlines=bytes(64_000_000)), None, 201, "", {}),
+    "a text that unpacks to 60 MB": (blank_png(10, 10, text_bomb(60)), None, 400, "broken-image", {}),
+    "an animation": (
+        encode(Image.new("RGB", (9, 9)), "WEBP", save_all=True, append_images=[Image.new("RGB", (9, 9), "red")]),
+        None,
+        400,
+        "limit-exceeded",
+        {"limit": 1},
+    ),
+    "a mask without alpha": (a_png(), "mask", 400, "invalid-mask", {"field": "file", "reason": "no_alpha"}),
+    "a mask that is no PNG": (JPEG, "mask", 400, "invalid-mask", {"field": "file", "reason": "no_alpha"}),
+    "a mask of 5 MB": (a_png() + bytes(5 * 2**20), "mask", 413, "upload-too-large", {"limit": LIMITS["mask_bytes"]}),
+    "26 MB": (a_png() + bytes(26 * 2**20), None, 413, "upload-too-large", {"limit": LIMITS["upload_bytes"]}),
+    "another purpose": (a_png(), "avatar", 400, "invalid-request", {"field": "purpose", "allowed": ["reference", "mask"]}),
+}
+
+
+@pytest.mark.parametrize("case", FILES)
+async def test_a_bad_file_is_refused_or_made_harmless(served: House, buyer: Customer, case: str) -> None:
+    content, purpose, status, problem, members = FILES[case]
+    before = served.left(buyer)
+    answer = await served.upload(buyer, content, purpose)
+    if not problem:
+        assert answer.status_code == status, answer.text
+        assert answer.json()["bytes"] < 1_000, "only the pixels are kept"
+        return
+    check_problem(answer, status, problem, **members)
+    assert served.left(buyer) == before
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        (b"", "not a form"),
+        (b"--x\r\n", "not a form"),
+        (b'--x\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nmask\r\n--x--\r\n', "file is missing"),
+        (b'--x\r\nContent-Disposition: form-data; name="file"\r\n\r\nbytes\r\n--x--\r\n', "sent as a file"),
+        (b'--x\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\nb\r\n--x--\r\n', "no such part"),
+    ],
+)
+async def test_a_broken_form_is_refused(served: House, buyer: Customer, body: bytes, detail: str) -> None:
+    headers = buyer.headers | {"Content-Type": "multipart/form-data; boundary=x"}
+    answer = await served.client.post("/v1/media", headers=headers, content=body)
+    check_problem(answer, 400, "invalid-request")
+    assert detail in answer.json()["detail"]

@@ -11,37 +11,15 @@ Sent = tuple[str, bytes]
 
 PATHS = ("/v1/generations", "/v1/media", "/v1/quotes", "/v1/credits", "/v1/models", "/health/live", "/openapi.json", "/files/x")
 ODD_PATHS = (
-    *(
-        "*",
-        "/",
-        "//",
-        "/v1//generations",
-        "/v1/generations/",
-        "/../../etc/passwd",
-        "/v1/%2e%2e/x",
-        "/%00",
-        "/%ff%fe",
-        "/v1/media/%2f",
-    ),
-    *(
-        "http://elsewhere/v1/models",
-        "elsewhere:443",
-        "/v1/generations?limit=%00",
-        "/v1/models?" + "a=1&" * 2_000,
-        "/" + "x" * 9_000,
-    ),
-    *(
-        "/files/outputs/../../keyring?format=png",
-        "/v1/media/" + "9" * 40,
-        "/v1/generations?after=" + "%c3%28" * 30,
-        "/\\..\\x",
-        "/;/",
-    ),
+    *("*", "/", "//", "/v1//generations", "/v1/generations/", "/../../etc/passwd", "/v1/%2e%2e/x", "/%00", "/%ff%fe", "/;/"),
+    *("http://elsewhere/v1/models", "elsewhere:443", "/v1/generations?limit=%00", "/v1/models?" + "a=1&" * 2_000, "/\\..\\x"),
+    *("/files/outputs/../../keyring?format=png", "/v1/media/" + "9" * 40, "/v1/generations?after=" + "%c3%28" * 30),
+    *("/" + "x" * 9_000, "/v1/media/%2f", "/files/" + "a/" * 3_000 + "?format=png"),
 )
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "CONNECT", "BREW", "get", "M-SEARCH", "\x00GET")
 STATUS = re.compile(rb"HTTP/1\.[01] (\d{3}) ")
-PATIENCE = 2.0
-"""Seconds to wait for an answer that may never come: half a request has none."""
+FIRST_WORD, NEXT_WORD = 1.0, 0.02
+"""Seconds to wait for an answer that may never come (half a request has none), and for more of one."""
 
 
 def nonsense(seed: int, key: str) -> Iterator[Sent]:
@@ -53,17 +31,16 @@ def nonsense(seed: int, key: str) -> Iterator[Sent]:
         yield draw.choice(kinds)(draw, key)
 
 
-async def answers(host: str, port: int, sent: bytes) -> list[int]:
-    """The statuses of what came back; none if the connection was just closed."""
+async def answers(host: str, port: int, sent: bytes, *, hang_up: bool) -> list[int]:
+    """The statuses of what came back; none if the connection was just closed. `hang_up`: without waiting for an answer."""
     reader, writer = await asyncio.open_connection(host, port)
-    came = bytearray()
+    came, patience = bytearray(), NEXT_WORD if hang_up else FIRST_WORD
     with suppress(ConnectionError, TimeoutError):
         writer.write(sent)
-        async with asyncio.timeout(PATIENCE):
-            await writer.drain()
-            writer.write_eof()
-            while more := await reader.read(65_536):
-                came += more
+        await writer.drain()
+        while more := await asyncio.wait_for(reader.read(65_536), patience):
+            came += more
+            patience = NEXT_WORD
     writer.close()
     with suppress(ConnectionError):
         await writer.wait_closed()
@@ -196,22 +173,11 @@ def _odd_headers(draw: random.Random, key: str) -> Sent:
 
 
 def _odd_body(draw: random.Random, key: str) -> Sent:
-    form = "Content-Type: multipart/form-data; boundary=" + draw.choice(("x", "", "y" * 80, "\xff", '"x', "x; boundary=y"))
-    kind = draw.choice((form, form, "Content-Type: application/json"))
-    part = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n' + draw.choice(
-        (b"\r\n", b"", b"X: y\r\n" * 900)
-    )
-    body = draw.choice(
-        (
-            part + draw.randbytes(300) + b"\r\n--x--",
-            part * 3,
-            b"--x--",
-            b"[" * 20_000,
-            b'{"prompt":"' + draw.randbytes(200) + b'"}',
-            b"\xef\xbb\xbf{}",
-        )
-    )
-    path = draw.choice(("/v1/media", "/v1/media", "/v1/quotes"))
-    return "odd bodies", request(
-        "POST", path, key, kind, f"Content-Length: {len(body) + draw.choice((0, 0, 0, 5, -5))}", body=body
-    )
+    boundary = draw.choice(("x", "", "y" * 80, "\xff", '"x', "x; boundary=y"))
+    kind = draw.choice((f"multipart/form-data; boundary={boundary}",) * 2 + ("application/json",))
+    part = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n'
+    part += draw.choice((b"\r\n", b"", b"X: y\r\n" * 900))
+    words = b'{"prompt":"' + draw.randbytes(200) + b'"}'
+    body = draw.choice((part + draw.randbytes(300) + b"\r\n--x--", part * 3, b"--x--", b"[" * 20_000, words, b"\xef\xbb\xbf{}"))
+    headers = (f"Content-Type: {kind}", f"Content-Length: {len(body) + draw.choice((0, 0, 0, 5, -5))}")
+    return "odd bodies", request("POST", draw.choice(("/v1/media", "/v1/media", "/v1/quotes")), key, *headers, body=body)

@@ -1,5 +1,5 @@
-"""What must be true after every use case (RULES §4): the books, all that is shown of them, each generation with its hold, attempts,
-pictures and objects, and what a single step may change.
+"""What must be true after every use case (RULES §4): the books, all that is shown of them, each generation with its hold,
+attempts, pictures and objects, and what a single step may change.
 """
 
 from dataclasses import dataclass, field
@@ -14,6 +14,7 @@ from tests.protocol import key_of, manifest_of
 from tests.protocol_audit import ProtocolAudit, _state
 from tests.timeline_audit import TimelineAudit
 from tests.timeline_stage import PlayClock, Stage
+from tests.use_cases_rules import check_planned
 from tests.use_cases_stage import UseCaseStage
 from tests.wallet_book import WalletBook
 
@@ -67,7 +68,10 @@ class UseCasesAudit:
         self.protocol._objects(now, assets)
         self.protocol._attempts(now)
         self.protocol._end(now, hold)
-        self.timeline._changed(self.seen.get(now.id, now), now)
+        before = self.seen.get(now.id, now)
+        self.timeline._changed(before, now)
+        if len(now.attempts) > len(before.attempts):
+            check_planned(now, self.stage.dead)
         self.seen[now.id], self.assets[now.id] = now, list(assets)
         self.timeline.seen[now.id] = now
         try:

@@ -1,5 +1,5 @@
-"""One customer's history of use cases on a store, each step checked against the law (`tests.use_cases_audit`) and against what the
-rules say it answers.
+"""One customer's history of use cases on a store, each step checked against the law (`tests.use_cases_audit`) and against what
+the rules say it answers.
 
 Steps take plain numbers and find what they name by counting back from the newest, so a history stays meaningful when steps are
 left out of it. `last`: the process dies after that many port calls; None: it lives.
@@ -181,15 +181,18 @@ class UseCaseHistory:
 
     def perform(self, which: int, answer: str | None, last: int | None, last_after: int | None) -> bool:
         """One wake-up. The model answers at once, or (None) later; False if there was nothing to do."""
+        before = dict(self.audit.seen)
         ended = self.stage.perform(which, last)
-        _, made = self._look()
-        assert not made
+        self._look()
+        touched = [g for g in before.values() if self.audit.seen[g.id] != g]
+        assert len(touched) <= 1, "one wake-up, one generation"
+        assert all(is_due(g, self.stage.now) for g in touched), "it was not its time"
         if isinstance(ended, Worker):
             ended.lease = self.audit.seen[ended.call.generation].lease
             assert ended.lease, "it calls without a lease"
             if answer is not None:
                 self._answer(ended, answer, last_after)
-        elif ended is False:
+        elif ended is not True and not isinstance(ended, Died):
             assert not any(is_due(g, self.stage.now) for g in self.audit.seen.values()), "there was something to do"
         return ended is not False
 
@@ -204,7 +207,8 @@ class UseCaseHistory:
         lives = self.stage.answer(worker, result, paid=paid, last=last)
         self._look()
         if lives:
-            check_answered(before, self.audit.seen[before.id], worker.lease, result, self.stage.now)
+            after = self.audit.seen[before.id]
+            check_answered(before, after, worker.call.attempt, worker.lease, result, self.stage.now)
 
     def renew(self, which: int) -> None:
         """Someone whose call is out keeps the lease, if it is still its own."""
@@ -283,7 +287,7 @@ class UseCaseHistory:
         self.keys = {key: kept for key, kept in self.keys.items() if key not in old}
         for generation_id, why in overdue.items():
             failure = self.audit.seen[generation_id].failure
-            assert failure and failure.code == why
+            assert (failure.code if failure else None) == why
         for generation_id in trash:
             self._check_purged(self.audit.seen[generation_id])
 

@@ -1,4 +1,4 @@
-"""The use cases under a random customer, random staff, a random model and processes that die anywhere, over either store (RULES §4).
+"""The use cases under a random customer, random staff, a random model and processes that die anywhere, over any store (RULES §4).
 
 `use_cases_machine(make_stage)` makes a hypothesis state machine; `tests.use_cases_history` says what each step checks.
 """

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from domain.attempts import CallResult, Executed, Failure, FailureClass, Finality, NotExecuted, Stage, Unknown
+from domain.attempts import CallResult, Executed, Failure, FailureClass, Finality, NotExecuted, Outcome, Stage, Unknown
 from domain.generations import Generation, GenerationState, Lease
 from tests.contract.store_contract import TIMING
 from tests.protocol import pictures
@@ -12,6 +12,8 @@ _BUSY = Failure(FailureClass.PROVIDER, Stage.CALL, "busy", "Busy")
 _UNSAFE = Failure(FailureClass.MODERATION, Stage.INPUT, "safety", "Refused")
 _WAIT = 40
 """Seconds that a busy model asks for."""
+
+_OUTCOMES = {Executed: Outcome.EXECUTED, NotExecuted: Outcome.NOT_EXECUTED, Unknown: Outcome.UNKNOWN}
 
 
 def result_of(answer: str, n: int) -> tuple[CallResult, bool]:
@@ -28,11 +30,18 @@ def result_of(answer: str, n: int) -> tuple[CallResult, bool]:
     return Unknown("reset"), answer == "unknown"
 
 
-def check_answered(before: Generation, after: Generation, lease: Lease | None, result: CallResult, now: datetime) -> None:
+def check_answered(
+    before: Generation, after: Generation, number: int, lease: Lease | None, result: CallResult, now: datetime
+) -> None:
     """What a call's own end makes of its generation, by whether its caller still holds the lease."""
     if before.lease != lease:
-        assert after.state is before.state, "whoever lost the lease decided"
-        assert after.lease == before.lease
+        assert (after.state, after.lease) == (before.state, before.lease), "whoever lost the lease decided"
+        said, known = after.attempt(number), before.attempt(number)
+        if known.outcome in (Outcome.INTENDED, Outcome.UNKNOWN):
+            assert said.outcome is {Executed: Outcome.EXECUTED, NotExecuted: Outcome.NOT_EXECUTED}.get(
+                type(result), Outcome.UNKNOWN
+            )
+            assert said.written_by_caller, "whoever lost the lease says how the call ended"
         return
     ends = (after.state, after.delivered, after.failure.code if after.failure else None)
     match result:
@@ -70,3 +79,14 @@ def why_overdue(generation: Generation, now: datetime) -> str | None:
     if now >= generation.hold_expires_at:
         return "hold_expired"
     return "deadline" if generation.state is GenerationState.QUEUED and now >= generation.deadline else None
+
+
+def check_planned(generation: Generation, dead: set[int]) -> None:
+    """The last call was planned only when nothing could come of those before it, and none of them had said enough (R24, R25)."""
+    *earlier, last = generation.attempts
+    assert len(generation.attempts) <= TIMING.attempts, "more calls than are ever made"
+    for attempt in earlier:
+        over = attempt.written_by_caller or attempt.owner in dead or last.started_at >= attempt.act_until
+        assert over, "a call was planned while an earlier one could still bring something"
+        assert attempt.outcome is not Outcome.EXECUTED, "bought again"
+        assert attempt.finality not in (Finality.REFUSED, Finality.FINAL), "called in spite of a final answer"

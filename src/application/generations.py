@@ -11,7 +11,7 @@ from domain.accounts import Caller
 from domain.attempts import Timing
 from domain.catalogue import Catalogue
 from domain.commands import About, PlaceHold, command_id
-from domain.errors import DomainError, IdempotencyMismatch, InvalidRequest
+from domain.errors import AssetInUse, DomainError, IdempotencyMismatch, InvalidRequest
 from domain.generations import Generation, GenerationId, Next
 from domain.ledger import HoldId
 from domain.media import Asset, ObjectKey
@@ -197,7 +197,9 @@ class DeleteGeneration:
 
 
 async def _erase_rows(tx: Transaction, generation: Generation) -> None:
+    """Raises AssetInUse while an unfinished edit needs one of its pictures."""
     for asset in await tx.assets.of_generation(generation.id):
+        await tx.assets.take(asset.id, generation.account_id, generation.mode)
         await tx.assets.remove(asset.id)
     generation.erase()
 
@@ -225,9 +227,8 @@ class KeepHouse:
         async with self.store.transaction() as tx:
             old = await tx.generations.trashed_before(await tx.now() - TRASH, self.batch)
             forgotten = await tx.forget(await tx.now() - KEYS_KEPT)
-        for generation_id in old:
-            await self._purge(generation_id)
-        return {"expired": expired, "woken": woken, "purged": len(old), "keys_forgotten": forgotten}
+        purged = sum([await self._purge(generation_id) for generation_id in old])
+        return {"expired": expired, "woken": woken, "purged": purged, "keys_forgotten": forgotten}
 
     async def _overdue(self) -> list[GenerationId]:
         async with self.store.transaction() as tx:
@@ -242,12 +243,17 @@ class KeepHouse:
             tx.generations.save(generation)
             return True
 
-    async def _purge(self, generation_id: GenerationId) -> None:
-        async with self.store.transaction() as tx:
-            generation = await tx.generations.lock(generation_id)
-            await _erase_rows(tx, generation)
-            tx.generations.save(generation)
+    async def _purge(self, generation_id: GenerationId) -> bool:
+        """Left for a later round while an unfinished edit needs one of its pictures."""
+        try:
+            async with self.store.transaction() as tx:
+                generation = await tx.generations.lock(generation_id)
+                await _erase_rows(tx, generation)
+                tx.generations.save(generation)
+        except AssetInUse:
+            return False
         await _erase_bytes(self.storage, generation)
+        return True
 
 
 @dataclass(frozen=True, slots=True)

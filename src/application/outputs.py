@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from application.ports import ObjectMissing, ObjectStorage, PictureIntake, StorageUnavailable
 from domain.attempts import Attempt, Executed, Found, Manifest, Picture, StoredPicture
+from domain.errors import BrokenImage
 from domain.generations import Generation
 from domain.media import ObjectKey
 
@@ -44,9 +45,9 @@ async def find(storage: ObjectStorage, intake: PictureIntake, generation: Genera
     for index in range(generation.n):
         try:
             content = await storage.get(ObjectKey.picture(*keys, index))
-        except ObjectMissing:
+            pictures.append(promised.get(index) or _stored(index, await intake.describe(content)))
+        except (ObjectMissing, BrokenImage):  # what cannot be read is no picture
             continue
-        pictures.append(promised.get(index) or _stored(index, await intake.describe(content)))
     return Found(attempt.number, tuple(pictures), manifest, was_past)
 
 

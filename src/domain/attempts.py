@@ -162,7 +162,9 @@ class Attempt:
         return now >= self.act_until or self.written_by_caller
 
     def record(self, result: CallResult, now: datetime) -> None:
-        """Write what its own caller saw. `executed` and `not_executed` are final; a later word changes nothing."""
+        """Write what its own caller saw. `executed` and `not_executed` are final; a later word only adds what it cost."""
+        if self.outcome is Outcome.EXECUTED and isinstance(result, Executed) and self.cost is None:
+            self.cost, self.request_id = result.cost, result.request_id
         if self.outcome in (Outcome.EXECUTED, Outcome.NOT_EXECUTED):
             return
         self.written_by_caller, self.decided_at = True, now

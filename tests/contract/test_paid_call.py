@@ -47,7 +47,7 @@ async def test_a_picture_is_made_paid_and_kept(world: World) -> None:
     call.finish(pictures(2))
     assert await first
     assert await outcome(world, generation) == ("succeeded", 2, 6)
-    kept = (await world.see(generation)).attempts[0]
+    [kept] = (await world.see(generation)).attempts
     assert (kept.outcome, kept.booked, kept.cost, kept.request_id) == (Outcome.EXECUTED, True, 40_000, "req_1")
     assert not await world.work(), "nothing is left to do"
 
@@ -262,8 +262,7 @@ async def test_t18_bytes_of_a_worker_stopped_beyond_its_time_are_found_before_a_
     await second
     assert await world.work(2)
     assert await outcome(world, generation) == ("succeeded", 2, 6)
-    booked = [attempt.number for attempt in (await world.see(generation)).attempts if attempt.booked]
-    assert booked == [1]
+    assert [attempt.booked for attempt in (await world.see(generation)).attempts] == [True, False]
     assert world.model.count(generation.id) == 2
 
 

@@ -4,6 +4,7 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from time import thread_time
 from typing import Self
 
 from tests.processes import tree_of
@@ -24,6 +25,14 @@ def tree_cpu_seconds(pid: int) -> float:
         with suppress(OSError):
             ticks += sum(_times(child))
     return ticks / _TICK
+
+
+def yardstick() -> float:
+    """Milliseconds of CPU for a fixed piece of Python just now: when neighbours press it grows, and all CPU figures with it."""
+    began = thread_time()
+    for number in range(200_000):
+        str(number)
+    return (thread_time() - began) * 1000
 
 
 def _times(pid: int) -> list[int]:

@@ -1,7 +1,8 @@
 """Pick-up: from the commit of a request to the commit of its lease, by the real worker, as Postgres itself dates the two.
 
 The producer asks as the API does, through the store and with the bell. The worker's commit is read while the attempt it wrote is
-still `intended`, which is as long as the painter takes: the row is written anew when the call ends.
+still `intended`, which is as long as the painter takes: the row is written anew when the call ends. The painter is told to wait
+and then to fail, as painting a hundred pictures a second would measure the painter.
 """
 
 import asyncio
@@ -41,7 +42,7 @@ _OPEN = "SELECT count(*) FROM generations WHERE state IN ('queued', 'running')"
 
 @dataclass(slots=True)
 class Producer:
-    """Asks for the smallest picture in the name of each customer in turn."""
+    """Asks in the name of each customer in turn."""
 
     ask: RequestGeneration
     customers: Sequence[Customer]
@@ -50,8 +51,8 @@ class Producer:
 
     async def one(self) -> None:
         caller = self.customers[len(self.asked) % len(self.customers)].caller
-        slow = Sandbox(Fault.FAIL, PAINTER_MILLISECONDS)
-        generation_id, _ = await self.ask(caller, Asked("a red dot", size="16x16", quality="low", sandbox=slow))
+        fails = Sandbox(Fault.FAIL, PAINTER_MILLISECONDS)
+        generation_id, _ = await self.ask(caller, Asked("a red dot", size="16x16", quality="low", sandbox=fails))
         self.asked.append(generation_id)
 
     async def many(self, pauses: Iterator[float]) -> list[float]:

@@ -15,7 +15,7 @@ from bench.client import Order, Tally
 from bench.customers import seed
 from bench.figures import Figure, Promise, percentile
 from bench.floor import Floor, find_pgbench
-from bench.gauges import Memory, cpu_seconds, tree_cpu_seconds
+from bench.gauges import Memory, cpu_seconds, tree_cpu_seconds, yardstick
 from bench.stage import durable_postgres, postmaster, running, wait_until_ready
 from tests.service import free_port
 
@@ -56,6 +56,7 @@ class Traffic:
     secrets: Sequence[str]
     answered: int = 0
     rounds: dict[str, list[Round]] = field(default_factory=dict)
+    yardsticks: list[float] = field(default_factory=list)
 
     def ask(self, kind: str, seconds: float) -> Round:
         secrets = self.secrets[:1] if kind == "hot" else self.secrets
@@ -101,6 +102,7 @@ def measure(folder: Path, rounds: int, seconds: float) -> list[Figure]:
             floored = floor.times(20).requests
             rows = _same_rows(books.rows_per_request(postgres.url, traffic.answered), floor, floored)
             for _ in range(rounds):
+                traffic.yardsticks.append(yardstick())
                 floored += _floor_round(traffic, floor, seconds)
                 for kind in ("spread", "hot"):
                     traffic.rounds.setdefault(kind, []).append(traffic.ask(kind, seconds))
@@ -113,7 +115,8 @@ def measure(folder: Path, rounds: int, seconds: float) -> list[Figure]:
         f"{traffic.answered:,} answers, all 202; {floored:,} by pgbench. Wallets, lots, holds, versions and counts agree in both;"
     )
     print(f"the audit found nothing wrong in {lines:,} lines of the service's books.")
-    return _figures(traffic.rounds, memory)
+    figures = _figures(traffic.rounds, memory)
+    return [*figures, Figure("yardstick: CPU of a fixed piece of Python", traffic.yardsticks, "ms")]
 
 
 def _same_rows(service: books.Rows, floor: Floor, floored: int) -> books.Rows:

@@ -73,7 +73,7 @@ class ProtocolAudit:
             generation.state,
             generation.delivered,
             generation.finished_at,
-            generation.failure,
+            generation.failure and generation.failure.code,
             hold.state,
             hold.captured,
             booked,

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import logging
 import random
 import time
 from collections import Counter
@@ -37,6 +38,7 @@ RESERVED_SECONDS = 20.0
 async def soak_faults(seed: int, deadline: float, folder: Path) -> dict[str, int]:
     """What was asked, hurt and made. Raises AssertionError naming the seed."""
     draw = random.Random(seed)
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # that connections are lost is the point
     async with deployment(folder) as running, world(running.url, folder, picture_workers=1) as service:
         traffic = Traffic(running, draw, [await customer(service, CREDITS) for _ in range(4)], await customer(service, POOR))
         try:

@@ -8,6 +8,8 @@ from uuid import uuid4
 
 from tests.clusters import migrated_postgres, new_database
 from tests.kill_matrix import SCENARIOS, run
+from tests.soak_api import soak_api
+from tests.soak_faults import soak_faults
 from tests.soak_ledger import soak_ledger
 from tests.soak_uploads import soak_uploads
 
@@ -42,3 +44,13 @@ async def crash(seed: int, deadline: float, folder: Path) -> dict[str, int]:
             counts["kills"] += 1
             counts["calls"] += end.calls
     return dict(counts)
+
+
+async def api(seed: int, deadline: float, folder: Path) -> dict[str, int]:
+    """The HTTP surface against its own document, and against what is no HTTP."""
+    return await soak_api(seed, deadline, folder)
+
+
+async def faults(seed: int, deadline: float, folder: Path) -> dict[str, int]:
+    """Traffic while processes, database and files are hurt."""
+    return await soak_faults(seed, deadline, folder)

@@ -20,6 +20,7 @@ _WEIGHTS = {
     "reverse": 3,
     "ask": 14,
     "perform": 30,
+    "perform_blindly": 2,
     "answer": 14,
     "renew": 3,
     "kill": 2,
@@ -71,7 +72,7 @@ def _arguments(dice: random.Random, kind: str, mortal: float) -> tuple[object, .
             return worker, dice.choice((answer, answer, None)), last, dice.randrange(9) if dice.random() < mortal else None
         case "answer":
             return which, answer, last
-        case "renew" | "kill":
+        case "renew" | "kill" | "perform_blindly":
             return (worker,)
         case "cancel":
             return which, last

@@ -12,9 +12,7 @@ from domain.generations import Generation, GenerationId
 from domain.media import Asset
 from tests.protocol import key_of, manifest_of
 from tests.protocol_audit import ProtocolAudit, _state
-from tests.timeline_audit import TimelineAudit
-from tests.timeline_stage import PlayClock, Stage
-from tests.use_cases_rules import check_planned
+from tests.use_cases_rules import check_changed
 from tests.use_cases_stage import UseCaseStage
 from tests.wallet_book import WalletBook
 
@@ -28,13 +26,10 @@ class UseCasesAudit:
     assets: dict[GenerationId, list[Asset]] = field(default_factory=dict)
     steps: int = 0
     protocol: ProtocolAudit = field(init=False)
-    timeline: TimelineAudit = field(init=False)
 
     def __post_init__(self) -> None:
-        world = self.stage.world
         self.book = WalletBook(self.caller.wallet_id)
-        self.protocol = ProtocolAudit(world)
-        self.timeline = TimelineAudit(Stage(world, PlayClock(), gone=self.stage.dead))
+        self.protocol = ProtocolAudit(self.stage.world)
 
     @property
     def queries(self) -> Queries:
@@ -68,12 +63,8 @@ class UseCasesAudit:
         self.protocol._objects(now, assets)
         self.protocol._attempts(now)
         self.protocol._end(now, hold)
-        before = self.seen.get(now.id, now)
-        self.timeline._changed(before, now)
-        if len(now.attempts) > len(before.attempts):
-            check_planned(now, self.stage.dead)
+        check_changed(self.seen.get(now.id, asked), now, self.stage.dead)
         self.seen[now.id], self.assets[now.id] = now, list(assets)
-        self.timeline.seen[now.id] = now
         try:
             shown = await self.queries.generation(now.id, now.account_id, now.mode)
         except Gone:

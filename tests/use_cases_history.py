@@ -196,6 +196,17 @@ class UseCaseHistory:
             assert not any(is_due(g, self.stage.now) for g in self.audit.seen.values()), "there was something to do"
         return ended is not False
 
+    def perform_blindly(self, which: int) -> None:
+        """One wake-up while the object store does not answer: nothing is decided, and nothing bought again."""
+        before, self.world.storage.down = dict(self.audit.seen), True
+        self.perform(which, None, None, None)
+        self.world.storage.down = False
+        for was in before.values():
+            now = self.audit.seen[was.id]
+            if was.state is GenerationState.RUNNING and now != was:
+                parked = replace(was, lease=None, lease_until=None, resume_at=self.stage.now + TIMING.back_off)
+                assert now == parked, "decided without a look"
+
     def answer(self, which: int, answer: str, last: int | None) -> None:
         """The model's answer to a call that has been out for a while."""
         if self.stage.out:
@@ -283,7 +294,8 @@ class UseCaseHistory:
             self.ages += bool(old)
             return
         assert not isinstance(answer, DomainError), answer
-        assert (answer["expired"], answer["purged"], answer["keys_forgotten"]) == (len(overdue), len(trash), len(old))
+        done = (answer["expired"], answer["purged"], answer["keys_forgotten"], answer["failed"])
+        assert done == (len(overdue), len(trash), len(old), 0), f"done {done}"
         self.keys = {key: kept for key, kept in self.keys.items() if key not in old}
         for generation_id, why in overdue.items():
             failure = self.audit.seen[generation_id].failure

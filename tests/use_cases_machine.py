@@ -15,7 +15,7 @@ _which = st.sampled_from([0, 0, 0, 1, 2])
 _worker = st.sampled_from([0, 0, 1])
 _tenths = st.sampled_from([10, 5, 1, 0, 11])
 _dies = st.one_of(st.none(), st.none(), st.integers(0, 8))
-_answer = st.sampled_from([*ANSWERS, "all", "all", "unknown"])
+_answer = st.sampled_from(["all", "all but one", *ANSWERS, "unknown"])
 
 
 class UseCasesMachine(RuleBasedStateMachine):
@@ -91,8 +91,8 @@ class UseCasesMachine(RuleBasedStateMachine):
         self._do("answer", which, answer, last)
 
     @precondition(lambda self: self.stage.out)
-    @rule(verb=st.sampled_from(["renew", "kill"]), which=_worker)
-    def renew_or_kill(self, verb: str, which: int) -> None:
+    @rule(verb=st.sampled_from(["renew", "kill", "perform_blindly"]), which=_worker)
+    def do_to_a_worker(self, verb: str, which: int) -> None:
         self._do(verb, which)
 
     @precondition(lambda self: self.history.is_any_open)

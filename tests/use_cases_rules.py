@@ -81,10 +81,25 @@ def why_overdue(generation: Generation, now: datetime) -> str | None:
     return "deadline" if generation.state is GenerationState.QUEUED and now >= generation.deadline else None
 
 
-def check_planned(generation: Generation, dead: set[int]) -> None:
-    """The last call was planned only when nothing could come of those before it, and none of them had said enough (R24, R25)."""
+def check_changed(before: Generation, after: Generation, dead: set[int]) -> None:
+    """What one step may do to the attempts (RULES §2.1)."""
+    for was, attempt in zip(before.attempts, after.attempts, strict=False):
+        if was.outcome in (Outcome.EXECUTED, Outcome.NOT_EXECUTED):
+            assert attempt.outcome is was.outcome, "a final word was taken back"
+        elif attempt.outcome is Outcome.NOT_EXECUTED:
+            assert attempt.written_by_caller, "not_executed was guessed"
+    if len(after.attempts) > len(before.attempts):
+        assert len(after.attempts) == len(before.attempts) + 1, "one wake-up, one call"
+        _check_planned(after, dead)
+
+
+def _check_planned(generation: Generation, dead: set[int]) -> None:
+    """A call was planned: nothing had stopped it, nothing could come of those before, and none of them had said enough."""
     *earlier, last = generation.attempts
     assert len(generation.attempts) <= TIMING.attempts, "more calls than are ever made"
+    assert generation.cancel_requested_at is None, "a call was planned after a cancel"
+    assert last.started_at < generation.deadline, "a call was planned after the deadline"
+    assert last.started_at + TIMING.act <= generation.hold_expires_at, "a call was planned that could outlive its hold"
     for attempt in earlier:
         over = attempt.written_by_caller or attempt.owner in dead or last.started_at >= attempt.act_until
         assert over, "a call was planned while an earlier one could still bring something"

@@ -71,14 +71,16 @@ class PillowIntake(PictureIntake):
             self._in_flight -= 1
 
     async def describe(self, content: bytes) -> Picture:
-        """A worker lost under it says nothing about the picture, so there is a second try. Raises PoolStopped too."""
+        """A worker lost under it says nothing about the picture: there is a second try, and then no answer."""
         for _ in range(2):
             try:
                 seen = await asyncio.wrap_future(self._pool.schedule(read_header, (content,), self._timeout))
                 return Picture(content, *seen)
             except (WorkerDied, TimeoutError):
                 continue
-        raise BrokenImage("the header of a picture cannot be read")
+            except PoolStopped:
+                break
+        raise IntakeBusy
 
 
 def clean_picture(content: bytes, format: PictureFormat, kind: AssetKind) -> CleanPicture:

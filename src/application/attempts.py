@@ -39,7 +39,7 @@ from domain.attempts import (
     Timing,
     Unknown,
 )
-from domain.errors import LeaseLost, NotFound
+from domain.errors import IntakeBusy, LeaseLost, NotFound
 from domain.generations import Generation, GenerationState, Lease, Next
 from domain.media import Asset, AssetId, AssetKind
 from domain.recovery import decide
@@ -115,7 +115,7 @@ class PerformGeneration:
                     await find(self.storage, self.intake, held.generation, a, a.is_past(began) or a.owner in gone)
                     for a in held.generation.attempts
                 ]
-            except StorageUnavailable:
+            except (StorageUnavailable, IntakeBusy):  # nothing is known of what lies there
                 await self._park(held)
                 return None
             until, owner = self._until(), self.owner()
@@ -251,15 +251,17 @@ class PerformGeneration:
 
     async def _renew(self, held: Held) -> None:
         until = held.until + self.timing.settle_margin.total_seconds()
+        third = pause = self.timing.lease.total_seconds() / 3
         while asyncio.get_running_loop().time() < until:
-            await asyncio.sleep(self.timing.lease.total_seconds() / 3)
+            await asyncio.sleep(pause)
+            pause = third
             try:
                 async with self.store.transaction() as tx:
                     lasts = await tx.now() + self.timing.lease
                     if not await tx.generations.renew(held.generation.id, held.lease, lasts):
                         return
             except StoreUnavailable:
-                continue
+                pause = min(third, self._pause)
 
 
 def _asset(asset_id: AssetId, generation: Generation, attempt: int, picture: StoredPicture, now: datetime) -> Asset:

@@ -1,11 +1,23 @@
 """What a caller can do with generations: ask for one, cancel it, delete it; and what the housekeeper does for those forgotten."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from application.credits import tell
-from application.ports import IdempotencyKey, NewId, ObjectStorage, Remembered, Store, StoredObject, Today, Transaction
+from application.ports import (
+    IdempotencyKey,
+    NewId,
+    ObjectStorage,
+    Remembered,
+    StorageUnavailable,
+    Store,
+    StoredObject,
+    StoreUnavailable,
+    Today,
+    Transaction,
+)
 from application.queries import Queries
 from domain.accounts import Caller
 from domain.attempts import Timing
@@ -81,13 +93,13 @@ class RequestGeneration:
         async with self.store.transaction() as tx:
             try:
                 priced = await price(self.catalogue, tx, asked, caller, self.today())
+                if parent:
+                    await tx.generations.must_exist(parent, caller.account_id, caller.mode)
             except DomainError:
                 # What was possible when the key was new may no longer be: a repeat is answered all the same.
                 if key and (seen := await tx.remembered(key)):
                     return _repeated(seen, fingerprint), None
                 raise
-            if parent:
-                await tx.generations.must_exist(parent, caller.account_id, caller.mode)
             plan = self.catalogue.plan(caller.plan)
             hold = HoldId(generation_id)
             about = About(command_id("hold", hold), hold=hold)
@@ -205,10 +217,11 @@ async def _erase_rows(tx: Transaction, generation: Generation) -> None:
 
 
 async def _erase_bytes(storage: ObjectStorage, generation: Generation) -> None:
-    """After the rows: what a crash leaves here no row speaks of, and the object sweep finds it."""
+    """After the rows: what a crash or an outage leaves here no row speaks of, and the object sweep finds it."""
     prefix = ObjectKey.outputs(generation.account_id, generation.id)
-    for key in [found.key async for found in storage.list(prefix)]:
-        await storage.delete(key)
+    with suppress(StorageUnavailable):
+        for key in [found.key async for found in storage.list(prefix)]:
+            await storage.delete(key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,19 +233,28 @@ class KeepHouse:
     batch: int = 100
 
     async def __call__(self) -> Mapping[str, int]:
-        """How many generations were expired and purged, how many tokens were missing, how many keys forgotten."""
-        expired = sum([await self._expire(generation_id) for generation_id in await self._overdue()])
+        """How many tokens were missing and keys forgotten, how many generations were expired and purged, and at how many it
+        failed: one that cannot be dealt with does not keep the others waiting."""
         async with self.store.transaction() as tx:
             woken = await tx.wakeups.top_up(await tx.now())
         async with self.store.transaction() as tx:
-            old = await tx.generations.trashed_before(await tx.now() - TRASH, self.batch)
-            forgotten = await tx.forget(await tx.now() - KEYS_KEPT)
-        purged = sum([await self._purge(generation_id) for generation_id in old])
-        return {"expired": expired, "woken": woken, "purged": purged, "keys_forgotten": forgotten}
+            now = await tx.now()
+            forgotten = await tx.forget(now - KEYS_KEPT)
+            overdue = await tx.generations.past_deadline(now, self.batch)
+            old = await tx.generations.trashed_before(now - TRASH, self.batch)
+        expired = [await self._attend(self._expire, generation_id) for generation_id in overdue]
+        purged = [await self._attend(self._purge, generation_id) for generation_id in old]
+        failed = [*expired, *purged].count(None)
+        counts = {"expired": expired.count(True), "purged": purged.count(True), "failed": failed}
+        return counts | {"woken": woken, "keys_forgotten": forgotten}
 
-    async def _overdue(self) -> list[GenerationId]:
-        async with self.store.transaction() as tx:
-            return list(await tx.generations.past_deadline(await tx.now(), self.batch))
+    async def _attend(self, act: Callable[[GenerationId], Awaitable[bool]], generation_id: GenerationId) -> bool | None:
+        try:
+            return await act(generation_id)
+        except (StoreUnavailable, StorageUnavailable):
+            raise
+        except Exception:
+            return None
 
     async def _expire(self, generation_id: GenerationId) -> bool:
         async with self.store.transaction() as tx:

@@ -1,9 +1,10 @@
 """What a caller can do with pictures of their own: bring one in, and delete one."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from application.ports import NewId, ObjectStorage, PictureIntake, Store
+from application.ports import NewId, ObjectStorage, PictureIntake, StorageUnavailable, Store
 from domain.accounts import Caller
 from domain.media import Asset, AssetId, AssetKind, CleanPicture, ObjectKey, check_bytes
 
@@ -40,7 +41,8 @@ class DeleteAsset:
         async with self.store.transaction() as tx:
             asset = await tx.assets.take(asset_id, caller.account_id, caller.mode)
             await tx.assets.remove(asset.id)
-        await self.storage.delete(asset.key)
+        with suppress(StorageUnavailable):  # no row speaks of the bytes any more: the object sweep finds them
+            await self.storage.delete(asset.key)
 
 
 def _asset(asset_id: AssetId, caller: Caller, kind: AssetKind, clean: CleanPicture, now: datetime) -> Asset:

@@ -34,7 +34,7 @@ async def keep(
 
 
 async def find(storage: ObjectStorage, intake: PictureIntake, generation: Generation, attempt: Attempt, was_past: bool) -> Found:
-    """What lies at one attempt's keys. Raises StorageUnavailable, which is not the same as nothing."""
+    """What lies at one attempt's keys. Raises StorageUnavailable or IntakeBusy, which is not the same as nothing."""
     keys = (generation.account_id, generation.id, attempt.number)
     try:
         manifest = Manifest.read(await storage.get(ObjectKey.manifest(*keys)))

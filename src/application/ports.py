@@ -93,6 +93,7 @@ class LinkedObject:
     content: bytes
     content_type: str
     disposition: str
+    seconds_left: int
 
 
 class LinkedObjects(Protocol):
@@ -114,7 +115,8 @@ class PictureIntake(Protocol):
         ...
 
     async def describe(self, content: bytes) -> Picture:
-        """A model's own picture with what its header says; the bytes are not touched. Raises BrokenImage."""
+        """A model's own picture with what its header says; the bytes are not touched. Raises BrokenImage, or IntakeBusy
+        when no worker answered, which says nothing about the picture."""
         ...
 
 

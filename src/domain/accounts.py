@@ -2,7 +2,6 @@
 
 import re
 import zlib
-from collections.abc import Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -113,10 +112,6 @@ def check_key(key: str) -> Mode:
     if not found or _base62(zlib.crc32(key[:-6].encode()), 6) != found[3]:
         raise Unauthenticated("this is not an API key of ours")
     return Mode(found[1])
-
-
-def all_scopes() -> Set[Scope]:
-    return frozenset(Scope)
 
 
 def _base62(number: int, length: int) -> str:

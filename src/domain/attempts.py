@@ -1,12 +1,14 @@
 """One call of a model, and the three ways it can have ended as far as we know."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Self
 
 from domain.media import PictureFormat
+
+MESSAGE_CHARACTERS = 500
 
 
 class FailureClass(StrEnum):
@@ -30,13 +32,19 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why there is no picture. `code` and `message` are ours or the provider's, never the prompt."""
+    """Why there is no picture. `code` and `message` are ours or the provider's, who may quote the prompt in the message."""
 
     failure_class: FailureClass
     stage: Stage
     code: str
     message: str
     request_id: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", self.message.replace("\0", "")[:MESSAGE_CHARACTERS])
+
+    def without_words(self) -> Self:
+        return replace(self, message="")
 
 
 EMPTY = Failure(FailureClass.PROVIDER, Stage.CALL, "empty", "The model answered without a picture")

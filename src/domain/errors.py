@@ -166,10 +166,6 @@ class LeaseLost(DomainError):
     title = "The lease on this generation is held by someone else"
 
 
-class CallNotRecorded(DomainError):
-    title = "A call was planned that its generation does not allow"
-
-
 # Access
 
 

@@ -256,6 +256,9 @@ class Generation:
         """Forget what was asked for; the rest is a billing record."""
         self.must_be_finished()
         self.request, self.metadata = None, {}
+        self.failure = self.failure and self.failure.without_words()
+        for attempt in self.attempts:
+            attempt.failure = attempt.failure and attempt.failure.without_words()
 
     # Ends
 

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 
 import structlog
@@ -59,7 +59,11 @@ async def _keep_working(jobs: Jobs) -> None:
 async def _every(seconds: float, act: Callable[[], Awaitable[object]]) -> None:
     while True:
         try:
-            await act()
+            done = await act()
+            if isinstance(done, Mapping) and any(done.values()):
+                log.info("kept_house", **done)
+            elif isinstance(done, int) and done:
+                log.info("swept_objects", swept=done)
         except (StoreUnavailable, StorageUnavailable) as error:
             log.warning("sweep_failed", error=type(error).__name__)
         except Exception as error:

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 from application.credits import tell
 from application.ports import Store, Transaction
 from application.queries import Queries, TransferFilter, TransferRow
-from domain.accounts import Account, AccountId, ApiKey, Caller, KeyId, Mode, Role, all_scopes
+from domain.accounts import Account, AccountId, ApiKey, Caller, KeyId, Mode, Role, Scope
 from domain.attempts import Timing
 from domain.commands import About, Capture, Command, Expire, Grant, PlaceHold, Recorded, Release, Sweep, command_id
 from domain.errors import DomainError
@@ -42,7 +42,7 @@ def new_id() -> UUID:
 async def customer(store: Store, credits: int = 0, mode: Mode = Mode.LIVE) -> Caller:
     """A new account with a key and a wallet in each mode, and `credits` in this one."""
     account = Account(AccountId(new_id()), Role.USER, "free", datetime(2030, 1, 1, tzinfo=UTC))
-    key = ApiKey(KeyId(new_id()), account.id, mode, frozenset(all_scopes()), new_id().bytes, "abcd", account.created_at)
+    key = ApiKey(KeyId(new_id()), account.id, mode, frozenset(Scope), new_id().bytes, "abcd", account.created_at)
     wallets = {each: WalletId(new_id()) for each in Mode}
     async with store.transaction() as tx:
         await tx.accounts.add(account)

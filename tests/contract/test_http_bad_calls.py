@@ -1,7 +1,9 @@
 """Bad calls by way of HTTP: headers, filters, cursors, keys and files that are not what they should be."""
 
+import asyncio
 import struct
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import pytest
 from PIL import Image
@@ -167,3 +169,32 @@ async def test_a_broken_form_is_refused(served: House, buyer: Customer, body: by
     answer = await served.client.post("/v1/media", headers=headers, content=body)
     check_problem(answer, 400, "invalid-request")
     assert detail in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("before", "again"),
+    [
+        (b"GET /health/live HTTP/1.1\r\nHost: x\r\nX-Big: ", b"x" * 4096),
+        (b"GET /health/live HTTP/1.1\r\nHost: x\r\n", b"X-Big: x\r\n" * 400),
+        (b"GET /", b"x" * 4096),
+        (b"POST /v1/quotes HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n1;x=", b"x" * 4096),
+        (b"POST /v1/quotes HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n0\r\nX: ", b"x" * 4096),
+    ],
+    ids=["one header", "many headers", "the address", "a chunk's extension", "a trailer"],
+)
+async def test_what_has_no_end_is_cut_off(served: House, before: bytes, again: bytes) -> None:
+    """Before it fills the memory of a process that serves others too, and before anybody has shown a key."""
+    reader, writer = await asyncio.open_connection(served.client.base_url.host, served.client.base_url.port)
+    writer.write(before)
+    sent = 0
+    with suppress(ConnectionError):
+        while not reader.at_eof() and sent < 8 * 2**20:
+            writer.write(again)
+            await writer.drain()
+            await asyncio.sleep(0)
+            sent += len(again)
+    writer.close()
+    with suppress(ConnectionError):
+        await writer.wait_closed()
+    assert sent < 4 * 2**20, "it was taken in"
+    assert (await served.client.get("/health/live")).status_code == 200

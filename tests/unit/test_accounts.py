@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.accounts import AccountId, Caller, KeyId, Mode, Role, Scope, all_scopes, check_key, write_key
+from domain.accounts import AccountId, Caller, KeyId, Mode, Role, Scope, check_key, write_key
 from domain.errors import MissingScope, Unauthenticated
 from domain.ledger import WalletId
 
@@ -125,7 +125,7 @@ def test_a_caller_may_do_what_its_key_has_scopes_for() -> None:
     with pytest.raises(MissingScope) as refusal:
         reader.must_have(Scope.GENERATE)
     assert refusal.value.facts == {"scope": "generate"}
-    everything = caller_with(all_scopes())
+    everything = caller_with(frozenset(Scope))
     for scope in Scope:
         everything.must_have(scope)
 

@@ -221,5 +221,8 @@ def test_only_an_end_can_be_deleted() -> None:
         before = deepcopy(generation)
         generation.erase()
         assert (generation.request, generation.metadata) == (None, {})
-        generation.request = before.request
+        assert not generation.failure or not generation.failure.message, "a provider may have quoted the prompt"
+        generation.request, generation.failure = before.request, before.failure
+        for attempt, as_it_was in zip(generation.attempts, before.attempts, strict=True):
+            attempt.failure = as_it_was.failure
         assert generation == before, "the bones stay"

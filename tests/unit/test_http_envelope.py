@@ -48,11 +48,11 @@ def test_every_answer_has_a_request_id_and_safe_headers(path: str, client: TestC
 
 
 def test_a_sane_request_id_of_the_callers_is_kept(client: TestClient[Litestar]) -> None:
-    answer = client.get("/health/live", headers={"X-Request-Id": "trace-0123456789"})
-    assert answer.headers["x-request-id"] == "trace-0123456789"
+    answer = client.get("/health/live", headers={"X-Request-Id": "0af7651916cd43dd-8448eb211c80319c"})
+    assert answer.headers["x-request-id"] == "0af7651916cd43dd-8448eb211c80319c"
 
 
-@pytest.mark.parametrize("sent", ["short", "x" * 65, "with space", "a;b=c-d-e-f", "4111-1111-1111-1111", "ünïcödeünïcöde", ""])
+@pytest.mark.parametrize("sent", ["short", "a" * 65, "john-smith-1970", "with space", "a;b=c-d-e-f", "4111-1111-1111-1111", "ünïcödeünïcöde", ""])
 def test_another_is_replaced(sent: str, client: TestClient[Litestar]) -> None:
     answer = client.get("/health/live", headers=[(b"x-request-id", sent.encode())])
     assert is_uuid(answer.headers["x-request-id"])
@@ -172,6 +172,6 @@ def test_shown_prices_are_those_of_a_quote(client: TestClient[Litestar]) -> None
     for model in client.get("/v1/models").json()["data"]:
         for size, by_quality in model["prices"]["picture"].items():
             for quality, credits in by_quality.items():
-                asked = {"prompt": "a fox", "model": model["id"], "size": size, "quality": quality, "partial_images": 1}
+                asked = {"prompt": "a fox", "model": model["id"], "size": size, "quality": quality}
                 told = client.post("/v1/quotes", headers=BEARER, json=asked).json()
-                assert told["unit"] == credits + model["prices"]["partial_images"][1]
+                assert told["unit"] == credits

@@ -159,12 +159,12 @@ def test_one_picture_is_shown_and_deleted(stage: Stage, client: TestClient[Lites
 
 def test_a_file_is_served_harmlessly(stage: Stage, client: TestClient[Litestar]) -> None:
     path, query = "uploads/1/2/original", "format=png&name=a.png&expires=1&kid=k1&signature=x"
-    stage.links[path, query] = LinkedObject(PNG, "image/png", 'inline; filename="a.png"')
+    stage.links[path, query] = LinkedObject(PNG, "image/png", 'inline; filename="a.png"', 60)
     answer = client.get(f"/files/{path}?{query}")
     assert (answer.status_code, answer.content) == (200, PNG)
     assert answer.headers["content-type"] == "image/png"
     assert answer.headers["content-disposition"] == 'inline; filename="a.png"'
-    assert answer.headers["cache-control"] == "private, max-age=600"
+    assert answer.headers["cache-control"] == "private, max-age=60"
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert "sandbox" in answer.headers["content-security-policy"]
 

@@ -1,11 +1,8 @@
 """The machine on the domain alone, and the proof that it is sharp: every seeded mistake is found, and told in a few steps.
 
-A mistake is one place of the domain's source written wrongly. When that source changes, the mistake must be seeded anew: the test
-says so.
+A mistake is one place of the domain's source written wrongly (`tests.mistakes`).
 """
 
-import inspect
-import textwrap
 import time
 from collections.abc import Callable
 
@@ -16,6 +13,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from domain import credits, ledger
 from tests.ledger_driver import DomainDriver
 from tests.ledger_machine import ledger_machine
+from tests.mistakes import Mistake, seed
 from tests.soak_ledger import history_of, run, shortest, soak_ledger
 
 _SETTINGS = settings(max_examples=100, stateful_step_count=40, deadline=None, derandomize=True, print_blob=True)
@@ -23,7 +21,7 @@ _SEED, _HISTORIES = 8, 250
 """A mistake must show within this many random histories of some 60 steps."""
 
 _POSTING, _WALLET, _LOT = credits._Posting, credits.Wallet, ledger.Lot
-MISTAKES: dict[str, tuple[type, str, str, str]] = {
+MISTAKES: dict[str, Mistake] = {
     "a capture keeps the rest": (
         _POSTING,
         "_resolve",
@@ -108,15 +106,7 @@ QUICKLY_FOUND = (
 
 
 def _seed(monkeypatch: pytest.MonkeyPatch, mistake: str) -> None:
-    owner, name, right, wrong = MISTAKES[mistake]
-    attribute = inspect.getattr_static(owner, name)
-    function = attribute.fget if isinstance(attribute, property) else attribute
-    assert inspect.isfunction(function)
-    source = textwrap.dedent(inspect.getsource(function))
-    assert source.count(right) == 1, f"seed this mistake anew: {name} has {source.count(right)} of {right!r}"
-    made: dict[str, object] = {}
-    exec(source.replace(right, wrong), vars(inspect.getmodule(function)), made)
-    monkeypatch.setattr(owner, name, made[name])
+    seed(monkeypatch, MISTAKES[mistake])
 
 
 @pytest.mark.parametrize("frugal", [False, True], ids=["all lots loaded", "open lots loaded"])

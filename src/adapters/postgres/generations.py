@@ -60,9 +60,10 @@ UPDATE generations SET lease_until = %(until)s WHERE id = %(generation)s AND lea
 """
 
 _PAST_DEADLINE = """
+SELECT id FROM generations WHERE state = 'queued' AND (deadline <= %(now)s OR hold_expires_at <= %(now)s)
+UNION ALL
 SELECT id FROM generations
-WHERE state = 'queued' AND deadline <= %(now)s
-    OR state IN ('queued', 'running') AND hold_expires_at <= %(now)s AND (lease_until IS NULL OR lease_until <= %(now)s)
+WHERE state = 'running' AND hold_expires_at <= %(now)s AND (lease_until IS NULL OR lease_until <= %(now)s)
 ORDER BY id LIMIT %(limit)s
 """
 

@@ -11,21 +11,25 @@ from psycopg import AsyncConnection
 
 from application.ports import StoreUnavailable
 
+PING_SECONDS = 0.5
+
 
 class Owner:
-    """A process that lost its connection may be taken for dead once its leases lapse: until it holds the lock again it starts no
-    call, and if it cannot get it back in `patience` seconds it must let go of the calls it has out."""
+    """A process that lost its connection may be taken for dead once its leases lapse. `patience` seconds after the database last
+    answered on it, it starts no call until it holds the lock again, and must let go of the calls it has out (`lost`).
+
+    The lock is shared: nobody competes for it, so a new connection need not wait until the server notices that the old one died.
+    """
 
     def __init__(self, url: str, *, patience: float) -> None:
         self._url = url
         self._patience = patience
         self._number = secrets.randbits(62)
-        self._held = False
+        self._proven = 0.0
         self.lost = asyncio.Event()
-        """Set when the lock could not be had back in time."""
 
     def __call__(self) -> int:
-        if not self._held:
+        if asyncio.get_running_loop().time() > self._proven + self._patience:
             raise StoreUnavailable("the proof of life is not held")
         return self._number
 
@@ -43,29 +47,48 @@ class Owner:
 
     async def _take(self) -> AsyncConnection[Any]:
         connection = await AsyncConnection.connect(self._url, autocommit=True)
-        await connection.execute("SELECT pg_advisory_lock(%s)", (self._number,))
-        self._held = True
+        await connection.execute("SELECT pg_advisory_lock_shared(%s)", (self._number,))
+        self._proven = asyncio.get_running_loop().time()
         return connection
 
     async def _keep(self, connection: AsyncConnection[Any]) -> None:
         while True:
             try:
-                async with connection:
-                    while True:
-                        await asyncio.sleep(0.5)
-                        async with asyncio.timeout(self._patience / 2):  # a connection can go silent without an error
-                            await connection.execute("SELECT 1")
-            except (psycopg.Error, OSError, TimeoutError):
-                self._held = False
-                connection = await self._take_back()
+                while await self._answers(connection):  # noqa: ASYNC110 - the database is asked; no event can tell
+                    await asyncio.sleep(PING_SECONDS)
+            finally:
+                await connection.close()
+            connection = await self._take_back()
+
+    async def _answers(self, connection: AsyncConnection[Any]) -> bool:
+        """Asked in a task that is left behind when the line is silent: cancelling a query waits for the same silent line."""
+        asked = asyncio.get_running_loop().time()
+        asking = asyncio.create_task(_ask(connection))
+        done, _ = await asyncio.wait([asking], timeout=self._patience / 3)
+        if not done or not asking.result():
+            return False
+        self._proven = asked
+        return True
 
     async def _take_back(self) -> AsyncConnection[Any]:
         loop = asyncio.get_running_loop()
-        until = loop.time() + self._patience
         while True:
-            with suppress(psycopg.Error, OSError, TimeoutError):
-                async with asyncio.timeout_at(until):
-                    return await self._take()
-            if loop.time() >= until:
+            taking = asyncio.create_task(self._try())
+            await asyncio.wait([taking], timeout=max(0.2, self._proven + self._patience - loop.time()))
+            if taking.done() and (connection := taking.result()):
+                return connection
+            if loop.time() >= self._proven + self._patience:
                 self.lost.set()
             await asyncio.sleep(0.2)
+
+    async def _try(self) -> AsyncConnection[Any] | None:
+        with suppress(psycopg.Error, OSError):
+            return await self._take()
+        return None
+
+
+async def _ask(connection: AsyncConnection[Any]) -> bool:
+    with suppress(psycopg.Error, OSError):
+        await connection.execute("SELECT 1")
+        return True
+    return False

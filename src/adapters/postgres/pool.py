@@ -13,13 +13,22 @@ from adapters.postgres.session import Pool
 
 NONE_ALIVE = "no connection of the pool is alive"
 STATEMENT_SECONDS = 5
-"""No statement of ours runs longer; a past balance older than this is settled for good."""
+"""No statement of ours runs longer, and no transaction stands idle longer."""
+SETTLED_SECONDS = 30
+"""A transaction that read the clock so long ago has ended one way or the other: a past balance older than this never changes."""
 
 
 @asynccontextmanager
 async def open_pool(url: str, *, size: int) -> AsyncIterator[Pool]:
     """At most `size` connections to the database at `url`, each ready for the hot statements."""
-    options = f"-c timezone=UTC -c statement_timeout={STATEMENT_SECONDS}s -c idle_in_transaction_session_timeout=30s"
+    options = " ".join(
+        f"-c {name}={value}"
+        for name, value in {
+            "timezone": "UTC",
+            "statement_timeout": f"{STATEMENT_SECONDS}s",
+            "idle_in_transaction_session_timeout": f"{STATEMENT_SECONDS}s",
+        }.items()
+    )
     pool: Pool = AsyncConnectionPool(
         url,
         min_size=min(2, size),

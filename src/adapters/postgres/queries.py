@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from adapters.postgres.generations import GENERATION
-from adapters.postgres.pool import STATEMENT_SECONDS, read_all
+from adapters.postgres.pool import SETTLED_SECONDS, read_all
 from adapters.postgres.session import Pool, unavailable
 from application.ports import StoredObject
 from application.queries import (
@@ -177,7 +177,7 @@ class PostgresQueries(Queries):
         now = await self.now()
         if at > now:
             raise InvalidInstant("the future cannot be read", field="as_of")
-        provisional = at > now - timedelta(seconds=STATEMENT_SECONDS)
+        provisional = at > now - timedelta(seconds=SETTLED_SECONDS)
         return await self._one(BalanceRow, _BALANCE, wallet=wallet, at=at, provisional=provisional)
 
     async def transfers(
@@ -224,9 +224,10 @@ class PostgresQueries(Queries):
 
     async def orphans(self, found: Sequence[StoredObject], upload_age: timedelta) -> Sequence[ObjectKey]:
         old = await self.now() - upload_age
-        asked = msgspec.json.encode([_asked(thing, old) for thing in found]).decode()
+        ours = [thing for thing in found if _is_ours(thing.key)]
+        asked = msgspec.json.encode([_asked(thing, old) for thing in ours]).decode()
         spoken_for = set(await self._values(_SPOKEN_FOR, found=asked))
-        return [thing.key for thing in found if str(thing.key) not in spoken_for]
+        return [thing.key for thing in ours if str(thing.key) not in spoken_for]
 
     async def accounts(self, matching: str, limit: int) -> Sequence[Account]:
         return await self._rows(Account, _ACCOUNTS, matching=matching, limit=limit)
@@ -246,3 +247,10 @@ def _asked(thing: StoredObject, old: datetime) -> dict[str, Any]:
         "upload": upload,
         "young": thing.modified > old,
     }
+
+
+def _is_ours(key: ObjectKey) -> bool:
+    """Whether we could have put it there; what a stranger left is kept."""
+    if key.object_class is ObjectClass.UPLOADS:
+        return key.path == ("original",)
+    return len(key.path) == 2 and key.path[0].isdecimal() and (key.path[1] == "manifest" or key.path[1].isdecimal())

@@ -24,8 +24,11 @@ _TAKE = (
     "SELECT row_to_json(a)::text FROM assets a WHERE id = %(asset)s AND account_id = %(account)s AND mode = %(mode)s FOR UPDATE"
 )
 _IN_USE = """
-SELECT 1 FROM generations WHERE account_id = %(account)s AND state IN ('queued', 'running')
-    AND (request->'references' ? %(asset)s::text OR request->>'mask' = %(asset)s::text) LIMIT 1
+SELECT 1 FROM (
+    SELECT request FROM generations WHERE account_id = %(account)s AND state = 'queued'
+    UNION ALL
+    SELECT request FROM generations WHERE account_id = %(account)s AND state = 'running'
+) unfinished WHERE request->'references' ? %(asset)s::text OR request->>'mask' = %(asset)s::text LIMIT 1
 """
 
 

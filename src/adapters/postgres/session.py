@@ -13,13 +13,22 @@ from application.ports import StoreUnavailable
 Pool = AsyncConnectionPool[AsyncConnection[Any]]
 
 
+AWAY = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    PoolTimeout,
+    psycopg.errors.ReadOnlySqlTransaction,  # a primary that was demoted
+    psycopg.errors.IdleInTransactionSessionTimeout,
+)
+
+
 class unavailable:  # noqa: N801 - reads as a clause: `with unavailable():`
     """A vendor's exception dies here: the database is away, or the caller hears of a defect."""
 
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)):
+        if isinstance(error, AWAY):
             raise StoreUnavailable(type(error).__name__) from error
 
 

@@ -12,7 +12,7 @@ import unicodedata
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
@@ -90,13 +90,14 @@ class FilesystemStorage(ObjectStorage, LinkedObjects):
             raise NotFound
         try:
             format, key = PictureFormat(asked["format"]), ObjectKey.parse(path)
-            if datetime.fromtimestamp(int(asked["expires"]), UTC) <= self._clock():
+            left = datetime.fromtimestamp(int(asked["expires"]), UTC) - self._clock()
+            if left <= timedelta(0):
                 raise NotFound
             content = await self.get(key)
         except (ValueError, ObjectMissing):
             raise NotFound from None
         shown = "inline" if format.shown_inline else "attachment"
-        return LinkedObject(content, format.content_type, f'{shown}; filename="{asked["name"]}"')
+        return LinkedObject(content, format.content_type, f'{shown}; filename="{asked["name"]}"', int(left.total_seconds()))
 
     def _is_ours(self, path: str, asked: re.Match[str]) -> bool:
         try:

@@ -15,7 +15,7 @@ from entrypoints.http.problems import EDGE, MEDIA_TYPE, log_crash
 from entrypoints.metrics import count_request
 
 UNMATCHED = "unmatched"
-_REQUEST_ID = re.compile(rb"[A-Za-z0-9-]{8,64}")
+_REQUEST_ID = re.compile(rb"[A-Fa-f0-9-]{8,64}")  # digits and dashes spell no name
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),

@@ -17,6 +17,7 @@ from application.ports import CursorSigner, IdempotencyKey, ObjectStorage
 from application.queries import GenerationFilter, Queries
 from domain.accounts import Caller, Scope
 from domain.attempts import Failure
+from domain.errors import UnsupportedByModel
 from domain.generations import Generation, GenerationId, GenerationState
 from domain.media import Asset, AssetId
 from domain.requests import Asked, Kind, PictureRequest, Sandbox
@@ -180,6 +181,9 @@ async def delete_generation(
 
 
 def asked(body: shapes.PictureBody) -> Asked:
+    """Raises UnsupportedByModel for partial pictures: nobody can receive them yet, so nobody is to pay for them."""
+    if body.partial_images:
+        raise UnsupportedByModel("partial pictures cannot be received yet", field="partial_images", limit=0)
     sandbox = Sandbox(body.sandbox.fault, body.sandbox.latency_ms) if body.sandbox else None
     return Asked(
         prompt=body.prompt,

@@ -114,7 +114,7 @@ async def show_file(request: Request[Any, Any, Any], objects: FromDishka[LinkedO
     found = await objects.open(path.removeprefix(FILES), request.scope["query_string"].decode("latin-1"))
     headers = {
         "Content-Disposition": found.disposition,
-        "Cache-Control": f"private, max-age={LIMITS['link_seconds']}",
+        "Cache-Control": f"private, max-age={found.seconds_left}",  # not in a cache longer than by the link
     }
     return Response(found.content, media_type=found.content_type, headers=headers)
 

@@ -67,7 +67,6 @@ STATUS: Mapping[type[DomainError], int] = {
     errors.IntakeBusy: 503,
     # A worker's own: no route raises these.
     errors.LeaseLost: 409,
-    errors.CallNotRecorded: 409,
 }
 RETRY_AFTER: Mapping[type[Exception], int] = {
     errors.TooManyOpen: 10,  # the shortest time a picture takes

@@ -268,7 +268,7 @@ class Wakeups(Protocol):
 
 
 class Transaction(Protocol):
-    """Lock order: assets, then a generation, then one wallet."""
+    """Lock order: a request's references, or else a generation and then its pictures; one wallet last."""
 
     @property
     def wallets(self) -> Wallets: ...

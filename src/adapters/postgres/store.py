@@ -56,7 +56,7 @@ class PostgresTransaction(Transaction):
         return await self._session.now()
 
     def remember(self, key: IdempotencyKey, remembered: Remembered) -> None:
-        more = {"digest": key.digest, "account_id": key.account_id, "created_at": self._session.last_now}
+        more = {"digest": key.digest, "account_id": key.account_id, "mode": key.mode, "created_at": self._session.last_now}
         self._session.writes.insert(tables.idempotency_keys, remembered, **more)
 
     async def remembered(self, key: IdempotencyKey) -> Remembered | None:

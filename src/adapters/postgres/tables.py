@@ -294,7 +294,9 @@ idempotency_keys = Table(
     metadata,
     _repeats("digest", Text, primary_key=True),
     _repeats("account_id", Uuid, ForeignKey("accounts.id")),
+    _repeats("mode", Text),
     _repeats("fingerprint", Text),
     _repeats("thing", Uuid),
     _repeats("created_at", Time, index=True),
+    one_of("mode", Mode),
 )

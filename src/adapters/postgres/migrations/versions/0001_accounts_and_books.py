@@ -61,9 +61,11 @@ def upgrade() -> None:
         "idempotency_keys",
         sa.Column("digest", sa.Text(), nullable=False),
         sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("mode", sa.Text(), nullable=False),
         sa.Column("fingerprint", sa.Text(), nullable=False),
         sa.Column("thing", sa.Uuid(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("mode IN ('live', 'test')", name=op.f("idempotency_keys_mode_ck")),
         sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("idempotency_keys_account_id_fk")),
         sa.PrimaryKeyConstraint("digest", name=op.f("idempotency_keys_pk")),
     )

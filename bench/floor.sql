@@ -63,8 +63,8 @@ BEGIN
         deadline, hold_expires_at, state, delivered, metadata)
     VALUES (generation, caller.account_id, wallet.id, caller.key_id, caller.mode, {kind}, {model}, request,
         {n}, {unit}, {priority}, at, at + queue_for, at + hold_for, 'queued', 0, labels);
-    INSERT INTO idempotency_keys (digest, account_id, fingerprint, thing, created_at)
-    VALUES (repeat_key, caller.account_id, encode(sha256(generation::text::bytea), 'hex'), generation, at);
+    INSERT INTO idempotency_keys (digest, account_id, mode, fingerprint, thing, created_at)
+    VALUES (repeat_key, caller.account_id, caller.mode, encode(sha256(generation::text::bytea), 'hex'), generation, at);
     PERFORM procrastinate_defer_jobs_v1(
         ARRAY[ROW({queue}, {task}, 0, NULL, NULL, '{{}}', NULL)::procrastinate_job_to_defer_v1]);
     RETURN generation;

@@ -31,6 +31,7 @@ from entrypoints.wiring import Bell, container
 CUSTOMERS = 500
 CONCURRENCY = 32
 PAINTER_MILLISECONDS = 150
+ROUNDS = 3
 IDLE_SAMPLES, IDLE_PER_SECOND = 70, 12
 BUSY_SAMPLES, BUSY_PER_SECOND = 700, 100
 P99 = Promise(50, 50, at_most=True)
@@ -123,14 +124,18 @@ async def _measure(settings: Settings, customers: Sequence[Customer], worker: in
         await asyncio.sleep(REST_SECONDS)
         memory = Memory.of(worker)
         jitter = random.Random(12)
-        idle = await producer.many(jitter.uniform(0.5, 1.5) / IDLE_PER_SECOND for _ in range(idle_samples))
-        busy = await producer.many(1 / BUSY_PER_SECOND for _ in range(busy_samples))
+        idle, busy = list[list[float]](), list[list[float]]()
+        for _ in range(ROUNDS):
+            idle.append(await producer.many(jitter.uniform(0.5, 1.5) / IDLE_PER_SECOND for _ in range(idle_samples)))
+            busy.append(await producer.many(1 / BUSY_PER_SECOND for _ in range(busy_samples)))
     return [
-        Figure(f"pick-up p99, idle ({len(idle)} requests)", [percentile(idle, 99)], "ms", P99, _others(idle)),
-        Figure(f"pick-up p99 at {BUSY_PER_SECOND}/s ({len(busy)} requests)", [percentile(busy, 99)], "ms", P99, _others(busy)),
+        _p99(f"pick-up p99, idle ({idle_samples} requests)", idle),
+        _p99(f"pick-up p99 at {BUSY_PER_SECOND}/s ({busy_samples} requests)", busy),
         *memory_figures("worker", memory),
     ]
 
 
-def _others(times: Sequence[float]) -> str:
-    return f"p50 {percentile(times, 50):.1f} ms, p90 {percentile(times, 90):.1f} ms, most {times[-1]:.1f} ms"
+def _p99(name: str, rounds: Sequence[Sequence[float]]) -> Figure:
+    p50, p90, most = ([f"{percentile(times, percent):.0f}" for times in rounds] for percent in (50, 90, 100))
+    note = f"p50 {', '.join(p50)}; p90 {', '.join(p90)}; most {', '.join(most)} ms"
+    return Figure(name, [percentile(times, 99) for times in rounds], "ms", P99, note)

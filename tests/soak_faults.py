@@ -39,8 +39,13 @@ async def soak_faults(seed: int, deadline: float, folder: Path) -> dict[str, int
     """What was asked, hurt and made. Raises AssertionError naming the seed."""
     draw = random.Random(seed)
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # that connections are lost is the point
-    async with deployment(folder) as running, world(running.url, folder, picture_workers=1) as service:
-        traffic = Traffic(running, draw, [await customer(service, CREDITS) for _ in range(4)], await customer(service, POOR))
+    async with (
+        deployment(folder) as running,
+        world(running.url, folder, picture_workers=1) as service,
+        httpx.AsyncClient(timeout=15) as client,
+    ):
+        rich = [await customer(service, CREDITS) for _ in range(4)]
+        traffic = Traffic(running, client, draw, rich, await customer(service, POOR))
         try:
             await _ready(running)
             await traffic.bring_references()
@@ -61,9 +66,11 @@ async def soak_faults(seed: int, deadline: float, folder: Path) -> dict[str, int
 
 @dataclass
 class Traffic:
-    """Callers who ask until they are answered, each request under a key of its own."""
+    """Callers who ask until they are answered, each request under a key of its own. What they ask is drawn from the seed; when
+    they are answered, and so what comes next, is up to the machine."""
 
     on: Deployment
+    client: httpx.AsyncClient
     draw: random.Random
     rich: list[Customer]
     poor: Customer
@@ -97,7 +104,7 @@ class Traffic:
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._open.discard(task)
-        if error := task.exception():
+        if not task.cancelled() and (error := task.exception()):
             self._failed.append(error)
 
     def _body(self, buyer: Customer) -> dict[str, Any]:
@@ -126,7 +133,7 @@ class Traffic:
         self.acknowledged[key] = made
         if chance < 0.1:
             again = await self._until_answered(buyer, "POST", "/v1/generations", headers=headers, json=body)
-            assert again.json().get("id") == made, f"a repeat was answered with {again.text}"
+            assert again.json().get("id") == made, f"a repeat of {made} was answered with {again.status_code} {again.text[:100]}"
             self.counts["repeats"] += 1
         elif chance < 0.15:
             cancelled = await self._until_answered(buyer, "POST", f"/v1/generations/{made}/cancel")
@@ -140,8 +147,7 @@ class Traffic:
             self.counts["requests"] += 1
             api = self.draw.choice(self.on.of("api"))
             try:
-                async with httpx.AsyncClient(base_url=api.address, timeout=15) as client:
-                    answer = await client.request(method, path, headers=headers, **said)
+                answer = await self.client.request(method, api.address + path, headers=headers, **said)
             except httpx.TransportError:
                 self.counts["lost answers"] += 1
                 await asyncio.sleep(0.3)

@@ -21,6 +21,7 @@ _WEIGHTS = {
     "ask": 14,
     "perform": 30,
     "perform_blindly": 2,
+    "lapse": 4,
     "answer": 14,
     "renew": 3,
     "kill": 2,
@@ -31,7 +32,7 @@ _WEIGHTS = {
     "advance": 12,
     "advance_to": 12,
 }
-_STEPS = 40
+_STEPS = 30
 
 
 def soak_use_cases(seed: int, deadline: float, make: MakeStage) -> dict[str, int]:
@@ -51,8 +52,13 @@ def history_of(seed: int, number: int) -> list[Step]:
     dice = random.Random(f"{seed}:{number}")
     weights = [weight * dice.choice((0.2, 1.0, 1.0, 3.0)) for weight in _WEIGHTS.values()]  # each leans another way
     mortal = dice.choice((0.0, 0.1, 0.4))
-    kinds = dice.choices(list(_WEIGHTS), weights, k=_STEPS)
-    return [("grant", (40, 2, None, 0, None))] + [(kind, _arguments(dice, kind, mortal)) for kind in kinds]
+    steps: list[Step] = [("grant", (40, 2, None, 0, None))]
+    for kind in dice.choices(list(_WEIGHTS), weights, k=_STEPS):
+        if kind == "lapse":  # a worker is taken for dead while its call is out
+            steps += [("perform", (0, None, None, None)), ("advance", (31.0,)), ("perform", (1, None, None, None))]
+        else:
+            steps.append((kind, _arguments(dice, kind, mortal)))
+    return steps
 
 
 def _arguments(dice: random.Random, kind: str, mortal: float) -> tuple[object, ...]:

@@ -2,13 +2,16 @@
 attempts, pictures and objects, and what a single step may change.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from application.queries import GenerationFilter, Queries
 from domain.accounts import Caller, Mode
 from domain.commands import Recorded
+from domain.credits import Hold
 from domain.errors import Gone
 from domain.generations import Generation, GenerationId
+from domain.ledger import HoldId
 from domain.media import Asset
 from tests.protocol import key_of, manifest_of
 from tests.protocol_audit import ProtocolAudit, _state
@@ -43,34 +46,46 @@ class UseCasesAudit:
         looks = self.book.looks
         some = looks[self.steps % len(looks) :: len(looks) // 3 + 1] if looks else []
         await self.book.check_shown(self.queries, rows, self.stage.now, some)
-        made = await self._generations()
+        made = await self._generations(rows.books.holds)
         assert rows.books.holds.keys() == self.seen.keys(), "a hold without its generation"
         return commands, made
 
-    async def _generations(self) -> list[Generation]:
+    async def _generations(self, holds: Mapping[HoldId, Hold]) -> list[Generation]:
         page = await self.queries.generations(self.caller.account_id, Mode.TEST, GenerationFilter(), None, 100)
+        shown = {generation.id: (generation, list(assets)) for generation, assets in page}
         made = [generation for generation, _ in page if generation.id not in self.seen]
-        self.stage.world.generations += made
-        for asked in self.stage.world.generations:
-            await self._generation(asked)
+        asked = self.stage.world.generations
+        asked += made
+        for number, each in enumerate(asked):
+            if each.id not in shown or (self.steps + number) % 4 == 0:
+                kept = await self._kept(each)
+                assert shown.get(each.id, kept) == kept, "another generation is shown than is kept"
+                shown[each.id] = kept
+            generation, assets = shown[each.id]
+            self._generation(each, generation, holds[HoldId(each.id)], assets)
         listed = {g.id for g in self.seen.values() if g.request and not g.trashed_at}
         assert {generation.id for generation, _ in page} == listed
         return made
 
-    async def _generation(self, asked: Generation) -> None:
-        now, hold, assets = await self.protocol._read(asked)
+    async def _kept(self, asked: Generation) -> tuple[Generation, list[Asset]]:
+        """As the ports have it, and as its owner is shown it by name."""
+        async with self.stage.world.store.transaction() as tx:
+            kept, assets = await tx.generations.lock(asked.id), list(await tx.assets.of_generation(asked.id))
+        try:
+            shown = await self.queries.generation(kept.id, kept.account_id, kept.mode)
+        except Gone:
+            assert kept.request is None, "it is gone and was not purged"
+        else:
+            assert (shown[0], list(shown[1])) == (kept, assets), "another generation is shown than is kept"
+        return kept, assets
+
+    def _generation(self, asked: Generation, now: Generation, hold: Hold, assets: list[Asset]) -> None:
         _state(now, hold, assets)
         self.protocol._objects(now, assets)
         self.protocol._attempts(now)
         self.protocol._end(now, hold)
         check_changed(self.seen.get(now.id, asked), now, self.stage.dead)
-        self.seen[now.id], self.assets[now.id] = now, list(assets)
-        try:
-            shown = await self.queries.generation(now.id, now.account_id, now.mode)
-        except Gone:
-            assert now.request is None, "it is gone and was not purged"
-        else:
-            assert (shown[0], list(shown[1])) == (now, list(assets)), "another generation is shown than is kept"
+        self.seen[now.id], self.assets[now.id] = now, assets
 
     def spoken_for(self) -> set[str]:
         """The keys a sweep must leave alone: of pictures with their manifests, and all that an open generation may speak of."""

@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 import psycopg
 
 from application.ports import ObjectStorage, Store
+from application.queries import AuditReport
 from domain.attempts import CallResult
 from domain.errors import DomainError
 from domain.generations import Lease
@@ -47,6 +48,8 @@ class UseCaseStage:
     loop: asyncio.Runner
     harness: StillHarness
     read: ReadWallet
+    examine: Callable[[], Coroutine[Any, Any, AuditReport]] | None = None
+    """The audit that comes with the store."""
     world: World = field(init=False)
     breath: Breath = field(default_factory=Breath)
     """Of the process at work: how many more port calls it makes."""
@@ -165,7 +168,7 @@ def in_postgres(url: str) -> Iterator[MakeStage]:
         def make() -> UseCaseStage:
             empty(connection)
             harness.clock.now = Clock().now
-            return UseCaseStage(loop, harness, from_postgres(connection))
+            return UseCaseStage(loop, harness, from_postgres(connection), harness.audit)
 
         try:
             yield make

@@ -40,7 +40,7 @@ from domain.attempts import (
     Unknown,
 )
 from domain.errors import IntakeBusy, LeaseLost, NotFound
-from domain.generations import Generation, GenerationState, Lease, Next
+from domain.generations import Generation, Lease, Next
 from domain.media import Asset, AssetId, AssetKind
 from domain.recovery import decide
 from domain.requests import PictureRequest
@@ -210,10 +210,8 @@ class PerformGeneration:
     ) -> None:
         """The generation with all that its new state asks for: assets and hold at an end, a wake-up while it waits."""
         if decision is Next.ENDED:
-            if generation.state is GenerationState.SUCCEEDED:
-                now = await tx.now()
-                for picture in pictures[: generation.delivered]:
-                    tx.assets.add(_asset(AssetId(self.new_id()), generation, attempt, picture, now))
+            for picture in pictures[: generation.delivered]:
+                tx.assets.add(_asset(AssetId(self.new_id()), generation, attempt, picture))
             await resolve_hold(tx, generation)
         elif decision is Next.WAIT:
             tx.wakeups.wake(generation.resume_at)
@@ -264,7 +262,9 @@ class PerformGeneration:
                 pause = min(third, self._pause)
 
 
-def _asset(asset_id: AssetId, generation: Generation, attempt: int, picture: StoredPicture, now: datetime) -> Asset:
+def _asset(asset_id: AssetId, generation: Generation, attempt: int, picture: StoredPicture) -> Asset:
+    if generation.finished_at is None:
+        raise AssertionError("pictures are the caller's when their generation has ended, not before")
     return Asset(
         id=asset_id,
         account_id=generation.account_id,
@@ -276,7 +276,7 @@ def _asset(asset_id: AssetId, generation: Generation, attempt: int, picture: Sto
         bytes=picture.bytes,
         sha256=picture.sha256,
         has_alpha=picture.has_alpha,
-        created_at=now,
+        created_at=generation.finished_at,
         generation_id=generation.id,
         attempt=attempt,
         index=picture.index,

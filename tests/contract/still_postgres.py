@@ -8,6 +8,7 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
+from adapters.postgres.audit import PostgresBooksAudit
 from adapters.postgres.pool import open_pool
 from adapters.postgres.queries import PostgresQueries
 from adapters.postgres.session import Pool, Session
@@ -47,6 +48,7 @@ class _StillQueries(PostgresQueries):
 @dataclass(slots=True, kw_only=True)
 class StillPostgres(PostgresHarness):
     clock: Clock
+    audit: PostgresBooksAudit
 
     async def advance(self, seconds: float) -> None:
         self.clock.advance(seconds)
@@ -56,7 +58,8 @@ class StillPostgres(PostgresHarness):
 async def on_still_postgres(url: str) -> AsyncIterator[StillPostgres]:
     clock = Clock()
     async with open_pool(url, size=12) as pool:
-        harness = StillPostgres(url=url, store=_StillStore(pool, clock), queries=_StillQueries(pool, clock), clock=clock)
+        store, queries = _StillStore(pool, clock), _StillQueries(pool, clock)
+        harness = StillPostgres(url=url, store=store, queries=queries, clock=clock, audit=PostgresBooksAudit(pool))
         try:
             yield harness
         finally:

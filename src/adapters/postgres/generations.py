@@ -26,17 +26,17 @@ WHERE id = %(generation)s
 
 _LOCK = _FIND + "FOR UPDATE"
 
-_LOAD = f"SELECT {GENERATION}::text FROM generations g WHERE id = %(generation)s"
-
-_LOCK_ABANDONED = """
-SELECT id FROM generations
-WHERE state = 'running' AND (CASE WHEN lease IS NULL THEN resume_at ELSE lease_until END <= %(now)s)
-ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
+_LOAD = f"""
+SELECT json_build_object('now', clock_timestamp(), 'generation', {GENERATION})::text FROM generations g WHERE id = %(generation)s
 """
 
 # Accounts with something waiting are found by skipping through the index: one account's long queue costs the others nothing.
-_LOCK_FAIREST = """
-WITH RECURSIVE waiting(account_id) AS (
+_LOCK_DUE = """
+WITH RECURSIVE abandoned AS (
+    SELECT id FROM generations
+    WHERE state = 'running' AND CASE WHEN lease IS NULL THEN resume_at ELSE lease_until END <= %(now)s
+    ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
+), waiting(account_id) AS (
     (SELECT account_id FROM generations WHERE state = 'queued' ORDER BY account_id LIMIT 1)
     UNION ALL
     SELECT (SELECT g.account_id FROM generations g WHERE g.state = 'queued' AND g.account_id > w.account_id
@@ -50,9 +50,12 @@ WITH RECURSIVE waiting(account_id) AS (
         WHERE g.state = 'queued' AND g.account_id = w.account_id
             AND (g.resume_at IS NULL OR g.resume_at <= %(now)s) AND g.deadline > %(now)s
         ORDER BY g.id LIMIT 32) head
+), fairest AS (
+    SELECT g.id FROM generations g JOIN heads h ON h.id = g.id
+    WHERE g.state = 'queued' AND NOT EXISTS (SELECT 1 FROM abandoned)
+    ORDER BY h.rank LIMIT 1 FOR UPDATE OF g SKIP LOCKED
 )
-SELECT g.id FROM generations g JOIN heads h ON h.id = g.id
-WHERE g.state = 'queued' ORDER BY h.rank LIMIT 1 FOR UPDATE OF g SKIP LOCKED
+SELECT id FROM abandoned UNION ALL SELECT id FROM fairest
 """
 
 _RENEW = """
@@ -75,7 +78,13 @@ WHERE locktype = 'advisory' AND objsubid = 1 AND granted
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
 
-generation_document = msgspec.json.Decoder(Generation)
+
+class _Loaded(msgspec.Struct):
+    now: datetime
+    generation: Generation
+
+
+_loaded = msgspec.json.Decoder(_Loaded)
 
 
 class PostgresGenerations(Generations):
@@ -97,13 +106,14 @@ class PostgresGenerations(Generations):
             raise NotFound(generation=str(generation))
 
     async def lock_due(self, now: datetime) -> Generation | None:
-        for statement in (_LOCK_ABANDONED, _LOCK_FAIREST):
-            if locked := await self._session.read(statement, now=now):
-                return await self._load(locked)
-        return None
+        locked = await self._session.read(_LOCK_DUE, now=now)
+        return await self._load(locked) if locked else None
 
     async def _load(self, locked: GenerationId) -> Generation:
-        return generation_document.decode(await self._session.read(_LOAD, generation=locked))
+        """In a statement of its own: what a lock had to wait for is seen by the next statement, attempts included."""
+        loaded = _loaded.decode(await self._session.read(_LOAD, generation=locked))
+        self._session.at(loaded.now)
+        return loaded.generation
 
     def save(self, generation: Generation) -> None:
         self._session.writes.update(tables.generations, generation)

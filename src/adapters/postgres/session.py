@@ -39,6 +39,7 @@ class Session:
         self._connection = connection
         self._offset = offset
         self._last_now: datetime | None = None
+        self._just_read = False
         self.writes = Writes()
         self.woke = False
 
@@ -53,15 +54,20 @@ class Session:
     async def read_all(self, statement: str, **parameters: Any) -> list[Any]:
         """The first column of every row. What was staged is written first, so that it is seen."""
         await self.flush()
+        self._just_read = False
         cursor = await self._connection.execute(statement.encode(), parameters)
         return [row[0] for row in await cursor.fetchall()]
 
     async def now(self) -> datetime:
-        return self.at(await self.read("SELECT clock_timestamp()"))
+        """The clock at this moment. A lock's load has read it in passing: whoever asks right after is spared a round trip."""
+        if not self._just_read:
+            self.at(await self.read("SELECT clock_timestamp()"))
+        self._just_read = False
+        return self.last_now
 
     def at(self, clock: datetime) -> datetime:
-        """The service's time at a reading of the clock."""
-        self._last_now = clock + self._offset
+        """The service's time at a reading of the clock, made by the statement before."""
+        self._last_now, self._just_read = clock + self._offset, True
         return self._last_now
 
     @property

@@ -1,16 +1,17 @@
 """A whole service for tests that are its callers: one API process, one worker, and customers with keys."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 import psycopg
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from domain.accounts import Mode, Scope
-from tests.processes import Part, part
+from tests.processes import Part, part, until
 from tests.service import Customer, customer, serving
 from tests.world import World, world
 
@@ -21,7 +22,7 @@ PROBLEM = "application/problem+json"
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What there is of a customer's: credits available and held, rows, and files of everybody's."""
+    """What there is of a customer's: credits available and held, rows, and files."""
 
     credits: tuple[int, int]
     generations: int
@@ -31,45 +32,45 @@ class Left:
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """`client` knows the address and no key; it follows no redirect."""
+    """`client` knows the address and no key; it follows no redirect. The use cases of `service` run in `portal`."""
 
+    portal: BlockingPortal
     service: World
-    client: httpx.AsyncClient
+    client: httpx.Client
     database_url: str
     folder: Path
     worker: Part
 
-    async def customer(
-        self, credits: int = CREDITS, mode: Mode = Mode.TEST, scopes: frozenset[Scope] = frozenset(Scope)
-    ) -> Customer:
-        return await customer(self.service, credits, mode, scopes=scopes)
+    def customer(self, credits: int = CREDITS, mode: Mode = Mode.TEST, scopes: frozenset[Scope] = frozenset(Scope)) -> Customer:
+        made: Customer = self.portal.call(lambda: customer(self.service, credits, mode, scopes=scopes))
+        return made
 
-    async def ask(self, who: Customer, **body: Any) -> httpx.Response:
+    def ask(self, who: Customer, **body: Any) -> httpx.Response:
         """A small picture, waited for."""
         headers = who.headers | {"Prefer": "wait=30"}
-        return await self.client.post("/v1/generations", headers=headers, json=SMALL | {"prompt": "a boat"} | body)
+        return self.client.post("/v1/generations", headers=headers, json=SMALL | {"prompt": "a boat"} | body)
 
-    async def made(self, who: Customer, **body: Any) -> Any:
-        answer = await self.ask(who, **body)
+    def made(self, who: Customer, **body: Any) -> Any:
+        answer = self.ask(who, **body)
         assert answer.status_code == 201, answer.text
         return answer.json()
 
-    async def get(self, who: Customer, path: str, **parameters: Any) -> Any:
-        answer = await self.client.get(path, headers=who.headers, params=parameters)
+    def get(self, who: Customer, path: str, **parameters: Any) -> Any:
+        answer = self.client.get(path, headers=who.headers, params=parameters)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    async def upload(self, who: Customer, content: bytes, purpose: str | None = None) -> httpx.Response:
+    def upload(self, who: Customer, content: bytes, purpose: str | None = None) -> httpx.Response:
         said = {"purpose": purpose} if purpose else None
-        return await self.client.post("/v1/media", headers=who.headers, files={"file": ("picture", content)}, data=said)
+        return self.client.post("/v1/media", headers=who.headers, files={"file": ("picture", content)}, data=said)
 
-    async def picture(self, who: Customer, content: bytes, purpose: str | None = None) -> str:
-        answer = await self.upload(who, content, purpose)
+    def picture(self, who: Customer, content: bytes, purpose: str | None = None) -> str:
+        answer = self.upload(who, content, purpose)
         assert answer.status_code == 201, answer.text
         return str(answer.json()["id"])
 
-    async def bytes_of(self, asset: Any) -> bytes:
-        answer = await self.client.get(asset["url"])
+    def bytes_of(self, asset: Any) -> bytes:
+        answer = self.client.get(asset["url"])
         assert answer.status_code == 200, answer.text
         return answer.content
 
@@ -79,8 +80,19 @@ class House:
         with psycopg.connect(self.database_url) as connection:
             row = connection.execute(rows, (who.wallet,)).fetchone()
         assert row is not None
-        objects = sum(1 for _ in (self.folder / "objects").rglob("*.object"))
+        objects = sum(str(who.account) in path.parts for path in (self.folder / "objects").rglob("*.object"))
         return Left((row[0], row[1]), row[2], row[3], objects)
+
+    def calls(self) -> int:
+        """Calls of the model that went out so far, as the worker wrote them down before each."""
+        points = (self.folder / "points").read_text().splitlines()
+        return sum(" ImageModel.make#" in point and point.endswith(":before") for point in points)
+
+    def idle(self) -> None:
+        """Wait until nothing of earlier tests is under way."""
+        with psycopg.connect(self.database_url, autocommit=True) as connection:
+            under_way = "SELECT count(*) FROM generations WHERE finished_at IS NULL"
+            until(lambda: connection.execute(under_way).fetchone() == (0,), "everything to end")
 
     def execute(self, statement: str, *values: Any) -> None:
         with psycopg.connect(self.database_url) as connection:
@@ -91,15 +103,17 @@ class House:
         return (self.folder / "api.log").read_text() + (self.folder / "worker.log").read_text()
 
 
-@asynccontextmanager
-async def house(database_url: str, folder: Path, **environment: str) -> AsyncIterator[House]:
-    async with world(database_url, folder, picture_workers=1) as service:
-        with (
-            serving(database_url, folder, processes=1, **environment) as (address,),
-            part("worker", folder, DATABASE_URL=database_url, **environment) as worker,
-        ):
-            async with httpx.AsyncClient(base_url=address, timeout=60) as client:
-                yield House(service, client, database_url, folder, worker)
+@contextmanager
+def house(database_url: str, folder: Path, **environment: str) -> Iterator[House]:
+    points = {"CRASH_POINTS": str(folder / "points"), "DATABASE_URL": database_url, "SWEEP_SECONDS": "1"}
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(world(database_url, folder, picture_workers=1)) as service,
+        serving(processes=1, folder=folder, database_url=database_url, **environment) as (address,),
+        part("worker", folder, **points, **environment) as worker,
+        httpx.Client(base_url=address, timeout=60) as client,
+    ):
+        yield House(portal, service, client, database_url, folder, worker)
 
 
 def check_problem(answer: httpx.Response, status: int, problem: str, **members: Any) -> None:

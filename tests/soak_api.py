@@ -33,7 +33,7 @@ async def soak_api(seed: int, deadline: float, folder: Path) -> dict[str, int]:
     """Cases by check, and raw requests by kind. Raises AssertionError naming the seed, with a line to paste."""
     with migrated_postgres(folder / "postgres") as postgres:
         url = new_database(postgres)
-        async with house(url, folder, OPEN_GENERATIONS=OPEN) as served:
+        with house(url, folder, OPEN_GENERATIONS=OPEN) as served:
             try:
                 counts = await _attack(served, seed, deadline)
             except AssertionError as error:
@@ -45,7 +45,7 @@ async def soak_api(seed: int, deadline: float, folder: Path) -> dict[str, int]:
 
 
 async def _attack(served: House, seed: int, deadline: float) -> dict[str, int]:
-    who, api = await served.customer(CREDITS), _api()
+    who, api = served.customer(CREDITS), _api()
     seconds = max(deadline - time.monotonic(), 10.0)
     counts = await _raw(served, who, seed, time.monotonic() + seconds * RAW_PART)
     before = _resident(api)
@@ -121,13 +121,13 @@ async def _raw(served: House, who: Customer, seed: int, until: float) -> Counter
     async with asyncio.TaskGroup() as group:
         for _ in range(AT_ONCE):
             group.create_task(one())
-    await _lives(served)
+    _lives(served)
     return counts
 
 
-async def _lives(served: House) -> None:
+def _lives(served: House) -> None:
     try:
-        assert (await served.client.get("/health/ready")).status_code == 200
+        assert served.client.get("/health/ready").status_code == 200
     except httpx.TransportError as error:
         raise AssertionError(f"the API does not answer any more: {error!r}") from None
 

@@ -4,7 +4,7 @@ The routes are those the service says it has, so a new one without a case fails 
 """
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -12,24 +12,14 @@ from typing import Any
 import httpx
 import pytest
 
-from adapters.postgres.embedded import EmbeddedPostgres
 from application.accounts import AddKey, hash_key
 from domain.accounts import ApiKey, KeyId, Mode, Scope, write_key
 from entrypoints.http.app import ROUTES
 from entrypoints.http.auth import PUBLIC
-from tests.clusters import new_database
-from tests.http_house import House, check_problem, house
+from tests.http_house import House, check_problem
 from tests.kill_matrix import a_png
 from tests.service import Customer
 from tests.world import new_id
-
-pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(scope="module")
-async def served(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
-    async with house(new_database(postgres), tmp_path_factory.mktemp("served")) as running:
-        yield running
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +32,16 @@ class Owned:
 
 
 @pytest.fixture(scope="module")
-async def owned(served: House) -> Owned:
-    owner = await served.customer()
-    made = await served.made(owner)
-    upload = await served.picture(owner, a_png())
+def owned(served: House) -> Owned:
+    owner = served.customer()
+    made = served.made(owner)
+    upload = served.picture(owner, a_png())
     return Owned(owner, {"generation_id": made["id"], "asset_id": upload}, made["assets"][0]["id"])
 
 
 @pytest.fixture(scope="module")
-async def operations(served: House) -> list[tuple[str, str, dict[str, Any]]]:
-    document = (await served.client.get("/openapi.json")).json()
+def operations(served: House) -> list[tuple[str, str, dict[str, Any]]]:
+    document = (served.client.get("/openapi.json")).json()
     return [(path, method, operation) for path, said in document["paths"].items() for method, operation in said.items()]
 
 
@@ -67,12 +57,16 @@ ELSEWHERE: dict[str, Callable[[str, str], tuple[str, dict[str, Any]]]] = {
 """Ids that are named in a body, beside a picture of one's own."""
 
 
-async def strangers(served: House, owned: Owned) -> list[Customer]:
+def strangers(served: House, owned: Owned) -> list[Customer]:
     """Another account, and the same account by a key of the other mode."""
     live = write_key(Mode.LIVE, new_id().bytes * 2)
     key = ApiKey(KeyId(new_id()), owned.owner.account, Mode.LIVE, frozenset(Scope), hash_key(live), live[-4:], datetime.now(UTC))
+    served.portal.call(add_key, served, key)
+    return [served.customer(), Customer(owned.owner.account, owned.owner.wallet, live)]
+
+
+async def add_key(served: House, key: ApiKey) -> None:
     await (await served.service.parts.get(AddKey))(key)
-    return [await served.customer(), Customer(owned.owner.account, owned.owner.wallet, live)]
 
 
 def alike(one: httpx.Response, other: httpx.Response, ids: tuple[str, str]) -> bool:
@@ -82,14 +76,14 @@ def alike(one: httpx.Response, other: httpx.Response, ids: tuple[str, str]) -> b
     return headers[0] == headers[1] and one.content.replace(ids[0].encode(), ids[1].encode()) == other.content
 
 
-async def test_every_route_with_an_id_has_a_case(operations: list[tuple[str, str, dict[str, Any]]]) -> None:
+def test_every_route_with_an_id_has_a_case(operations: list[tuple[str, str, dict[str, Any]]]) -> None:
     assert {operation["operationId"] for path, _, operation in operations if "{" in path} == BY_ID
 
 
-async def test_somebody_elses_thing_looks_like_a_missing_one_on_every_route(
+def test_somebody_elses_thing_looks_like_a_missing_one_on_every_route(
     served: House, owned: Owned, operations: list[tuple[str, str, dict[str, Any]]]
 ) -> None:
-    for stranger in await strangers(served, owned):
+    for stranger in strangers(served, owned):
         for path, method, operation in operations:
             if operation["operationId"] not in BY_ID:
                 continue
@@ -98,35 +92,35 @@ async def test_somebody_elses_thing_looks_like_a_missing_one_on_every_route(
             for there in theirs:
                 missing = str(new_id())
                 said = [
-                    await served.client.request(method, path.replace(f"{{{parameter}}}", id), headers=stranger.headers)
+                    served.client.request(method, path.replace(f"{{{parameter}}}", id), headers=stranger.headers)
                     for id in (there, missing)
                 ]
                 check_problem(said[0], 404, "not-found")
                 assert alike(said[0], said[1], (there, missing)), operation["operationId"]
-    assert await served.get(owned.owner, f"/v1/generations/{owned.by_parameter['generation_id']}")
-    assert await served.get(owned.owner, f"/v1/media/{owned.by_parameter['asset_id']}")
+    assert served.get(owned.owner, f"/v1/generations/{owned.by_parameter['generation_id']}")
+    assert served.get(owned.owner, f"/v1/media/{owned.by_parameter['asset_id']}")
 
 
 @pytest.mark.parametrize("where", ELSEWHERE)
-async def test_somebody_elses_thing_cannot_be_used(served: House, owned: Owned, where: str) -> None:
-    for stranger in await strangers(served, owned):
-        mine, missing = await served.picture(stranger, a_png()), str(new_id())
+def test_somebody_elses_thing_cannot_be_used(served: House, owned: Owned, where: str) -> None:
+    for stranger in strangers(served, owned):
+        mine, missing = served.picture(stranger, a_png()), str(new_id())
         there, before = owned.by_parameter["generation_id" if where == "parent" else "asset_id"], served.left(stranger)
         said = []
         for id in (there, missing):
             route, body = ELSEWHERE[where](mine, id)
-            said.append(await served.client.post(route, headers=stranger.headers, json={"prompt": "a boat"} | body))
+            said.append(served.client.post(route, headers=stranger.headers, json={"prompt": "a boat"} | body))
         check_problem(said[0], 404, "not-found")
         assert alike(said[0], said[1], (there, missing))
         assert served.left(stranger) == before
 
 
-async def test_lists_hold_only_what_is_mine(served: House, owned: Owned) -> None:
-    for stranger in await strangers(served, owned):
+def test_lists_hold_only_what_is_mine(served: House, owned: Owned) -> None:
+    for stranger in strangers(served, owned):
         for path in ("/v1/generations", "/v1/media"):
-            ids = {row["id"] for row in (await served.get(stranger, path, limit=100))["data"]}
+            ids = {row["id"] for row in (served.get(stranger, path, limit=100))["data"]}
             assert ids.isdisjoint({*owned.by_parameter.values(), owned.output})
-        filtered = await served.get(stranger, "/v1/credits/transfers", generation=owned.by_parameter["generation_id"])
+        filtered = served.get(stranger, "/v1/credits/transfers", generation=owned.by_parameter["generation_id"])
         assert filtered["data"] == []
 
 
@@ -145,42 +139,42 @@ KEYS: dict[str, Callable[[Owned], list[tuple[str, str]]]] = {
 
 
 @pytest.mark.parametrize("case", KEYS)
-async def test_without_a_good_key_nobody_is_served(
+def test_without_a_good_key_nobody_is_served(
     served: House, owned: Owned, operations: list[tuple[str, str, dict[str, Any]]], case: str
 ) -> None:
     guarded = [(path, method) for path, method, operation in operations if operation.get("security")]
     assert len(guarded) == sum(route.opt["access"] != PUBLIC for route in ROUTES) > 10
     for path, method in guarded:
-        answer = await served.client.request(method, path.replace("{", "").replace("}", ""), headers=KEYS[case](owned))
+        answer = served.client.request(method, path.replace("{", "").replace("}", ""), headers=KEYS[case](owned))
         if "{" in path:
             there = path.format(**owned.by_parameter)
-            answer = await served.client.request(method, there, headers=KEYS[case](owned))
+            answer = served.client.request(method, there, headers=KEYS[case](owned))
         check_problem(answer, 401, "unauthenticated")
         assert answer.headers["www-authenticate"] == "Bearer"
         assert owned.owner.key not in answer.text
 
 
-async def test_a_revoked_key_is_refused_within_two_seconds(served: House) -> None:
-    who = await served.customer()
-    assert (await served.client.get("/v1/credits", headers=who.headers)).status_code == 200
+def test_a_revoked_key_is_refused_within_two_seconds(served: House) -> None:
+    who = served.customer()
+    assert (served.client.get("/v1/credits", headers=who.headers)).status_code == 200
     served.execute("UPDATE api_keys SET revoked_at = now() WHERE account_id = %s", who.account)
     until = time.monotonic() + 2
-    while (answer := await served.client.get("/v1/credits", headers=who.headers)).status_code == 200:
+    while (answer := served.client.get("/v1/credits", headers=who.headers)).status_code == 200:
         assert time.monotonic() < until, "a revoked key is still good"
     check_problem(answer, 401, "unauthenticated")
 
 
 @pytest.mark.parametrize("scope", Scope)
-async def test_a_key_opens_what_its_scope_covers_and_nothing_else(
+def test_a_key_opens_what_its_scope_covers_and_nothing_else(
     served: House, operations: list[tuple[str, str, dict[str, Any]]], scope: Scope
 ) -> None:
-    who = await served.customer(scopes=frozenset({scope}))
+    who = served.customer(scopes=frozenset({scope}))
     opened = set[str]()
     for path, method, operation in operations:
         if not operation.get("security"):
             continue
         place = path.replace("{generation_id}", str(new_id())).replace("{asset_id}", str(new_id()))
-        answer = await served.client.request(method, place, headers=who.headers)
+        answer = served.client.request(method, place, headers=who.headers)
         needed = operation["description"].rpartition("`")[0].rpartition("`")[2]
         if needed == scope:
             assert answer.status_code != 403

@@ -1,33 +1,23 @@
 """Bad input by way of HTTP: each is a problem document that names the field and the limit, and nothing is left behind."""
 
 import json
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 import pytest
 
-from adapters.postgres.embedded import EmbeddedPostgres
 from domain.accounts import Mode
 from domain.limits import LIMITS
-from tests.clusters import new_database
 from tests.easel import holed
-from tests.http_house import House, check_problem, house
+from tests.http_house import House, check_problem
 from tests.kill_matrix import a_png
 from tests.service import Customer
 from tests.world import new_id
 
-pytestmark = pytest.mark.anyio
 CARD = "4242 4242 4242 4242"
 BIG = 2**64
 JSON = {"Content-Type": "application/json"}
-
-
-@pytest.fixture(scope="module")
-async def served(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
-    async with house(new_database(postgres), tmp_path_factory.mktemp("served")) as running:
-        yield running
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +31,13 @@ class Cast:
 
 
 @pytest.fixture(scope="module")
-async def cast(served: House) -> Cast:
-    made = Cast(await served.customer(), await served.customer(mode=Mode.LIVE), await served.customer(credits=2))
-    other = await served.customer()
-    made.pictures["picture"] = await served.picture(made.buyer, a_png())
-    made.pictures["theirs"] = await served.picture(other, a_png())
-    made.pictures["mask"] = await served.picture(made.buyer, holed((64, 64), (0, 0, 9, 9)), "mask")
-    made.pictures["large mask"] = await served.picture(made.buyer, holed((65, 64), (0, 0, 9, 9)), "mask")
+def cast(served: House) -> Cast:
+    made = Cast(served.customer(), served.customer(mode=Mode.LIVE), served.customer(credits=2))
+    other = served.customer()
+    made.pictures["picture"] = served.picture(made.buyer, a_png())
+    made.pictures["theirs"] = served.picture(other, a_png())
+    made.pictures["mask"] = served.picture(made.buyer, holed((64, 64), (0, 0, 9, 9)), "mask")
+    made.pictures["large mask"] = served.picture(made.buyer, holed((65, 64), (0, 0, 9, 9)), "mask")
     return made
 
 
@@ -152,13 +142,13 @@ def written(body: Any, pictures: dict[str, str]) -> bytes:
 
 @pytest.mark.parametrize("route", ["/v1/generations", "/v1/quotes"])
 @pytest.mark.parametrize("case", BODIES)
-async def test_a_bad_request_is_told_what_is_wrong_and_leaves_nothing(served: House, cast: Cast, case: str, route: str) -> None:
+def test_a_bad_request_is_told_what_is_wrong_and_leaves_nothing(served: House, cast: Cast, case: str, route: str) -> None:
     body, status, problem, members = BODIES[case]
     if route == "/v1/quotes" and case in OF_STARTING:
         return
     before = served.left(cast.buyer)
     headers = cast.buyer.headers | JSON | {"Idempotency-Key": case}
-    answer = await served.client.post(route, headers=headers, content=written(body, cast.pictures))
+    answer = served.client.post(route, headers=headers, content=written(body, cast.pictures))
     check_problem(answer, status, problem, **members)
     assert served.left(cast.buyer) == before
     check_silent(served, answer)
@@ -171,27 +161,27 @@ def check_silent(served: House, answer: httpx.Response) -> None:
         assert secret not in served.logs
 
 
-async def test_a_refused_request_binds_no_key(served: House, cast: Cast) -> None:
+def test_a_refused_request_binds_no_key(served: House, cast: Cast) -> None:
     headers = cast.buyer.headers | {"Idempotency-Key": "again"}
-    refused = await served.client.post("/v1/generations", headers=headers, json={"prompt": ""})
+    refused = served.client.post("/v1/generations", headers=headers, json={"prompt": ""})
     assert refused.status_code == 400
     body = {"prompt": "a boat", "size": "64x64", "quality": "low"}
-    assert (await served.client.post("/v1/generations", headers=headers, json=body)).status_code == 202
+    assert (served.client.post("/v1/generations", headers=headers, json=body)).status_code == 202
 
 
-async def test_too_few_credits_are_told_with_what_is_needed_and_what_is_there(served: House, cast: Cast) -> None:
+def test_too_few_credits_are_told_with_what_is_needed_and_what_is_there(served: House, cast: Cast) -> None:
     before = served.left(cast.poor)
-    quoted = await served.client.post("/v1/quotes", headers=cast.poor.headers, json={"prompt": "a boat"})
-    answer = await served.client.post("/v1/generations", headers=cast.poor.headers, json={"prompt": "a boat"})
+    quoted = served.client.post("/v1/quotes", headers=cast.poor.headers, json={"prompt": "a boat"})
+    answer = served.client.post("/v1/generations", headers=cast.poor.headers, json={"prompt": "a boat"})
     check_problem(answer, 402, "insufficient-credits", required=quoted.json()["credits"], available=2)
     assert served.left(cast.poor) == before
 
 
-async def test_the_sandbox_is_for_test_keys_only(served: House, cast: Cast) -> None:
+def test_the_sandbox_is_for_test_keys_only(served: House, cast: Cast) -> None:
     before = served.left(cast.live)
     body = {"prompt": "a boat", "sandbox": {"fault": "fail"}}
-    answer = await served.client.post("/v1/generations", headers=cast.live.headers, json=body)
+    answer = served.client.post("/v1/generations", headers=cast.live.headers, json=body)
     check_problem(answer, 400, "invalid-request", field="sandbox")
-    small = await served.client.post("/v1/generations", headers=cast.live.headers, json={"prompt": "a boat", "size": "64x64"})
+    small = served.client.post("/v1/generations", headers=cast.live.headers, json={"prompt": "a boat", "size": "64x64"})
     check_problem(small, 400, "unsupported-by-model", field="size")
     assert served.left(cast.live) == before

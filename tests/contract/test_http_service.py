@@ -1,7 +1,6 @@
 """The service as its callers meet it: real processes, a real key. Pictures are asked for, paid, listed and changed."""
 
 import io
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,47 +9,33 @@ import pytest
 from PIL import Image
 
 from adapters.image_models.brush.framing import STATEMENT
-from adapters.postgres.embedded import EmbeddedPostgres
-from tests.clusters import new_database
 from tests.easel import holed, noise, pixels, png
-from tests.http_house import CREDITS, House, check_problem, house
+from tests.http_house import CREDITS, House, check_problem
 from tests.service import Customer
 
-pytestmark = pytest.mark.anyio
 SIZE, HOLE = (120, 80), (30, 20, 90, 60)
 
 
 @pytest.fixture(scope="module")
-async def served(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
-    async with house(new_database(postgres), tmp_path_factory.mktemp("served")) as running:
-        yield running
-
-
-@pytest.fixture
-async def buyer(served: House) -> Customer:
-    return await served.customer()
-
-
-@pytest.fixture(scope="module")
-async def collector(served: House) -> Customer:
+def collector(served: House) -> Customer:
     """Someone with twelve generations: pictures of two models, edits, and failures."""
-    who = await served.customer(CREDITS)
-    reference = await served.picture(who, png(noise(7, (64, 64))))
+    who = served.customer(CREDITS)
+    reference = served.picture(who, png(noise(7, (64, 64))))
     for number in range(4):
-        await served.made(who, prompt=f"boat {number}")
-        await served.made(who, prompt=f"boat {number}", images=[reference], model="gpt-image-2.5-flare")
-        await served.made(who, prompt=f"boat {number}", sandbox={"fault": "fail"})
+        served.made(who, prompt=f"boat {number}")
+        served.made(who, prompt=f"boat {number}", images=[reference], model="gpt-image-2.5-flare")
+        served.made(who, prompt=f"boat {number}", sandbox={"fault": "fail"})
     return who
 
 
-async def test_a_picture_is_asked_for_waited_for_and_downloaded_without_a_key(served: House, buyer: Customer) -> None:
-    answer = await served.ask(buyer, prompt="a red fox in snow")
+def test_a_picture_is_asked_for_waited_for_and_downloaded_without_a_key(served: House, buyer: Customer) -> None:
+    answer = served.ask(buyer, prompt="a red fox in snow")
     assert (answer.status_code, answer.headers["preference-applied"]) == (201, "wait=30")
     made = answer.json()
     assert answer.headers["location"] == f"/v1/generations/{made['id']}"
     assert (made["state"], made["kind"], made["mode"], made["failure"]) == ("succeeded", "generate", "test", None)
     asset = made["assets"][0]
-    picture = await served.client.get(asset["url"])
+    picture = served.client.get(asset["url"])
     assert picture.status_code == 200
     assert len(picture.content) == asset["bytes"]
     assert picture.headers["content-type"] == asset["content_type"] == "image/png"
@@ -63,8 +48,8 @@ async def test_a_picture_is_asked_for_waited_for_and_downloaded_without_a_key(se
         assert STATEMENT in opened.info.values(), "the file itself says that no paid model made it"
 
 
-async def test_an_altered_link_leads_nowhere(served: House, buyer: Customer) -> None:
-    url = (await served.made(buyer))["assets"][0]["url"]
+def test_an_altered_link_leads_nowhere(served: House, buyer: Customer) -> None:
+    url = (served.made(buyer))["assets"][0]["url"]
     path, _, query = url.partition("?")
     for altered in (
         url[:-1] + ("A" if url[-1] != "A" else "B"),
@@ -73,47 +58,47 @@ async def test_an_altered_link_leads_nowhere(served: House, buyer: Customer) -> 
         url.replace("/0?", "/1?"),
         f"{path}//?{query}",
     ):
-        check_problem(await served.client.get(altered), 404, "not-found")
+        check_problem(served.client.get(altered), 404, "not-found")
 
 
-async def test_the_content_route_redirects_to_the_same_bytes(served: House, buyer: Customer) -> None:
-    asset = (await served.made(buyer))["assets"][0]
-    answer = await served.client.get(f"/v1/media/{asset['id']}/content", headers=buyer.headers)
+def test_the_content_route_redirects_to_the_same_bytes(served: House, buyer: Customer) -> None:
+    asset = (served.made(buyer))["assets"][0]
+    answer = served.client.get(f"/v1/media/{asset['id']}/content", headers=buyer.headers)
     assert answer.status_code == 307
-    followed = await served.client.get(answer.headers["location"])
-    assert followed.content == await served.bytes_of(asset)
+    followed = served.client.get(answer.headers["location"])
+    assert followed.content == served.bytes_of(asset)
 
 
-async def test_credits_and_statement_add_up(served: House, buyer: Customer) -> None:
-    made = [await served.made(buyer), await served.made(buyer, n=2), await served.made(buyer, sandbox={"fault": "fail"})]
+def test_credits_and_statement_add_up(served: House, buyer: Customer) -> None:
+    made = [served.made(buyer), served.made(buyer, n=2), served.made(buyer, sandbox={"fault": "fail"})]
     spent = sum(generation["credits"]["captured"] for generation in made)
     assert [generation["credits"]["held"] for generation in made] == [0, 0, 0]
     assert made[2]["credits"]["released"] == made[2]["credits"]["quoted"]
-    credits = await served.get(buyer, "/v1/credits")
+    credits = served.get(buyer, "/v1/credits")
     assert (credits["available"], credits["held"], credits["debt"]) == (CREDITS - spent, 0, 0)
     assert sum(lot["remaining"] for lot in credits["lots"]) == credits["available"]
-    lines = (await served.get(buyer, "/v1/credits/transfers", limit=100))["data"]
+    lines = (served.get(buyer, "/v1/credits/transfers", limit=100))["data"]
     assert [line["version"] for line in lines] == list(range(len(lines), 0, -1))
     assert sum(line["amount"] for line in lines if line["credit"] == "consumed") == spent
     arrived = sum(line["amount"] for line in lines if line["credit"] == "available")
     assert arrived - sum(line["amount"] for line in lines if line["debit"] == "available") == credits["available"]
     assert (lines[0]["available_after"], lines[0]["held_after"]) == (credits["available"], 0)
     for generation in made:
-        about = (await served.get(buyer, "/v1/credits/transfers", generation=generation["id"]))["data"]
+        about = (served.get(buyer, "/v1/credits/transfers", generation=generation["id"]))["data"]
         assert [line["kind"] for line in about][-1] == "hold"
         assert {line["generation"] for line in about} == {generation["id"]}
 
 
-async def test_a_past_balance_is_read_as_of_any_instant(served: House, buyer: Customer) -> None:
-    made = await served.made(buyer)
-    lines = (await served.get(buyer, "/v1/credits/transfers"))["data"]
+def test_a_past_balance_is_read_as_of_any_instant(served: House, buyer: Customer) -> None:
+    made = served.made(buyer)
+    lines = (served.get(buyer, "/v1/credits/transfers"))["data"]
     grant, end = lines[-1]["created_at"], lines[0]["created_at"]
     before = moved(grant, -1)
     for instant, available in ((before, 0), (grant, CREDITS), (end, CREDITS - made["credits"]["captured"])):
-        past = await served.get(buyer, "/v1/credits", as_of=instant)
+        past = served.get(buyer, "/v1/credits", as_of=instant)
         assert (past["available"], past["held"], past["debt"]) == (available, 0, 0), instant
     tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
-    answer = await served.client.get("/v1/credits", headers=buyer.headers, params={"as_of": tomorrow})
+    answer = served.client.get("/v1/credits", headers=buyer.headers, params={"as_of": tomorrow})
     check_problem(answer, 400, "invalid-instant")
 
 
@@ -135,11 +120,11 @@ def moved(instant: str, seconds: float) -> str:
     ],
     ids=str,
 )
-async def test_a_list_is_filtered_and_paged_without_gap_or_double(
+def test_a_list_is_filtered_and_paged_without_gap_or_double(
     served: House, collector: Customer, filters: dict[str, Any], count: int
 ) -> None:
     for size in (1, 3, 100):
-        pages = await all_pages(served, collector, "/v1/generations", limit=size, **filters)
+        pages = all_pages(served, collector, "/v1/generations", limit=size, **filters)
         found = [generation for page in pages for generation in page]
         assert len({generation["id"] for generation in found}) == len(found) == count
         assert all(len(page) == size for page in pages[:-1])
@@ -149,27 +134,27 @@ async def test_a_list_is_filtered_and_paged_without_gap_or_double(
             assert told <= set([asked] if isinstance(asked, str) else asked)
 
 
-async def test_a_list_is_filtered_by_time(served: House, collector: Customer) -> None:
-    every = [g for page in await all_pages(served, collector, "/v1/generations") for g in page]
+def test_a_list_is_filtered_by_time(served: House, collector: Customer) -> None:
+    every = [g for page in all_pages(served, collector, "/v1/generations") for g in page]
     fifth = every[4]["created_at"]
-    younger = await all_pages(served, collector, "/v1/generations", limit=2, created_after=fifth)
-    older = await all_pages(served, collector, "/v1/generations", limit=2, created_before=fifth)
+    younger = all_pages(served, collector, "/v1/generations", limit=2, created_after=fifth)
+    older = all_pages(served, collector, "/v1/generations", limit=2, created_before=fifth)
     assert [g["id"] for page in younger for g in page] == [g["id"] for g in every[:4]]
     assert [g["id"] for page in older for g in page] == [g["id"] for g in every[5:]]
 
 
 @pytest.mark.parametrize("path", ["/v1/generations", "/v1/media", "/v1/credits/transfers"])
-async def test_every_list_is_paged_to_its_end(served: House, collector: Customer, path: str) -> None:
-    names = [str(row.get("id", row.get("version"))) for page in await all_pages(served, collector, path, limit=2) for row in page]
-    whole = (await served.get(collector, path, limit=100))["data"]
+def test_every_list_is_paged_to_its_end(served: House, collector: Customer, path: str) -> None:
+    names = [str(row.get("id", row.get("version"))) for page in all_pages(served, collector, path, limit=2) for row in page]
+    whole = (served.get(collector, path, limit=100))["data"]
     assert names == [str(row.get("id", row.get("version"))) for row in whole]
     assert len(set(names)) == len(names) > 4
 
 
-async def all_pages(served: House, who: Customer, path: str, **parameters: Any) -> list[list[Any]]:
+def all_pages(served: House, who: Customer, path: str, **parameters: Any) -> list[list[Any]]:
     pages, after = list[list[Any]](), dict[str, str]()
     while True:
-        page = await served.get(who, path, **parameters, **after)
+        page = served.get(who, path, **parameters, **after)
         pages.append(page["data"])
         if page["next"] is None:
             return pages
@@ -179,13 +164,13 @@ async def all_pages(served: House, who: Customer, path: str, **parameters: Any) 
 # Edits
 
 
-async def test_outside_the_mask_every_pixel_stays(served: House, buyer: Customer) -> None:
+def test_outside_the_mask_every_pixel_stays(served: House, buyer: Customer) -> None:
     reference = png(noise(1, SIZE))
-    images = [await served.picture(buyer, reference)]
-    mask = await served.picture(buyer, holed(SIZE, HOLE), "mask")
-    made = await served.made(buyer, prompt="a red heart", images=images, mask=mask, size="auto")
+    images = [served.picture(buyer, reference)]
+    mask = served.picture(buyer, holed(SIZE, HOLE), "mask")
+    made = served.made(buyer, prompt="a red heart", images=images, mask=mask, size="auto")
     assert (made["kind"], made["request"]["size"], made["request"]["mask"]) == ("edit", "120x80", mask)
-    before, after = pixels(reference), pixels(await served.bytes_of(made["assets"][0]))
+    before, after = pixels(reference), pixels(served.bytes_of(made["assets"][0]))
     assert after.shape == before.shape
     outside = np.ones(before.shape[:2], bool)
     outside[HOLE[1] : HOLE[3], HOLE[0] : HOLE[2]] = False
@@ -193,48 +178,48 @@ async def test_outside_the_mask_every_pixel_stays(served: House, buyer: Customer
     assert (before[~outside] != after[~outside]).any(axis=1).mean() > 0.9
 
 
-async def test_without_a_mask_the_picture_is_made_anew(served: House, buyer: Customer) -> None:
+def test_without_a_mask_the_picture_is_made_anew(served: House, buyer: Customer) -> None:
     reference = png(noise(2, SIZE))
-    made = await served.made(buyer, prompt="a blue moon", images=[await served.picture(buyer, reference)], size="120x80")
+    made = served.made(buyer, prompt="a blue moon", images=[served.picture(buyer, reference)], size="120x80")
     assert made["kind"] == "edit"
-    content = await served.bytes_of(made["assets"][0])
+    content = served.bytes_of(made["assets"][0])
     with Image.open(io.BytesIO(content)) as opened:
         assert opened.size == SIZE
     assert (pixels(content) != pixels(reference)).any()
 
 
-async def test_what_was_made_is_the_reference_of_the_next(served: House, buyer: Customer) -> None:
-    first = await served.made(buyer, prompt="a red fox")
-    second = await served.made(
+def test_what_was_made_is_the_reference_of_the_next(served: House, buyer: Customer) -> None:
+    first = served.made(buyer, prompt="a red fox")
+    second = served.made(
         buyer, prompt="the fox at night", images=[first["assets"][0]["id"]], parent=first["id"], output_format="webp"
     )
     assert (second["parent"], second["request"]["images"]) == (first["id"], [first["assets"][0]["id"]])
-    third = await served.made(buyer, prompt="and snow", images=[second["assets"][0]["id"], first["assets"][0]["id"]])
+    third = served.made(buyer, prompt="and snow", images=[second["assets"][0]["id"], first["assets"][0]["id"]])
     assert third["state"] == "succeeded"
     assert third["credits"]["captured"] > second["credits"]["captured"], "each reference has its price"
 
 
-async def test_a_phone_picture_is_turned_upright_and_bared_and_its_owner_told(served: House, buyer: Customer) -> None:
+def test_a_phone_picture_is_turned_upright_and_bared_and_its_owner_told(served: House, buyer: Customer) -> None:
     exif, file = Image.Exif(), io.BytesIO()
     exif[0x0112], exif[0x010E] = 6, "where I live"
     Image.new("RGB", (40, 20), "red").save(file, "JPEG", exif=exif)
-    answer = await served.upload(buyer, file.getvalue())
+    answer = served.upload(buyer, file.getvalue())
     assert answer.status_code == 201
     told = answer.json()
     assert answer.headers["location"] == f"/v1/media/{told['id']}"
     assert (told["width"], told["height"]) == (20, 40)
     assert {"oriented", "metadata_removed"} <= set(told["changed"])
-    content = await served.bytes_of(told)
+    content = served.bytes_of(told)
     assert b"where I live" not in content
-    assert (await served.get(buyer, f"/v1/media/{told['id']}"))["sha256"] == told["sha256"]
+    assert (served.get(buyer, f"/v1/media/{told['id']}"))["sha256"] == told["sha256"]
 
 
-async def test_a_picture_in_use_is_kept_until_its_generation_ends(served: House, buyer: Customer) -> None:
-    reference = await served.picture(buyer, png(noise(3, (64, 64))))
+def test_a_picture_in_use_is_kept_until_its_generation_ends(served: House, buyer: Customer) -> None:
+    reference = served.picture(buyer, png(noise(3, (64, 64))))
     headers = buyer.headers
-    body = {"prompt": "slowly", "size": "64x64", "images": [reference], "sandbox": {"latency_ms": 60_000}}
-    asked = (await served.client.post("/v1/generations", headers=headers, json=body)).json()
-    refused = await served.client.delete(f"/v1/media/{reference}", headers=headers)
+    body = {"prompt": "slowly", "size": "64x64", "images": [reference], "sandbox": {"latency_ms": 3_000}}
+    asked = (served.client.post("/v1/generations", headers=headers, json=body)).json()
+    refused = served.client.delete(f"/v1/media/{reference}", headers=headers)
     assert (refused.status_code, refused.json()["type"]) == (409, "/problems/asset-in-use")
-    stopped = (await served.client.post(f"/v1/generations/{asked['id']}/cancel", headers=headers)).json()
+    stopped = (served.client.post(f"/v1/generations/{asked['id']}/cancel", headers=headers)).json()
     assert stopped["state"] in ("running", "cancelled")

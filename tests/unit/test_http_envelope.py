@@ -52,7 +52,9 @@ def test_a_sane_request_id_of_the_callers_is_kept(client: TestClient[Litestar]) 
     assert answer.headers["x-request-id"] == "0af7651916cd43dd-8448eb211c80319c"
 
 
-@pytest.mark.parametrize("sent", ["short", "a" * 65, "john-smith-1970", "with space", "a;b=c-d-e-f", "4111-1111-1111-1111", "ünïcödeünïcöde", ""])
+@pytest.mark.parametrize(
+    "sent", ["short", "a" * 65, "john-smith-1970", "with space", "a;b=c-d-e-f", "4111-1111-1111-1111", "ünïcödeünïcöde", ""]
+)
 def test_another_is_replaced(sent: str, client: TestClient[Litestar]) -> None:
     answer = client.get("/health/live", headers=[(b"x-request-id", sent.encode())])
     assert is_uuid(answer.headers["x-request-id"])

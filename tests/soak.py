@@ -23,10 +23,11 @@ Suite = Callable[[int, float, Path], Coroutine[Any, Any, dict[str, int]]]
 
 SUITES: dict[str, tuple[Suite, float]] = {
     "ledger": (soak_suites.ledger, 1.0),
-    "uploads": (soak_suites.uploads, 2.0),
-    "crash": (soak_suites.crash, 4.0),
-    "api": (soak_suites.api, 3.0),
-    "faults": (soak_suites.faults, 3.0),
+    "timelines": (soak_suites.timelines, 1.0),
+    "uploads": (soak_suites.uploads, 1.5),
+    "crash": (soak_suites.crash, 3.0),
+    "api": (soak_suites.api, 2.0),
+    "faults": (soak_suites.faults, 2.0),
 }
 """Each suite, and the minutes it gets in `make verify`."""
 

@@ -11,12 +11,18 @@ from tests.kill_matrix import SCENARIOS, run
 from tests.soak_api import soak_api
 from tests.soak_faults import soak_faults
 from tests.soak_ledger import soak_ledger
+from tests.soak_timelines import soak_timelines
 from tests.soak_uploads import soak_uploads
 
 
 async def ledger(seed: int, deadline: float, _: Path) -> dict[str, int]:
     """Random commands on the domain, every invariant after each."""
     return soak_ledger(seed, deadline)
+
+
+async def timelines(seed: int, deadline: float, _: Path) -> dict[str, int]:
+    """Workers, callers and the housekeeper in any order, with crashes, lost answers and outages."""
+    return await soak_timelines(seed, deadline)
 
 
 async def uploads(seed: int, deadline: float, _: Path) -> dict[str, int]:

@@ -41,7 +41,7 @@ def owned(served: House) -> Owned:
 
 @pytest.fixture(scope="module")
 def operations(served: House) -> list[tuple[str, str, dict[str, Any]]]:
-    document = (served.client.get("/openapi.json")).json()
+    document = served.client.get("/openapi.json").json()
     return [(path, method, operation) for path, said in document["paths"].items() for method, operation in said.items()]
 
 
@@ -118,7 +118,7 @@ def test_somebody_elses_thing_cannot_be_used(served: House, owned: Owned, where:
 def test_lists_hold_only_what_is_mine(served: House, owned: Owned) -> None:
     for stranger in strangers(served, owned):
         for path in ("/v1/generations", "/v1/media"):
-            ids = {row["id"] for row in (served.get(stranger, path, limit=100))["data"]}
+            ids = {row["id"] for row in served.get(stranger, path, limit=100)["data"]}
             assert ids.isdisjoint({*owned.by_parameter.values(), owned.output})
         filtered = served.get(stranger, "/v1/credits/transfers", generation=owned.by_parameter["generation_id"])
         assert filtered["data"] == []
@@ -156,7 +156,7 @@ def test_without_a_good_key_nobody_is_served(
 
 def test_a_revoked_key_is_refused_within_two_seconds(served: House) -> None:
     who = served.customer()
-    assert (served.client.get("/v1/credits", headers=who.headers)).status_code == 200
+    assert served.client.get("/v1/credits", headers=who.headers).status_code == 200
     served.execute("UPDATE api_keys SET revoked_at = now() WHERE account_id = %s", who.account)
     until = time.monotonic() + 2
     while (answer := served.client.get("/v1/credits", headers=who.headers)).status_code == 200:

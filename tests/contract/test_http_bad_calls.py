@@ -76,7 +76,7 @@ def test_a_cursor_that_was_altered_or_carried_elsewhere_is_refused(served: House
     for _ in range(2):
         served.made(who)
         served.picture(who, a_png())
-    cursor = (served.get(who, path, limit=1))["next"]
+    cursor = served.get(who, path, limit=1)["next"]
     kid, place, mac = cursor.split(".")
     turned = "B" if place[0] == "A" else "A"
     altered = [f"{kid}.{turned}{place[1:]}.{mac}", f"x.{place}.{mac}", f"{kid}.{place}.{mac[:-1]}", cursor + "=", cursor[::-1]]
@@ -87,7 +87,7 @@ def test_a_cursor_that_was_altered_or_carried_elsewhere_is_refused(served: House
     check_problem(stranger, 400, "invalid-cursor", field="after")
     elsewhere = "/v1/media" if path == "/v1/generations" else "/v1/generations"
     check_problem(served.client.get(elsewhere, headers=who.headers, params={"after": cursor}), 400, "invalid-cursor")
-    assert (served.get(who, path, limit=1, after=cursor))["data"]
+    assert served.get(who, path, limit=1, after=cursor)["data"]
 
 
 def one_bit(side: int) -> bytes:

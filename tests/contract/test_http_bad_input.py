@@ -166,7 +166,7 @@ def test_a_refused_request_binds_no_key(served: House, cast: Cast) -> None:
     refused = served.client.post("/v1/generations", headers=headers, json={"prompt": ""})
     assert refused.status_code == 400
     body = {"prompt": "a boat", "size": "64x64", "quality": "low"}
-    assert (served.client.post("/v1/generations", headers=headers, json=body)).status_code == 202
+    assert served.client.post("/v1/generations", headers=headers, json=body).status_code == 202
 
 
 def test_too_few_credits_are_told_with_what_is_needed_and_what_is_there(served: House, cast: Cast) -> None:

@@ -47,7 +47,7 @@ def test_a_fault_ends_as_it_must_and_gives_the_credits_back(served: House, buyer
     assert served.calls() - before == len(attempts)
     left = served.left(buyer)
     assert (left.credits, left.generations, left.assets) == ((CREDITS, 0), 1, 0)
-    kinds = [line["kind"] for line in (served.get(buyer, "/v1/credits/transfers"))["data"]]
+    kinds = [line["kind"] for line in served.get(buyer, "/v1/credits/transfers")["data"]]
     assert kinds == ["release", "hold", "grant"]
 
 
@@ -61,15 +61,15 @@ def test_fewer_pictures_cost_only_what_was_delivered(served: House, buyer: Custo
 
 def test_a_cancel_of_a_call_that_is_out_delivers_what_it_brings(served: House, buyer: Customer) -> None:
     body = {"prompt": "a boat", "size": "64x64", "quality": "low", "sandbox": {"latency_ms": 1_500}}
-    asked = (served.client.post("/v1/generations", headers=buyer.headers, json=body)).json()
+    asked = served.client.post("/v1/generations", headers=buyer.headers, json=body).json()
     place = f"/v1/generations/{asked['id']}"
     until(lambda: served.get(buyer, place)["state"] == "running", "the call to be out")
-    told = (served.client.post(f"{place}/cancel", headers=buyer.headers)).json()
+    told = served.client.post(f"{place}/cancel", headers=buyer.headers).json()
     assert told["state"] == "running", "a call that is out is never abandoned"
     until(lambda: served.get(buyer, place)["finished_at"], "the end")
     made = served.get(buyer, place)
     assert (made["state"], made["credits"]["captured"]) == ("succeeded", made["credits"]["quoted"])
-    again = (served.client.post(f"{place}/cancel", headers=buyer.headers)).json()
+    again = served.client.post(f"{place}/cancel", headers=buyer.headers).json()
     assert (again["state"], again["credits"]) == (made["state"], made["credits"]), "the end is final"
 
 

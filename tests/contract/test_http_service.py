@@ -49,7 +49,7 @@ def test_a_picture_is_asked_for_waited_for_and_downloaded_without_a_key(served: 
 
 
 def test_an_altered_link_leads_nowhere(served: House, buyer: Customer) -> None:
-    url = (served.made(buyer))["assets"][0]["url"]
+    url = served.made(buyer)["assets"][0]["url"]
     path, _, query = url.partition("?")
     for altered in (
         url[:-1] + ("A" if url[-1] != "A" else "B"),
@@ -62,7 +62,7 @@ def test_an_altered_link_leads_nowhere(served: House, buyer: Customer) -> None:
 
 
 def test_the_content_route_redirects_to_the_same_bytes(served: House, buyer: Customer) -> None:
-    asset = (served.made(buyer))["assets"][0]
+    asset = served.made(buyer)["assets"][0]
     answer = served.client.get(f"/v1/media/{asset['id']}/content", headers=buyer.headers)
     assert answer.status_code == 307
     followed = served.client.get(answer.headers["location"])
@@ -77,21 +77,21 @@ def test_credits_and_statement_add_up(served: House, buyer: Customer) -> None:
     credits = served.get(buyer, "/v1/credits")
     assert (credits["available"], credits["held"], credits["debt"]) == (CREDITS - spent, 0, 0)
     assert sum(lot["remaining"] for lot in credits["lots"]) == credits["available"]
-    lines = (served.get(buyer, "/v1/credits/transfers", limit=100))["data"]
+    lines = served.get(buyer, "/v1/credits/transfers", limit=100)["data"]
     assert [line["version"] for line in lines] == list(range(len(lines), 0, -1))
     assert sum(line["amount"] for line in lines if line["credit"] == "consumed") == spent
     arrived = sum(line["amount"] for line in lines if line["credit"] == "available")
     assert arrived - sum(line["amount"] for line in lines if line["debit"] == "available") == credits["available"]
     assert (lines[0]["available_after"], lines[0]["held_after"]) == (credits["available"], 0)
     for generation in made:
-        about = (served.get(buyer, "/v1/credits/transfers", generation=generation["id"]))["data"]
+        about = served.get(buyer, "/v1/credits/transfers", generation=generation["id"])["data"]
         assert [line["kind"] for line in about][-1] == "hold"
         assert {line["generation"] for line in about} == {generation["id"]}
 
 
 def test_a_past_balance_is_read_as_of_any_instant(served: House, buyer: Customer) -> None:
     made = served.made(buyer)
-    lines = (served.get(buyer, "/v1/credits/transfers"))["data"]
+    lines = served.get(buyer, "/v1/credits/transfers")["data"]
     grant, end = lines[-1]["created_at"], lines[0]["created_at"]
     before = moved(grant, -1)
     for instant, available in ((before, 0), (grant, CREDITS), (end, CREDITS - made["credits"]["captured"])):
@@ -146,7 +146,7 @@ def test_a_list_is_filtered_by_time(served: House, collector: Customer) -> None:
 @pytest.mark.parametrize("path", ["/v1/generations", "/v1/media", "/v1/credits/transfers"])
 def test_every_list_is_paged_to_its_end(served: House, collector: Customer, path: str) -> None:
     names = [str(row.get("id", row.get("version"))) for page in all_pages(served, collector, path, limit=2) for row in page]
-    whole = (served.get(collector, path, limit=100))["data"]
+    whole = served.get(collector, path, limit=100)["data"]
     assert names == [str(row.get("id", row.get("version"))) for row in whole]
     assert len(set(names)) == len(names) > 4
 
@@ -211,15 +211,15 @@ def test_a_phone_picture_is_turned_upright_and_bared_and_its_owner_told(served: 
     assert {"oriented", "metadata_removed"} <= set(told["changed"])
     content = served.bytes_of(told)
     assert b"where I live" not in content
-    assert (served.get(buyer, f"/v1/media/{told['id']}"))["sha256"] == told["sha256"]
+    assert served.get(buyer, f"/v1/media/{told['id']}")["sha256"] == told["sha256"]
 
 
 def test_a_picture_in_use_is_kept_until_its_generation_ends(served: House, buyer: Customer) -> None:
     reference = served.picture(buyer, png(noise(3, (64, 64))))
     headers = buyer.headers
     body = {"prompt": "slowly", "size": "64x64", "images": [reference], "sandbox": {"latency_ms": 3_000}}
-    asked = (served.client.post("/v1/generations", headers=headers, json=body)).json()
+    asked = served.client.post("/v1/generations", headers=headers, json=body).json()
     refused = served.client.delete(f"/v1/media/{reference}", headers=headers)
     assert (refused.status_code, refused.json()["type"]) == (409, "/problems/asset-in-use")
-    stopped = (served.client.post(f"/v1/generations/{asked['id']}/cancel", headers=headers)).json()
+    stopped = served.client.post(f"/v1/generations/{asked['id']}/cancel", headers=headers).json()
     assert stopped["state"] in ("running", "cancelled")

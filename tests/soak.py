@@ -23,6 +23,8 @@ Suite = Callable[[int, float, Path], Coroutine[Any, Any, dict[str, int]]]
 
 SUITES: dict[str, tuple[Suite, float]] = {
     "ledger": (soak_suites.ledger, 1.0),
+    "store": (soak_suites.store, 2.0),
+    "use-cases": (soak_suites.use_cases, 1.5),
     "timelines": (soak_suites.timelines, 1.0),
     "uploads": (soak_suites.uploads, 1.5),
     "crash": (soak_suites.crash, 3.0),

@@ -6,6 +6,7 @@ Exit code 1: a promise was missed, or what was measured was not right. 2: someth
 import argparse
 import contextlib
 import json
+import os
 import sys
 import time
 
@@ -13,6 +14,7 @@ from bench import pickup, requests
 from bench.books import BooksWrong
 from bench.figures import Figure, show
 from bench.floor import NoPgbench
+from bench.gauges import neighbours
 from bench.stage import load_average, temporary_folder
 
 
@@ -50,13 +52,19 @@ def _options() -> argparse.Namespace:
 def _measure(options: argparse.Namespace) -> list[Figure]:
     figures: list[Figure] = []
     if options.only != "pickup":
-        with temporary_folder() as folder:
+        with temporary_folder() as folder, neighbours() as taken:
             figures += requests.measure(folder, options.rounds, options.seconds)
+        figures.append(_taken("the requests", taken))
     if options.only != "requests":
-        with temporary_folder() as folder:
+        with temporary_folder() as folder, neighbours() as taken:
             figures += pickup.measure(folder, options.share)
+        figures.append(_taken("the pick-up", taken))
     promised = [figure for figure in figures if figure.promise]
     return promised + [figure for figure in figures if not figure.promise]
+
+
+def _taken(what: str, taken: list[float]) -> Figure:
+    return Figure(f"cores kept busy by others during {what}", taken, f"of {os.cpu_count()}")
 
 
 if __name__ == "__main__":

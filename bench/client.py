@@ -91,7 +91,7 @@ async def ask(order: Order) -> Tally:
     callers = []
     for number in range(order.connections):
         caller = Caller(order, number, heads, tally, began + order.seconds)
-        await loop.create_connection(lambda caller=caller: caller, "127.0.0.1", order.port)  # type: ignore[misc]
+        await loop.create_connection(lambda caller=caller: caller, "127.0.0.1", order.port)  # type: ignore[misc]  # mypy cannot type this lambda
         callers.append(caller)
     await asyncio.gather(*(caller.finished for caller in callers))
     tally.seconds = perf_counter() - began

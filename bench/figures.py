@@ -64,7 +64,7 @@ class Figure:
 def show(figures: Sequence[Figure], title: str) -> None:
     table = Table(title=title, title_justify="left", header_style="bold")
     for name, justify in (("figure", "left"), ("median", "right"), ("rounds", "right"), ("promise", "left"), ("", "left")):
-        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]  # fits by construction
     for figure in figures:
         name = f"{figure.name}\n  [dim]{figure.note}[/dim]" if figure.note else figure.name
         value = f"{_number(figure.median)} {figure.unit}".rstrip()

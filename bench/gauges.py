@@ -1,10 +1,11 @@
 """What the kernel says of processes: the CPU they used, the memory they hold. Linux only."""
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from time import thread_time
+from time import monotonic, thread_time
 from typing import Self
 
 from tests.processes import tree_of
@@ -33,6 +34,22 @@ def yardstick() -> float:
     for number in range(200_000):
         str(number)
     return (thread_time() - began) * 1000
+
+
+@contextmanager
+def neighbours() -> Iterator[list[float]]:
+    """Cores that processes which are not ours kept busy while the block lasted: the list holds the one number afterwards."""
+    taken: list[float] = []
+    busy, ours, began = _busy_seconds(), tree_cpu_seconds(os.getpid()), monotonic()
+    yield taken
+    busy, ours = _busy_seconds() - busy, tree_cpu_seconds(os.getpid()) - ours
+    taken.append(max(0.0, (busy - ours) / (monotonic() - began)))
+
+
+def _busy_seconds() -> float:
+    """Of all processors together, since the machine was started; also what the host gave to others."""
+    user, nice, system, _idle, _waiting, *interrupts_and_stolen = Path("/proc/stat").read_text().split()[1:9]
+    return sum(map(int, (user, nice, system, *interrupts_and_stolen))) / _TICK
 
 
 def _times(pid: int) -> list[int]:

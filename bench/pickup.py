@@ -1,17 +1,16 @@
 """Pick-up: from the commit of a request to the commit of its lease, by the real worker, as Postgres itself dates the two.
 
-The producer asks as the API does, through the store and with the bell. The worker's commit is read while the attempt it wrote is
-still `intended`, which is as long as the painter takes: the row is written anew when the call ends. The painter is told to wait
-and then to fail, as painting a hundred pictures a second would measure the painter.
+The producer asks as the API does, through the store and with the bell. The row that a lease leaves is written anew when the call
+ends, so a trigger of this measurement's own notes each first attempt in a row that stays. The painter is told to wait and then
+to fail, as painting a hundred pictures a second would measure the painter.
 """
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
+from time import monotonic
 from uuid import UUID
 
 import psycopg
@@ -32,12 +31,26 @@ CUSTOMERS = 500
 CONCURRENCY = 32
 PAINTER_MILLISECONDS = 150
 ROUNDS = 3
+ENOUGH_SECONDS = 35
+"""No further round begins later: on a machine that cannot keep up each takes long, and says the same."""
 IDLE_SAMPLES, IDLE_PER_SECOND = 70, 12
 BUSY_SAMPLES, BUSY_PER_SECOND = 700, 100
 P99 = Promise(50, 50, at_most=True)
 
-_LEASED = "SELECT generation_id, pg_xact_commit_timestamp(xmin) FROM attempts WHERE outcome = 'intended' AND number = 1"
-_COMMITTED = "SELECT subject, pg_xact_commit_timestamp(xmin) FROM wallet_commands WHERE kind = 'hold'"
+_NOTED = """
+CREATE TABLE bench_leases (generation_id uuid NOT NULL);
+CREATE FUNCTION note_lease() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO bench_leases VALUES (NEW.generation_id);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER note_lease AFTER INSERT ON attempts FOR EACH ROW WHEN (NEW.number = 1) EXECUTE FUNCTION note_lease();
+"""
+_WAITED = """
+SELECT 1000 * extract(epoch FROM pg_xact_commit_timestamp(l.xmin) - pg_xact_commit_timestamp(c.xmin))::float8
+FROM bench_leases l JOIN wallet_commands c ON c.subject = l.generation_id AND c.kind = 'hold'
+WHERE l.generation_id = ANY(%(asked)s) ORDER BY 1
+"""
 _OPEN = "SELECT count(*) FROM generations WHERE state IN ('queued', 'running')"
 
 
@@ -58,22 +71,20 @@ class Producer:
 
     async def many(self, pauses: Iterator[float]) -> list[float]:
         """One request after each pause, none waiting for another; the milliseconds each waited for its lease."""
-        before = len(self.asked)
-        async with _watching(self.database_url) as leased:
-            loop = asyncio.get_running_loop()
-            due, requests = loop.time(), list[asyncio.Task[None]]()
-            for pause in pauses:
-                due += pause
-                await asyncio.sleep(due - loop.time())
-                requests.append(asyncio.create_task(self.one()))
-            await asyncio.gather(*requests)
-            await self._all_ended()
+        before, loop = len(self.asked), asyncio.get_running_loop()
+        due, requests = loop.time(), list[asyncio.Task[None]]()
+        for pause in pauses:
+            due += pause
+            await asyncio.sleep(due - loop.time())
+            requests.append(asyncio.create_task(self.one()))
+        await asyncio.gather(*requests)
+        await self._all_ended()
         asked = self.asked[before:]
         async with await AsyncConnection.connect(self.database_url) as connection:
-            committed: dict[UUID, datetime] = dict(await (await connection.execute(_COMMITTED)).fetchall())
-        if unseen := [each for each in asked if each not in leased]:
-            raise RuntimeError(f"{len(unseen)} of {len(asked)} leases were not seen: was the painter too quick?")
-        return sorted((leased[each] - committed[each]).total_seconds() * 1000 for each in asked)
+            waited = [row[0] for row in await (await connection.execute(_WAITED, {"asked": asked})).fetchall()]
+        if len(waited) != len(asked):
+            raise RuntimeError(f"{len(asked)} requests, {len(waited)} leases")
+        return waited
 
     async def _all_ended(self) -> None:
         async with asyncio.timeout(60), await AsyncConnection.connect(self.database_url, autocommit=True) as connection:
@@ -81,31 +92,12 @@ class Producer:
                 await asyncio.sleep(0.1)
 
 
-@asynccontextmanager
-async def _watching(url: str) -> AsyncIterator[dict[UUID, datetime]]:
-    """When each attempt was committed, gathered every 20 ms on a connection of its own while the block lasts."""
-    leased: dict[UUID, datetime] = {}
-
-    async def watch(connection: "AsyncConnection[tuple[UUID, datetime]]") -> None:
-        while True:
-            for generation, at in await (await connection.execute(_LEASED)).fetchall():
-                leased.setdefault(generation, at)
-            await asyncio.sleep(0.02)
-
-    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
-        watching = asyncio.create_task(watch(connection))
-        try:
-            yield leased
-        finally:
-            watching.cancel()
-            with suppress(asyncio.CancelledError):
-                await watching
-
-
 def measure(folder: Path, share: float) -> list[Figure]:
     """`share` of the samples, for a quick look."""
     with durable_postgres(folder / "postgres", track_commit_timestamp="on") as postgres:
         customers = asyncio.run(seed(postgres.url, CUSTOMERS))
+        with psycopg.connect(postgres.url) as connection:
+            connection.execute(_NOTED)
         concurrency = {"WORKER_CONCURRENCY": str(CONCURRENCY)}
         with running("worker", folder / "service", postgres.url, **concurrency) as worker:
             settings = Settings(database_url=postgres.url, data_dir=folder / "producer")
@@ -124,8 +116,8 @@ async def _measure(settings: Settings, customers: Sequence[Customer], worker: in
         await asyncio.sleep(REST_SECONDS)
         memory = Memory.of(worker)
         jitter = random.Random(12)
-        idle, busy = list[list[float]](), list[list[float]]()
-        for _ in range(ROUNDS):
+        idle, busy, began = list[list[float]](), list[list[float]](), monotonic()
+        while len(busy) < ROUNDS and monotonic() < began + ENOUGH_SECONDS:
             idle.append(await producer.many(jitter.uniform(0.5, 1.5) / IDLE_PER_SECOND for _ in range(idle_samples)))
             busy.append(await producer.many(1 / BUSY_PER_SECOND for _ in range(busy_samples)))
     return [

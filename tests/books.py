@@ -49,7 +49,7 @@ class Books:
     ) -> Recorded:
         terms = {"priority": priority, "expires_at": expires_at, "reversal": reversal, "source": source}
         return self.say(
-            Grant(id=self.new_id(), lot_id=LotId(_named(1, lot)), amount=amount, source_ref=fact or lot, **terms)  # type: ignore[arg-type]
+            Grant(id=self.new_id(), lot_id=LotId(_named(1, lot)), amount=amount, source_ref=fact or lot, **terms)  # type: ignore[arg-type]  # fits by construction
         )
 
     def hold(self, hold: str, amount: int, *, expires_at: datetime | None = None, limit: int = 9) -> Recorded:

@@ -78,7 +78,7 @@ class Stage:
             CursorSigner: Hmac(),
             Catalogue: CATALOGUE,
             Today: lambda: TODAY,
-            Authenticate: Authenticate(Rows(self)),  # type: ignore[arg-type]
+            Authenticate: Authenticate(Rows(self)),  # type: ignore[arg-type]  # fits by construction
             RequestGeneration: self.request,
             QuoteRequest: self.quote,
             CancelGeneration: self.cancel,

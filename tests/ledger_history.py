@@ -50,7 +50,7 @@ class History:
         lot = LotId(self._uuid(shuffle))
         terms = {"priority": priority, "expires_at": expires_at, "reversal": reversal}
         fact = {"source": SOURCES[source], "source_ref": f"{self.driver.salt}:{wallet}:{self._serial}"}
-        self._say(wallet, Grant(id=self._command(), lot_id=lot, amount=amount, **fact, **terms))  # type: ignore[arg-type]
+        self._say(wallet, Grant(id=self._command(), lot_id=lot, amount=amount, **fact, **terms))  # type: ignore[arg-type]  # fits by construction
 
     def grant_again(self, wallet: int, which: int) -> None:
         """Another command for a fact that may have been granted already."""
@@ -68,7 +68,7 @@ class History:
 
     def _hold(self, wallet: int, hold_id: HoldId, amount: int, expires_at: datetime, limit: int) -> None:
         terms = {"amount": amount, "expires_at": expires_at, "open_limit": limit}
-        self._say(wallet, PlaceHold(id=self._command(), hold_id=hold_id, **terms))  # type: ignore[arg-type]
+        self._say(wallet, PlaceHold(id=self._command(), hold_id=hold_id, **terms))  # type: ignore[arg-type]  # fits by construction
 
     def capture(self, wallet: int, which: int, tenths: int) -> None:
         hold_id = self._hold_id(wallet, which)

@@ -265,7 +265,7 @@ class World:
         workers had been stopped.)"""
         loop = asyncio.get_running_loop()
         if not isinstance(loop.time, LeapingClock):
-            loop.time = LeapingClock(loop.time)  # type: ignore[method-assign]
+            loop.time = LeapingClock(loop.time)  # type: ignore[method-assign]  # the clock is replaced on purpose
         loop.time.ahead += span.total_seconds()
         await self.harness.advance(span.total_seconds())
 

@@ -62,7 +62,7 @@ def serving(database_url: str, folder: Path, *, processes: int = 1, **environmen
             running.append(stack.enter_context(part("api", folder, **said)))
             addresses.append(f"http://127.0.0.1:{port}")
         for address in addresses:
-            until(lambda address=address: _is_ready(address, running), f"{address} to be ready")  # type: ignore[misc]
+            until(lambda address=address: _is_ready(address, running), f"{address} to be ready")  # type: ignore[misc]  # mypy cannot type this lambda
         yield addresses
 
 

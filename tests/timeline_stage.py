@@ -156,11 +156,11 @@ class PlayClock:
         loop = asyncio.get_running_loop()
         real = loop.time
         self.now = real()
-        loop.time = self  # type: ignore[method-assign]
+        loop.time = self  # type: ignore[method-assign]  # the clock is replaced on purpose
         try:
             yield
         finally:
-            loop.time = real  # type: ignore[method-assign]
+            loop.time = real  # type: ignore[method-assign]  # the clock is replaced on purpose
 
 
 class GatedStore(Store):
@@ -231,4 +231,4 @@ class GatedModel(ImageModel):
         out = OutCall(generation, attempt, call, asyncio.get_running_loop().create_future())
         self._process.stage.world.model.calls.append(out)
         result, out.paid = await self._process.gate(f"answer {call.request.n}")
-        return result  # type: ignore[no-any-return]
+        return result  # type: ignore[no-any-return]  # its shape is checked where it is used

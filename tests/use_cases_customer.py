@@ -82,13 +82,13 @@ class CustomerHistory:
             name = f"{SOURCES[source]}:{number}"
             expires_at = None if lifetime is None else self.stage.now + timedelta(seconds=lifetime)
             ids = {"id": command_id("grant", name), "lot_id": LotId(command_id("lot", name)), "source_ref": str(number)}
-            grant = Grant(**ids, amount=amount, source=SOURCES[source], priority=100 - number, expires_at=expires_at)  # type: ignore[arg-type]
+            grant = Grant(**ids, amount=amount, source=SOURCES[source], priority=100 - number, expires_at=expires_at)  # type: ignore[arg-type]  # fits by construction
             self.grants.append(grant)
         terms = {"source": grant.source, "expires_at": grant.expires_at, "priority": grant.priority}
 
         async def work(store: Store, _: ObjectStorage) -> Recorded:
             grant_credits = GrantCredits(store, new_id)
-            return await grant_credits(self.staff, self.book.wallet, grant.amount, fact=grant.source_ref, **terms)  # type: ignore[arg-type]
+            return await grant_credits(self.staff, self.book.wallet, grant.amount, fact=grant.source_ref, **terms)  # type: ignore[arg-type]  # fits by construction
 
         self._tell(grant, work, last)
 

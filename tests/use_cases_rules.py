@@ -53,6 +53,10 @@ def check_answered(
             assert ends == (GenerationState.REFUSED, 0, "safety")
         case NotExecuted(finality=Finality.FINAL):
             assert ends == (GenerationState.FAILED, 0, "busy")
+        case NotExecuted() if any(said.finality is not Finality.RETRYABLE for said in before.attempts[:-1]):
+            resume_at = now if before.cancel_requested_at else now + timedelta(seconds=_WAIT)
+            parked = (GenerationState.RUNNING, None, resume_at)
+            assert (after.state, after.lease, after.resume_at) == parked, "it is looked at before another call"
         case NotExecuted() if before.cancel_requested_at:
             assert ends == (GenerationState.CANCELLED, 0, "cancelled")
         case NotExecuted() if len(before.attempts) >= TIMING.attempts:

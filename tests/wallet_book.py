@@ -117,7 +117,7 @@ def _command(recorded: Recorded, books: Snapshot) -> Command:
         case "grant":
             lot = books.lots[lot_id]
             terms = {"priority": lot.priority, "expires_at": lot.expires_at}
-            return Grant(id=id, lot_id=lot_id, amount=amount, source=lot.source, source_ref=lot.source_ref, **terms)  # type: ignore[arg-type]
+            return Grant(id=id, lot_id=lot_id, amount=amount, source=lot.source, source_ref=lot.source_ref, **terms)  # type: ignore[arg-type]  # fits by construction
         case "hold":
             return PlaceHold(id=id, hold_id=hold_id, amount=amount, expires_at=books.holds[hold_id].expires_at, open_limit=10**9)
         case "capture":

@@ -40,5 +40,5 @@ class World:
 
 @asynccontextmanager
 async def world(database_url: str, folder: Path, *overrides: Provider, **settings: object) -> AsyncIterator[World]:
-    async with container(Settings(database_url=database_url, data_dir=folder, **settings), *overrides) as parts:  # type: ignore[arg-type]
+    async with container(Settings(database_url=database_url, data_dir=folder, **settings), *overrides) as parts:  # type: ignore[arg-type]  # fits by construction
         yield World(parts)

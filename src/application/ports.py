@@ -44,7 +44,6 @@ class ImageModel(Protocol):
 
         Cancelling the awaiting task closes the call's socket.
         """
-        ...
 
 
 class StorageUnavailable(Exception):
@@ -67,23 +66,18 @@ class ObjectStorage(Protocol):
 
     async def put(self, key: ObjectKey, content: bytes, content_type: str) -> None:
         """Durable and whole when it returns; a reader never sees a part. An equal key is overwritten."""
-        ...
 
     async def get(self, key: ObjectKey) -> bytes:
         """The bytes, as last put anywhere. Raises ObjectMissing."""
-        ...
 
     async def delete(self, key: ObjectKey) -> None:
         """Gone when it returns; deleting what is not there is no error."""
-        ...
 
     def list(self, prefix: str) -> AsyncIterator[StoredObject]:
         """Everything whose key starts with `prefix` (empty: everything), in key order, never stale."""
-        ...
 
     def link(self, key: ObjectKey, *, format: PictureFormat, file_name: str, expires_at: datetime) -> str:
         """A path or address from which anyone can read the object until `expires_at`; what is not shown inline is attached."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +95,6 @@ class LinkedObjects(Protocol):
 
     async def open(self, path: str, signature: str) -> LinkedObject:
         """The object behind a link. Raises NotFound for a link that is altered, expired, or leads to nothing."""
-        ...
 
 
 class PictureIntake(Protocol):
@@ -112,12 +105,10 @@ class PictureIntake(Protocol):
 
         Raises UnsupportedFormat, UploadTooLarge, LimitExceeded, BrokenImage, InvalidMask, or IntakeBusy when no worker is free.
         """
-        ...
 
     async def describe(self, content: bytes) -> Picture:
         """A model's own picture with what its header says; the bytes are not touched. Raises BrokenImage, or IntakeBusy
         when no worker answered, which says nothing about the picture."""
-        ...
 
 
 class StoreUnavailable(Exception):
@@ -162,16 +153,13 @@ class Wallets(Protocol):
 
     async def create(self, wallet: WalletId, account: AccountId, mode: Mode) -> None:
         """An empty wallet, so that there is always a row to lock. Creating it again changes nothing."""
-        ...
 
     async def open(self, wallet: WalletId, about: About, remembering: IdempotencyKey | None = None) -> OpenWallet:
         """Lock the wallet (others wait until this transaction ends), then load what a command about this needs, the clock,
         and what is remembered of a caller's key. Raises NotFound."""
-        ...
 
     def save(self, wallet: Wallet) -> None:
         """Write what the wallet's last command changed, before the transaction ends."""
-        ...
 
 
 class Generations(Protocol):
@@ -179,42 +167,33 @@ class Generations(Protocol):
 
     def add(self, generation: Generation) -> None:
         """Record a new generation, before the transaction ends."""
-        ...
 
     async def lock(self, generation: GenerationId, account: AccountId | None = None, mode: Mode | None = None) -> Generation:
         """The generation; others who lock it wait until this transaction ends. Raises NotFound if it is missing, or not this
         account's in this mode, or already erased by its owner."""
-        ...
 
     async def must_exist(self, generation: GenerationId, account: AccountId, mode: Mode) -> None:
         """Raises NotFound as `lock` does, without a lock."""
-        ...
 
     async def lock_due(self, now: datetime) -> Generation | None:
         """One generation with work to do, or None: first any whose lease has lapsed or that was parked until now, else the
         fairest of those waiting (plan priority, then the account with the fewest running, then age) before their deadline. Those
         locked by others are passed over."""
-        ...
 
     def save(self, generation: Generation) -> None:
         """Write the generation and its attempts, before the transaction ends."""
-        ...
 
     async def renew(self, generation: GenerationId, lease: Lease, until: datetime) -> bool:
         """Lengthen the lease if it is still this one; False if it is not."""
-        ...
 
     async def past_deadline(self, now: datetime, limit: int) -> Sequence[GenerationId]:
         """Open generations past their deadline while queued, or past their hold's expiry. No locks."""
-        ...
 
     async def trashed_before(self, instant: datetime, limit: int) -> Sequence[GenerationId]:
         """Generations in the trash since before that instant and not yet erased."""
-        ...
 
     async def gone_owners(self, owners: Sequence[int]) -> frozenset[int]:
         """Those of the owners whose process no longer holds its advisory lock: proof that it is gone."""
-        ...
 
 
 class Assets(Protocol):
@@ -225,12 +204,10 @@ class Assets(Protocol):
     async def pin(self, assets: Sequence[AssetId], account: AccountId, mode: Mode) -> Sequence[Asset]:
         """The account's assets, in the order asked for; none of them can be deleted before this transaction ends. Raises NotFound
         naming the first that is not there."""
-        ...
 
     async def take(self, asset: AssetId, account: AccountId, mode: Mode) -> Asset:
         """Lock the asset for deletion; waits for requests that pinned it. Raises NotFound, or AssetInUse while an open generation
         needs it."""
-        ...
 
     async def of_generation(self, generation: GenerationId) -> Sequence[Asset]: ...
 
@@ -244,13 +221,11 @@ class Accounts(Protocol):
 
     async def find(self, account: AccountId) -> Account:
         """Raises NotFound."""
-        ...
 
     async def save(self, account: Account) -> None: ...
 
     async def add_key(self, key: ApiKey) -> None:
         """A key with the same hash is the same key: adding it again changes nothing."""
-        ...
 
     def record(self, record: AuditRecord) -> None: ...
 
@@ -260,11 +235,9 @@ class Wakeups(Protocol):
 
     def wake(self, at: datetime | None = None) -> None:
         """One token, committed with this transaction, to be acted on now or not before `at`."""
-        ...
 
     async def top_up(self, now: datetime) -> int:
         """Add the tokens that are missing for the work that is due; answers how many."""
-        ...
 
 
 class Transaction(Protocol):
@@ -283,19 +256,15 @@ class Transaction(Protocol):
 
     async def now(self) -> datetime:
         """The database's clock at this moment, not at the transaction's start."""
-        ...
 
     def remember(self, key: IdempotencyKey, remembered: Remembered) -> None:
         """Bind a caller's key to what its request made. The wallet's lock orders requests with equal keys."""
-        ...
 
     async def remembered(self, key: IdempotencyKey) -> Remembered | None:
         """What is bound to the key, without a lock."""
-        ...
 
     async def forget(self, before: datetime) -> int:
         """Unbind the keys bound before that instant; answers how many."""
-        ...
 
 
 class Store(Protocol):
@@ -303,7 +272,6 @@ class Store(Protocol):
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """Commits when the block ends, undoes everything if it raises. Raises StoreUnavailable."""
-        ...
 
 
 class Signer(Protocol):
@@ -311,11 +279,9 @@ class Signer(Protocol):
 
     def sign(self, message: bytes) -> tuple[str, bytes]:
         """The signing key's name and the 32 bytes of the signature, which covers the name too."""
-        ...
 
     def verify(self, kid: str, message: bytes, mac: bytes) -> bool:
         """Whether `mac` is what the key of that name makes of `message`; an unknown name is no error. In constant time."""
-        ...
 
 
 class CursorSigner(Signer, Protocol):

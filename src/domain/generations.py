@@ -197,15 +197,20 @@ class Generation:
                 return self.deliver(attempt, stored, now) if stored else self.end(GenerationState.FAILED, now, NOT_STORED)
             case NotExecuted():
                 wait = timedelta(seconds=result.retry_after_seconds or 0) or timing.back_off
+                if result.finality is Finality.RETRYABLE and any(a.finality is not Finality.RETRYABLE for a in self.attempts):
+                    # What an earlier call brought or said may have come meanwhile: look before there is another.
+                    return self.park(lease, now if self.cancel_requested_at else now + wait)
                 return self.not_executed(result.finality, result.failure, wait, now, timing)
             case _:
                 return self.park(lease, now)
 
     def testify(self, number: int, result: CallResult, now: datetime) -> None:
         """The lease was lost: the caller says only how its call ended, and whoever decides shall look again now."""
-        self.attempt(number).record(result, now)
-        if self.state is GenerationState.RUNNING and self.lease is None:
-            self.resume_at = now
+        attempt = self.attempt(number)
+        attempt.record(result, now)
+        parked = self.state is GenerationState.RUNNING and self.lease is None
+        if parked or (self.state is GenerationState.QUEUED and attempt.finality is not Finality.RETRYABLE):
+            self.state, self.resume_at = GenerationState.RUNNING, now
 
     def park(self, lease: Lease, until: datetime) -> Next:
         """Give the lease back and look again at `until`."""

@@ -55,7 +55,7 @@ def put(postgres: EmbeddedPostgres, word: str) -> None:
 
 
 def kept(postgres: EmbeddedPostgres) -> str | None:
-    return ask(postgres, "SELECT word FROM kept")  # type: ignore[no-any-return]
+    return ask(postgres, "SELECT word FROM kept")  # type: ignore[no-any-return]  # its shape is checked where it is used
 
 
 def postmaster(postgres: EmbeddedPostgres) -> int:

@@ -140,7 +140,7 @@ async def test_a_colour_profile_is_applied_and_a_broken_one_ignored(intake: Pill
             assert near(opened(plain), corners())
             assert "converted" not in plain.changed
     seen = await intake.clean(encode(corners("RGBA"), "PNG", icc_profile=wide), REFERENCE)
-    assert opened(seen).getpixel((8, 8))[3] == 255  # type: ignore[index]
+    assert opened(seen).getpixel((8, 8))[3] == 255  # type: ignore[index]  # an RGBA pixel is a tuple
 
 
 @pytest.mark.anyio

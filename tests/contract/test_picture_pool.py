@@ -54,7 +54,7 @@ async def test_an_error_comes_back_with_its_facts(shared: PicturePool) -> None:
         await asyncio.wrap_future(shared.schedule(math.sqrt, (-1.0,)))
     with pytest.raises(Exception, match="a mask is a PNG") as caught:
         await asyncio.wrap_future(shared.schedule(check_mask, (PictureFormat.JPEG, True)))
-    assert caught.value.facts == {"field": "file", "reason": "no_alpha"}  # type: ignore[attr-defined]
+    assert caught.value.facts == {"field": "file", "reason": "no_alpha"}  # type: ignore[attr-defined]  # told apart by the line before
 
 
 @pytest.mark.anyio

@@ -161,7 +161,7 @@ def test_the_price_list_that_people_will_quote() -> None:
 
 def request_for(model: str = "gpt-image-2", **changes: object) -> PictureRequest:
     plain = normalise(Asked("a red fox in snow", quality="medium"), CATALOGUE.models[model], (), None, Mode.LIVE)
-    return replace(plain, **changes)  # type: ignore[arg-type]
+    return replace(plain, **changes)  # type: ignore[arg-type]  # fits by construction
 
 
 def test_a_price_says_what_it_is_for() -> None:

@@ -25,6 +25,7 @@ async def open_pool(url: str, *, size: int) -> AsyncIterator[Pool]:
         f"-c {name}={value}"
         for name, value in {
             "timezone": "UTC",
+            "jit": "off",  # compiled anew at each execution, and for longer than any statement of ours runs
             "statement_timeout": f"{STATEMENT_SECONDS}s",
             "idle_in_transaction_session_timeout": f"{STATEMENT_SECONDS}s",
         }.items()

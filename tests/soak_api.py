@@ -37,7 +37,7 @@ async def soak_api(seed: int, deadline: float, folder: Path) -> dict[str, int]:
             try:
                 counts = await _attack(served, seed, deadline)
             except AssertionError as error:
-                raise AssertionError(f"seed {seed}: {error}\n{_last_words(served)}") from error
+                raise AssertionError(f"{_last_words(served)}\nseed {seed}: {error}") from error
         async with open_pool(url, size=2) as pool:
             report = await audit(pool)
         assert report.is_clean, f"seed {seed}: {report.findings}"

@@ -60,7 +60,7 @@ async def soak_faults(seed: int, deadline: float, folder: Path) -> dict[str, int
             ends = await _check(running, service, traffic)
         except (AssertionError, TimeoutError, ExceptionGroup) as error:
             words = "\n".join(f"{kept.kind}: {kept.last_words}" for kept in running.kept)
-            raise AssertionError(f"seed {seed}: {error!r}\n{words}") from error
+            raise AssertionError(f"{words}\nseed {seed}: {error!r}") from error
     return {**{f"faults: {name}": count for name, count in faults.counts.items()}, **traffic.counts, **ends}
 
 

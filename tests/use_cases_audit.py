@@ -84,7 +84,11 @@ class UseCasesAudit:
         self.protocol._objects(now, assets)
         self.protocol._attempts(now)
         self.protocol._end(now, hold)
-        check_changed(self.seen.get(now.id, asked), now, self.stage.dead)
+        before = self.seen.get(now.id, asked)
+        check_changed(before, now, self.stage.dead)
+        if len(now.attempts) > len(before.attempts):
+            earlier = {key for attempt in before.attempts for key in _keys(now, attempt.number)}
+            assert not earlier & self.stage.world.storage.objects.keys(), "a call was planned over stored pictures"
         self.seen[now.id], self.assets[now.id] = now, assets
 
     def spoken_for(self) -> set[str]:
@@ -94,7 +98,10 @@ class UseCasesAudit:
             for asset in self.assets[generation.id]:
                 keys |= {str(asset.key), str(manifest_of(generation, asset.attempt or 0))}
             if generation.state.is_open:
-                for attempt in generation.attempts:
-                    pictures = (key_of(generation, attempt.number, index) for index in range(generation.n))
-                    keys |= {str(key) for key in (*pictures, manifest_of(generation, attempt.number))}
+                keys |= {key for attempt in generation.attempts for key in _keys(generation, attempt.number)}
         return keys
+
+
+def _keys(generation: Generation, attempt: int) -> set[str]:
+    pictures = (key_of(generation, attempt, index) for index in range(generation.n))
+    return {str(key) for key in (*pictures, manifest_of(generation, attempt))}

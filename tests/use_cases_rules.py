@@ -35,8 +35,10 @@ def check_answered(
 ) -> None:
     """What a call's own end makes of its generation, by whether its caller still holds the lease."""
     if before.lease != lease:
-        assert (after.state, after.lease) == (before.state, before.lease), "whoever lost the lease decided"
         said, known = after.attempt(number), before.attempt(number)
+        heard = before.state is GenerationState.QUEUED and said.finality is not Finality.RETRYABLE
+        stays = (GenerationState.RUNNING if heard else before.state, before.lease)
+        assert (after.state, after.lease) == stays, "whoever lost the lease decided"
         if known.outcome in (Outcome.INTENDED, Outcome.UNKNOWN):
             assert said.outcome is {Executed: Outcome.EXECUTED, NotExecuted: Outcome.NOT_EXECUTED}.get(
                 type(result), Outcome.UNKNOWN

@@ -22,10 +22,10 @@ ROOT = os.geteuid() == 0
 # The machine does not go down in these tests. `synchronous_commit` stays: without it a kill may lose a commit.
 QUICK = {"fsync": "off", "full_page_writes": "off"}
 OWNER = """
-import signal, sys
+import os, signal, sys
 from pathlib import Path
 from adapters.postgres.embedded import EmbeddedPostgres
-deaf = lambda *_: print("heard", flush=True)
+deaf = lambda *_: os.write(1, b"heard\\n")  # print may be at work already
 signal.signal(signal.SIGINT, deaf if "deaf" in sys.argv else signal.default_int_handler)
 with EmbeddedPostgres(Path(sys.argv[1]), settings={"fsync": "off"}):
     print("up", flush=True)

@@ -122,7 +122,9 @@ def test_it_comes_back_from_the_death_of_everything(tmp_path: Path) -> None:
     with up(tmp_path) as running:
         headers = running.headers
         body = {"prompt": "a slow boat", "size": "64x64", "sandbox": {"latency_ms": 3_000}}
-        asked = httpx.post(f"{running.url}/v1/generations", json=body, headers=headers).json()
+        answer = httpx.post(f"{running.url}/v1/generations", json=body, headers=headers)
+        assert answer.status_code == 202, answer.text
+        asked = answer.json()
         place = f"/v1/generations/{asked['id']}"
         until(lambda: httpx.get(running.url + place, headers=headers).json()["state"] == "running", "the call to be out")
         kill_tree(running.process.pid)

@@ -20,6 +20,7 @@ from domain.attempts import Attempt
 from domain.generations import Generation
 from tests.mistakes import Mistake, seed
 from tests.soak_use_cases import history_of, run, shortest, soak_use_cases
+from tests.use_cases_history import UseCaseHistory
 from tests.use_cases_machine import use_cases_machine
 from tests.use_cases_stage import MakeStage, in_memory, in_postgres
 
@@ -74,6 +75,39 @@ def test_no_history_of_use_cases_breaks_the_rules(make_stage: MakeStage) -> None
 
 def test_random_histories_of_use_cases_keep_the_rules(make_stage: MakeStage) -> None:
     assert soak_use_cases(_SEED, time.monotonic() + _SECONDS, make_stage)["steps"] > 0
+
+
+@pytest.mark.parametrize(
+    ("late", "state", "calls"),
+    [("refused", "refused", 2), ("all", "succeeded", 2), ("none", "failed", 2), ("busy", "succeeded", 3)],
+)
+@pytest.mark.parametrize("waits", [False, True], ids=["called", "waiting"])
+def test_what_an_earlier_call_says_late_is_heard_before_there_is_another(
+    make_stage: MakeStage, late: str, state: str, calls: int, waits: bool
+) -> None:
+    """A worker stopped for longer than its call may take: another has called since, and was told to come again."""
+    stage = make_stage()
+    history = UseCaseHistory(stage)
+    history.grant(40, 2, None, 0, None)
+    history.ask(2, 0, 0, 0, None, None)
+    history.perform(0, None, None, None)
+    history.advance(101.0)
+    history.perform(1, None, None, None)
+    if waits:
+        history.answer(1, "busy", None)
+        history.advance(41.0)
+        history.perform(1, None, None, None)
+        history.answer(0, late, None)
+    else:
+        history.answer(0, late, None)
+        history.answer(0, "busy", None)
+    for _ in range(6):
+        history.advance(41.0)
+        history.perform(1, "all", None, None)
+    (ended,) = history.audit.seen.values()
+    assert (ended.state.value, len(ended.attempts)) == (state, calls)
+    history.finish()
+    stage.close()
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)

@@ -21,7 +21,9 @@ _WEIGHTS = {
     "ask": 14,
     "perform": 30,
     "perform_blindly": 2,
-    "lapse": 4,
+    "be taken for dead": 4,
+    "be told to wait": 3,
+    "die over pictures": 3,
     "answer": 14,
     "renew": 3,
     "kill": 2,
@@ -33,6 +35,12 @@ _WEIGHTS = {
     "advance_to": 12,
 }
 _STEPS = 30
+_IDIOMS: dict[str, list[Step]] = {
+    "be taken for dead": [("perform", (0, None, None, None)), ("advance", (31.0,)), ("perform", (1, None, None, None))],
+    "be told to wait": [("perform", (0, "busy", None, None)), ("advance", (41.0,))],
+    "die over pictures": [("perform", (0, "all", None, 5))],
+}
+"""What a worker does in several steps."""
 
 
 def soak_use_cases(seed: int, deadline: float, make: MakeStage) -> dict[str, int]:
@@ -54,10 +62,7 @@ def history_of(seed: int, number: int) -> list[Step]:
     mortal = dice.choice((0.0, 0.1, 0.4))
     steps: list[Step] = [("grant", (40, 2, None, 0, None))]
     for kind in dice.choices(list(_WEIGHTS), weights, k=_STEPS):
-        if kind == "lapse":  # a worker is taken for dead while its call is out
-            steps += [("perform", (0, None, None, None)), ("advance", (31.0,)), ("perform", (1, None, None, None))]
-        else:
-            steps.append((kind, _arguments(dice, kind, mortal)))
+        steps += _IDIOMS[kind] if kind in _IDIOMS else [(kind, _arguments(dice, kind, mortal))]
     return steps
 
 

@@ -189,6 +189,7 @@ class UseCaseHistory(CustomerHistory):
         self.sweep(None)
         rows = self.stage.read(self.book.wallet)
         self.stage.run(self.book.check_shown(self.stage.harness.queries, rows, self.stage.now, self.book.looks))
+        self.stage.run(self.book.check_picked(self.stage.harness.queries, rows))
         if self.stage.examine:
             report = self.stage.run(self.stage.examine())
             assert report.is_clean, report.findings

@@ -84,6 +84,22 @@ class WalletBook:
             assert balance.provisional or age >= _UNSETTLED, "it is given as final, and a line may still come"
             assert not balance.provisional or age < _SETTLED, "it is given as provisional for too long"
 
+    async def check_picked(self, queries: Queries, rows: WalletRows) -> None:
+        """Parts of the statement: by time, command and generation, and page by page."""
+        lines = _lines(rows)[::-1]
+        for line in lines[:: len(lines) // 3 + 1]:
+            at, kind, hold = line.at, line.kind, line.generation_id
+            picks = [
+                (TransferFilter(after=at), [row for row in lines if row.at > at]),
+                (TransferFilter(before=at), [row for row in lines if row.at < at]),
+                (TransferFilter(kind=kind), [row for row in lines if row.kind == kind]),
+                (TransferFilter(generation=hold), [row for row in lines if hold in (None, row.generation_id)]),
+            ]
+            for matching, wanted in picks:
+                assert list(await queries.transfers(self.wallet, matching, None, len(lines))) == wanted, f"picked by {matching}"
+            page = await queries.transfers(self.wallet, TransferFilter(), line.version, 3)
+            assert list(page) == [row for row in lines if row.version < line.version][:3], "a page"
+
 
 def _lots(books: Snapshot, now: datetime) -> list[LotRow]:
     rows = []

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -44,7 +45,12 @@ async def serve(settings: Settings) -> None:
         for name in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(name, stop)
         log.info("serving", address=f"{settings.host}:{settings.port}")
-        await asyncio.gather(*(server.serve() for server in servers))
+        sockets = [_inherited(settings.listen_fd), _inherited(settings.operations_fd)]
+        await asyncio.gather(*(server.serve(sockets=given) for server, given in zip(servers, sockets, strict=True)))
+
+
+def _inherited(descriptor: int | None) -> list[socket.socket] | None:
+    return None if descriptor is None else [socket.socket(fileno=descriptor)]
 
 
 def _server(app: Litestar, host: str, port: int) -> _Server:

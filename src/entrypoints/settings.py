@@ -49,6 +49,8 @@ class Settings:
     host: str = _setting("127.0.0.1", "address the API listens on")
     port: int = _setting(8000, "port of the API; `up` takes the next free one")
     operations_port: int = _setting(0, "loopback port for metrics and health details; 0: any free one")
+    listen_fd: int | None = _setting(None, "a listening socket to inherit in place of host and port; `up` hands it over")
+    operations_fd: int | None = _setting(None, "the same for the operations port")
     public_url: str = _setting("", "how callers reach the API; empty: http://host:port")
     allow_sandbox_on_network: bool = _setting(False, "let sandbox parts be reached from other machines")
     catalogue_models: Path | None = _setting(None, "a models.toml in place of the packaged one")

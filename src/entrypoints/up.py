@@ -76,8 +76,15 @@ class Up:
                 upgrade(self._settings.database_url)
                 key = asyncio.run(self._prepare())
                 stack.callback(self._stop_children)
-                self._settings = replace(self._settings, port=_free_port(self._settings.host, self._settings.port))
-                self._settings = replace(self._settings, operations_port=_free_port("127.0.0.1", self._settings.operations_port))
+                public = stack.enter_context(_listen(self._settings.host, self._settings.port))
+                operations = stack.enter_context(_listen("127.0.0.1", self._settings.operations_port))
+                self._settings = replace(
+                    self._settings,
+                    port=public.getsockname()[1],
+                    operations_port=operations.getsockname()[1],
+                    listen_fd=public.fileno(),
+                    operations_fd=operations.fileno(),
+                )
                 self._start("worker")
                 self._start("api")
                 self._wait_until_ready()
@@ -120,11 +127,14 @@ class Up:
     def _start(self, name: str) -> None:
         said = {"DATABASE_URL": self._settings.database_url, "DATA_DIR": str(self._settings.data_dir)}
         said |= {"PORT": str(self._settings.port), "OPERATIONS_PORT": str(self._settings.operations_port)}
+        handed = (self._settings.listen_fd, self._settings.operations_fd) if name == "api" else ()
+        said |= dict(zip(("LISTEN_FD", "OPERATIONS_FD"), map(str, handed), strict=False))
         log = self._settings.data_dir / f"{name}.log"
         with log.open("ab") as file:
             self._children[name] = subprocess.Popen(  # noqa: S603 - our own commands
                 [sys.executable, "-m", "entrypoints.command", name],
                 env=os.environ | said,
+                pass_fds=[descriptor for descriptor in handed if descriptor is not None],
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=file,
@@ -176,14 +186,23 @@ class Up:
         sys.stdout.flush()
 
 
-def _free_port(host: str, wanted: int) -> int:
-    """The first free port from the wanted one on: a second clone beside this one finds its own. 0: any."""
+def _listen(host: str, wanted: int) -> socket.socket:
+    """A socket on the first free port from the wanted one on (0: any), listening from now on.
+
+    A second clone beside this one finds its own, and no port is lost between being found and being used. While the API is
+    started again, callers wait in this socket's queue.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for port in range(wanted, wanted + PORTS_TRIED) if wanted else (0,):
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        with socket.socket(family) as listener, suppress(OSError):
+        listener = socket.socket(family)
+        try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind((host, port))
-            return int(listener.getsockname()[1])
+            listener.listen(1024)
+        except OSError:
+            listener.close()
+        else:
+            return listener
     raise SystemExit(f"gpt-image: no free port from {wanted} to {wanted + PORTS_TRIED - 1}; set PORT")
 
 

@@ -166,7 +166,7 @@ def _matches(row: TransferRow, matching: TransferFilter) -> bool:
     return (
         matching.generation in (None, row.generation_id)
         and matching.kind in (None, row.kind)
-        and (matching.after is None or row.at >= matching.after)
+        and (matching.after is None or row.at > matching.after)
         and (matching.before is None or row.at < matching.before)
     )
 
@@ -176,6 +176,6 @@ def _fits(generation: Generation, matching: GenerationFilter) -> bool:
         (not matching.states or generation.state in matching.states)
         and matching.model in (None, generation.model)
         and matching.kind in (None, generation.kind)
-        and (matching.created_after is None or generation.created_at >= matching.created_after)
+        and (matching.created_after is None or generation.created_at > matching.created_after)
         and (matching.created_before is None or generation.created_at < matching.created_before)
     )

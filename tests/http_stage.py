@@ -17,8 +17,9 @@ from litestar.testing import TestClient
 from application.accounts import Authenticate, hash_key
 from application.generations import CancelGeneration, DeleteGeneration, QuoteRequest, RequestGeneration
 from application.media import AdmitUpload, DeleteAsset
-from application.ports import CursorSigner, LinkedObject, LinkedObjects, ObjectMissing, ObjectStorage, Store, Today
+from application.ports import CursorSigner, LinkedObject, LinkedObjects, ObjectMissing, ObjectStorage, Today
 from application.queries import BalanceRow, CreditsRow, GenerationFilter, LotRow, Position, Queries, TransferFilter, TransferRow
+from application.store import Store
 from domain.accounts import AccountId, Caller, KeyId, Mode, Scope, write_key
 from domain.catalogue import Catalogue
 from domain.errors import Gone, NotFound

@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
-from application.ports import ObjectStorage, Store, StoredObject, Transaction
+from application.ports import ObjectStorage, StoredObject
+from application.store import Store, Transaction
 from domain.media import ObjectKey, PictureFormat
 
 T = TypeVar("T")

@@ -13,21 +13,14 @@ from typing import TypeVar
 from uuid import UUID
 
 from application.attempts import PerformGeneration
-from application.generations import CancelGeneration, DeleteGeneration, KeepHouse, SweepObjects
-from application.ports import (
-    ImageModel,
-    ModelCall,
-    ObjectMissing,
-    ObjectStorage,
-    PictureIntake,
-    StorageUnavailable,
-    Store,
-    StoredObject,
-    StoreUnavailable,
-    Transaction,
-)
+from application.calls import CallModel
+from application.generations import CancelGeneration, DeleteGeneration
+from application.housekeeping import KeepHouse, SweepObjects
+from application.ports import ImageModel, ModelCall, ObjectMissing, ObjectStorage, PictureIntake, StorageUnavailable, StoredObject
+from application.store import Store, StoreUnavailable, Transaction
 from domain.accounts import Caller, Mode
 from domain.attempts import CallResult, Executed, Picture, Timing, Usage
+from domain.gates import GateRules
 from domain.generations import Generation, GenerationId
 from domain.media import AssetKind, CleanPicture, ObjectKey, PictureFormat
 from tests.contract.harnesses import StoreHarness
@@ -89,6 +82,9 @@ class ScriptedModel(ImageModel):
     def __init__(self) -> None:
         self.calls: list[OutCall] = []
         self._new: asyncio.Queue[OutCall] = asyncio.Queue()
+
+    async def examine(self) -> str | None:
+        return None
 
     async def make(self, call: ModelCall) -> CallResult:
         generation, attempt = call.subject.split("/")
@@ -181,6 +177,9 @@ class ScriptedIntake(PictureIntake):
     async def describe(self, content: bytes) -> Picture:
         return Picture(content, PictureFormat.PNG, 8, 8, has_alpha=False)
 
+    async def fingerprint(self, content: bytes) -> str:
+        return content.hex()
+
 
 class ShakyStore(Store):
     """A store whose next transaction may be lost: `failed`, it did not commit; `answer lost`, it did, and nobody heard."""
@@ -200,11 +199,15 @@ class ShakyStore(Store):
             raise StoreUnavailable
 
 
+def an_attempts_name(generation: Generation) -> str:
+    return f"{generation.id}/{len(generation.attempts)}"
+
+
 class World:
     """Two wallets' worth of customers, any number of workers, one model, one storage, over the store of a harness."""
 
     def __init__(self, harness: StoreHarness, timing: Timing = TIMING) -> None:
-        self.harness, self.timing = harness, timing
+        self.harness, self.timing, self.gate_rules = harness, timing, GateRules()
         self.model, self.storage = ScriptedModel(), ScriptedStorage()
         self.callers: list[tuple[Caller, int]] = []
         self.generations: list[Generation] = []
@@ -233,11 +236,11 @@ class World:
         return PerformGeneration(
             store or self.store,
             self.storage,
-            dict.fromkeys(Mode, self.model),
             ScriptedIntake(),
+            CallModel(store or self.store, self.storage, dict.fromkeys(Mode, self.model), ScriptedIntake(), an_attempts_name),
             self.timing,
+            self.gate_rules,
             lambda: owner,
-            lambda generation: f"{generation.id}/{len(generation.attempts)}",
             new_id,
         )
 

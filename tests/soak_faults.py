@@ -17,7 +17,7 @@ import psycopg
 
 from adapters.postgres.audit import audit
 from adapters.postgres.pool import open_pool
-from application.generations import SweepObjects
+from application.housekeeping import SweepObjects
 from application.ports import ObjectStorage
 from application.queries import Queries
 from domain.media import ObjectKey

@@ -11,7 +11,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from dataclasses import dataclass, field
 from typing import Any
 
-from application.generations import CancelGeneration, DeleteGeneration, KeepHouse, SweepObjects
+from application.generations import CancelGeneration, DeleteGeneration
+from application.housekeeping import KeepHouse, SweepObjects
 from domain.accounts import Caller
 from domain.attempts import CallResult, Executed, Failure, FailureClass, Finality, NotExecuted, Unknown, Usage
 from domain.attempts import Stage as At
@@ -26,7 +27,7 @@ from tests.timeline_stage import FAIL, GO, LOSE, GatedStorage, GatedStore, PlayC
 
 MakeHarness = Callable[[], AbstractAsyncContextManager[StoreHarness]]
 FAULTS = ("kill", "store", "storage", "model", "cancel", "purge", "jump")
-ACT = TIMING.act.total_seconds()
+ACT, CALL = TIMING.act.total_seconds(), TIMING.call.total_seconds()
 
 
 @asynccontextmanager
@@ -155,8 +156,8 @@ class Timeline:
             await self.stage.pass_time(seconds)
 
     def _would_be_late(self, seconds: float) -> bool:
-        """Whether someone's time to call and put would run out: no lapse of a lease alone does that."""
-        return any(process.since + ACT <= self.stage.clock.now + seconds + 1 for process in self.stage.processes if process.tasks)
+        """Whether someone's time to call would run out: no lapse of a lease alone does that."""
+        return any(process.since + CALL <= self.stage.clock.now + seconds + 1 for process in self.stage.processes if process.tasks)
 
     async def _jump(self) -> None:
         await self.stage.pass_time(self.dice.choice((ACT / 2, ACT, ACT + 25, 700.0, 3700.0)))

@@ -14,22 +14,15 @@ from typing import Any
 from uuid import UUID
 
 from application.attempts import PerformGeneration
-from application.ports import (
-    ImageModel,
-    ModelCall,
-    ObjectStorage,
-    StorageUnavailable,
-    Store,
-    StoredObject,
-    StoreUnavailable,
-    Transaction,
-)
+from application.calls import CallModel
+from application.ports import ImageModel, ModelCall, ObjectStorage, StorageUnavailable, StoredObject
+from application.store import Store, StoreUnavailable, Transaction
 from domain.accounts import Mode
 from domain.attempts import CallResult
 from domain.generations import GenerationId
 from domain.media import ObjectKey, PictureFormat
 from tests.contract.store_contract import new_id
-from tests.protocol import OutCall, ScriptedIntake, World
+from tests.protocol import OutCall, ScriptedIntake, World, an_attempts_name
 
 GO, FAIL, LOSE = "go", "fail", "lose"
 """What the play says at a gate: it works; it does not; it does, and the answer is lost."""
@@ -130,14 +123,15 @@ class Stage:
         await self.world.harness.advance(seconds)
 
     def performing(self, process: Process) -> PerformGeneration:
+        store, storage = GatedStore(process), GatedStorage(process)
         return PerformGeneration(
-            GatedStore(process),
-            GatedStorage(process),
-            dict.fromkeys(Mode, GatedModel(process)),
+            store,
+            storage,
             ScriptedIntake(),
+            CallModel(store, storage, dict.fromkeys(Mode, GatedModel(process)), ScriptedIntake(), an_attempts_name),
             self.world.timing,
+            self.world.gate_rules,
             lambda: process.owner,
-            lambda generation: f"{generation.id}/{len(generation.attempts)}",
             new_id,
         )
 
@@ -223,6 +217,9 @@ class GatedModel(ImageModel):
 
     def __init__(self, process: Process) -> None:
         self._process = process
+
+    async def examine(self) -> str | None:
+        return None
 
     async def make(self, call: ModelCall) -> CallResult:
         generation, attempt = GenerationId(UUID(call.subject[:36])), int(call.subject[37:])

@@ -14,7 +14,8 @@ from application.credits import AdjustCredits, GrantCredits, Staff
 from application.generations import (
     RequestGeneration,
 )
-from application.ports import IdempotencyKey, ObjectStorage, Store
+from application.ports import ObjectStorage
+from application.store import IdempotencyKey, Store
 from domain.accounts import Mode
 from domain.commands import AdjustDown, Command, Grant, PlaceHold, Recorded, Reverse, command_id
 from domain.errors import DomainError

@@ -4,14 +4,8 @@ housekeeper's and the sweeper's; and how it must end once nothing goes wrong any
 
 from dataclasses import replace
 
-from application.generations import (
-    KEYS_KEPT,
-    TRASH,
-    CancelGeneration,
-    DeleteGeneration,
-    KeepHouse,
-    SweepObjects,
-)
+from application.generations import CancelGeneration, DeleteGeneration
+from application.housekeeping import KEYS_KEPT, TRASH, KeepHouse, SweepObjects
 from domain.accounts import Mode
 from domain.errors import DomainError
 from domain.generations import Generation, GenerationState
@@ -123,8 +117,8 @@ class UseCaseHistory(CustomerHistory):
 
     def _check_purged(self, generation: Generation) -> None:
         assert (generation.request, generation.metadata, self.audit.assets[generation.id]) == (None, {}, [])
-        prefix = ObjectKey.outputs(generation.account_id, generation.id)
-        assert not [key for key in self.world.storage.objects if key.startswith(prefix)], "purged, and its pictures lie there"
+        prefixes = ObjectKey.of_generation(generation.account_id, generation.id)
+        assert not [key for key in self.world.storage.objects if key.startswith(prefixes)], "purged, and its pictures lie there"
 
     # What is done for all
 

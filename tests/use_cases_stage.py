@@ -11,8 +11,9 @@ from typing import Any, Protocol, TypeVar
 
 import psycopg
 
-from application.ports import ObjectStorage, Store
+from application.ports import ObjectStorage
 from application.queries import AuditReport
+from application.store import Store
 from domain.attempts import CallResult
 from domain.errors import DomainError
 from domain.generations import Lease

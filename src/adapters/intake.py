@@ -5,6 +5,7 @@ import hashlib
 import io
 import struct
 from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
 
 from PIL import Image, ImageCms
 from PIL.GifImagePlugin import GifImageFile
@@ -19,6 +20,8 @@ from domain.attempts import Picture
 from domain.errors import BrokenImage, DomainError, IntakeBusy, LimitExceeded
 from domain.limits import LIMITS
 from domain.media import AssetKind, CleanPicture, PictureFormat, check_bytes, check_mask, check_pixels, sniff
+
+Seen = TypeVar("Seen")
 
 # The decoder of the sniffed format and no other. Not `Image.open`: it takes a phone's JPEG with a second picture behind the
 # first (a depth or gain map) for an animation.
@@ -71,11 +74,16 @@ class PillowIntake(PictureIntake):
             self._in_flight -= 1
 
     async def describe(self, content: bytes) -> Picture:
+        return Picture(content, *await self._seen(read_header, content))
+
+    async def fingerprint(self, content: bytes) -> str:
+        return await self._seen(digest_of_pixels, content)
+
+    async def _seen(self, look: Callable[[bytes], Seen], content: bytes) -> Seen:
         """A worker lost under it says nothing about the picture: there is a second try, and then no answer."""
         for _ in range(2):
             try:
-                seen = await asyncio.wrap_future(self._pool.schedule(read_header, (content,), self._timeout))
-                return Picture(content, *seen)
+                return await asyncio.wrap_future(self._pool.schedule(look, (content,), self._timeout))
             except (WorkerDied, TimeoutError):
                 continue
             except PoolStopped:
@@ -108,6 +116,20 @@ def read_header(content: bytes) -> tuple[PictureFormat, int, int, bool]:
             return format, picture.width, picture.height, picture.has_transparency_data
     except Exception:
         raise BrokenImage("the header of a picture cannot be read") from None
+
+
+def digest_of_pixels(content: bytes) -> str:
+    """Runs in a worker: of the first frame, as 8-bit RGBA. What is fully transparent has no colour."""
+    try:
+        format = PictureFormat.GIF if content.startswith((b"GIF87a", b"GIF89a")) else sniff(content)
+        with _DECODERS[format](io.BytesIO(content)) as picture:
+            drawn = picture.convert("RGBA")
+            visible = Image.composite(
+                drawn, Image.new("RGBA", drawn.size), drawn.getchannel("A").point(lambda a: 255 if a else 0)
+            )
+            return hashlib.sha256(f"{drawn.size}".encode() + visible.tobytes()).hexdigest()
+    except Exception:
+        raise BrokenImage("a picture cannot be decoded") from None
 
 
 def _too_heavy() -> LimitExceeded:

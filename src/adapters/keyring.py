@@ -6,7 +6,7 @@ import hmac
 import os
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,12 +55,7 @@ class Keyring:
                 raise ValueError(f"key {place} of the keyring has no name; the form is name:base64,name:base64")
             if kid in keys:
                 raise ValueError(f"the keyring names {kid} twice")
-            try:
-                keys[kid] = base64.b64decode(encoded, validate=True)
-            except ValueError:
-                raise ValueError(f"key {kid} of the keyring is not base64") from None
-            if len(keys[kid]) < KEY_BYTES:
-                raise ValueError(f"key {kid} of the keyring is shorter than {KEY_BYTES} bytes")
+            keys[kid] = _decoded(f"key {kid} of the keyring", encoded)
         return cls(keys)
 
     @staticmethod
@@ -71,26 +66,7 @@ class Keyring:
     @classmethod
     def load_or_create(cls, path: Path) -> Self:
         """The keyring in this file, made there (mode 0600) if there is none; of many who try at once, one makes it."""
-        with suppress(FileNotFoundError):
-            return cls.parse(path.read_text("ascii"))
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        aside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-        descriptor = os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        try:
-            with os.fdopen(descriptor, "w") as file:
-                file.write(cls.generate() + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            with suppress(FileExistsError):  # somebody else was first: theirs is the keyring
-                os.link(aside, path)
-        finally:
-            aside.unlink()
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-        return cls.parse(path.read_text("ascii"))
+        return cls.parse(_in_file(path, cls.generate))
 
     def purpose(self, label: str) -> PurposeKeys:
         """Keys for one purpose only: what they sign is worth nothing elsewhere."""
@@ -99,6 +75,61 @@ class Keyring:
     def derive(self, label: str, length: int) -> bytes:
         """`length` secret bytes from the first key, the same each time."""
         return _derive(next(iter(self.keys.values())), f"derive:{length}:{label}", length)
+
+
+@dataclass(frozen=True, slots=True)
+class SafetyKey:
+    """Names accounts to a provider, always alike: it never rotates, or a customer under watch there would become a new one."""
+
+    key: bytes = field(repr=False)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Raises ValueError, which never repeats the key."""
+        return cls(_decoded("the safety key", text.strip()))
+
+    @classmethod
+    def load_or_create(cls, path: Path) -> Self:
+        """As for the keyring."""
+        return cls.parse(_in_file(path, lambda: base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()))
+
+    def name(self, subject: bytes) -> str:
+        """64 characters that tell nothing."""
+        return hmac.digest(self.key, subject, hashlib.sha256).hex()
+
+
+def _decoded(name: str, text: str) -> bytes:
+    try:
+        key = base64.b64decode(text, validate=True)
+    except ValueError:
+        raise ValueError(f"{name} is not base64") from None
+    if len(key) < KEY_BYTES:
+        raise ValueError(f"{name} is shorter than {KEY_BYTES} bytes")
+    return key
+
+
+def _in_file(path: Path, make: Callable[[], str]) -> str:
+    """The text of this file, made there (mode 0600) if there is none; of many who try at once, one makes it."""
+    with suppress(FileNotFoundError):
+        return path.read_text("ascii")
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(make() + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):  # somebody else was first: theirs counts
+            os.link(aside, path)
+    finally:
+        aside.unlink()
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+    return path.read_text("ascii")
 
 
 def _derive(key: bytes, label: str, length: int) -> bytes:

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 from application.credits import Staff
-from application.ports import NewId, Store
+from application.ports import NewId
 from application.queries import Queries
+from application.store import Store
 from domain.accounts import Account, AccountId, ApiKey, AuditRecord, Caller, Mode, Role, check_key
 from domain.errors import StaffOnly, Unauthenticated
 from domain.ledger import WalletId

@@ -6,50 +6,26 @@ attempts before it decides anything.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 
+from application.calls import CallModel
 from application.generations import resolve_hold
-from application.outputs import find, keep
-from application.ports import (
-    ImageModel,
-    ModelCall,
-    NewId,
-    ObjectMissing,
-    ObjectStorage,
-    PictureIntake,
-    StorageUnavailable,
-    Store,
-    StoreUnavailable,
-    Transaction,
-)
+from application.outputs import find, keep, keep_answer
+from application.ports import NewId, ObjectStorage, PictureIntake, StorageUnavailable
+from application.store import Store, StoreUnavailable, Transaction
 from domain.accounts import Mode
-from domain.attempts import (
-    Attempt,
-    CallResult,
-    Executed,
-    Failure,
-    FailureClass,
-    Finality,
-    NotExecuted,
-    Stage,
-    StoredPicture,
-    Timing,
-    Unknown,
-)
-from domain.errors import IntakeBusy, LeaseLost, NotFound
+from domain.attempts import Attempt, CallResult, Executed, StoredPicture, Timing, Unknown
+from domain.errors import IntakeBusy, LeaseLost
+from domain.gates import GateRules
 from domain.generations import Generation, Lease, Next
 from domain.media import Asset, AssetId, AssetKind
 from domain.recovery import decide
-from domain.requests import PictureRequest
 
 Owner = Callable[[], int]
 """The advisory lock this process holds, its proof of life. Raises StoreUnavailable while it holds none: then no call starts."""
-
-Subject = Callable[[Generation], str]
-"""An opaque, stable name of the account for the model's provider."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +44,11 @@ class PerformGeneration:
 
     store: Store
     storage: ObjectStorage
-    models: Mapping[Mode, ImageModel]
     intake: PictureIntake
+    call_model: CallModel
     timing: Timing
+    gate_rules: GateRules
     owner: Owner
-    subject: Subject
     new_id: NewId
 
     async def __call__(self) -> bool:
@@ -103,6 +79,8 @@ class PerformGeneration:
             attempt = generation.claim(lease, owner, now, self.timing)
             if not attempt and not generation.take_over(lease, now, self.timing):
                 return None
+            if attempt and not await self._pass_gate(tx, generation, now):
+                return None
             tx.generations.save(generation)
         return Held(generation, lease, attempt, until)
 
@@ -122,9 +100,15 @@ class PerformGeneration:
             async with self.store.transaction() as tx:
                 generation = await tx.generations.lock(held.generation.id)
                 now = await tx.now()
-                decision = decide(generation, held.lease, look, now, self.timing, owner=owner)
+                known = generation.uncertain_since
+                closed = _is_gated(generation) and (await tx.gates.find(generation.model)).is_closed(now)
+                decision = decide(generation, held.lease, look, now, self.timing, owner=owner, gate_closed=closed)
+                if decision is Next.CALL:  # one too many, if the gate has closed meanwhile, does no harm
+                    await self._pass_gate(tx, generation, now)
                 found = next((f for f in look if generation.attempt(f.attempt).booked), None)
                 await self._write(tx, generation, decision, found.attempt if found else 0, found.pictures if found else ())
+        if known is None and generation.lost_answer:
+            await self._tell_gate(generation, Unknown("answer_lost"))
         if decision is not Next.CALL:
             return None
         return Held(generation, held.lease, generation.attempts[-1], until)
@@ -144,48 +128,44 @@ class PerformGeneration:
 
     async def _call(self, held: Held, attempt: Attempt) -> None:
         async with self._renewing(held):
-            result = await self._make(held)
+            latest = held.until - (self.timing.act - self.timing.call).total_seconds()
+            result = await self.call_model(held.generation, latest, self._pause)
+            await self._tell_gate(held.generation, result)
             stored = await self._keep(held, attempt, result)
             try:
                 await self._until_written(lambda: self._settle(held, attempt, result, stored))
             except LeaseLost:
                 await self._until_written(lambda: self._testify(held, attempt, result))
 
-    async def _make(self, held: Held) -> CallResult:
-        """Call once, within the time of the attempt. What happens before the socket opens cannot have been paid."""
-        generation = held.generation
-        request = generation.request
-        if request is None:
-            raise AssertionError("an erased generation is never called")
-        try:
-            content = await self._references(generation, request)
-        except (StorageUnavailable, StoreUnavailable):
-            return _not_called(FailureClass.STORAGE, "storage_unavailable", Finality.RETRYABLE)
-        except (ObjectMissing, NotFound):
-            return _not_called(FailureClass.STORAGE, "reference_missing", Finality.FINAL)
-        mask = content.pop() if request.mask else None
-        call = ModelCall(request, tuple(content), mask, self.subject(generation))
-        if asyncio.get_running_loop().time() >= held.until:  # a timeout would stop the call only after it had begun
-            return _not_called(FailureClass.TIMEOUT, "too_late", Finality.RETRYABLE)
-        try:
-            async with asyncio.timeout_at(held.until):
-                return await self.models[generation.mode].make(call)
-        except TimeoutError:
-            return Unknown("timeout")
-
-    async def _references(self, generation: Generation, request: PictureRequest) -> list[bytes]:
-        """The bytes of the references, then of the mask: none of them can be deleted while the generation is open."""
-        named = [*request.references, *([request.mask] if request.mask else [])]
-        if not named:
-            return []
-        async with self.store.transaction() as tx:
-            assets = await tx.assets.pin(named, generation.account_id, generation.mode)
-        return [await self.storage.get(asset.key) for asset in assets]
-
     async def _keep(self, held: Held, attempt: Attempt, result: CallResult) -> Sequence[StoredPicture]:
+        """Everything that came: the pictures for the caller, an answer that could not be used for support."""
+        if isinstance(result, Executed | Unknown) and result.answer:
+            await keep_answer(self.storage, held.generation, attempt, result.answer, until=held.until, pause=self._pause)
         if not isinstance(result, Executed):
             return ()
         return await keep(self.storage, held.generation, attempt, result, until=held.until, pause=self._pause)
+
+    # The gate of the model
+
+    async def _pass_gate(self, tx: Transaction, generation: Generation, now: datetime) -> bool:
+        """Whether the call about to be written down may start as far as its model is concerned."""
+        if not _is_gated(generation):
+            return True
+        gate = await tx.gates.lock(generation.model)
+        if passed := gate.take(now):
+            tx.gates.save(gate)
+        return passed
+
+    async def _tell_gate(self, generation: Generation, result: CallResult) -> None:
+        """In a transaction of its own: a gate is shared by all accounts, and nobody waits for a wallet while holding it. What an
+        outage loses of this the next call learns anew."""
+        if not _is_gated(generation):
+            return
+        with suppress(StoreUnavailable):
+            async with self.store.transaction() as tx:
+                gate = await tx.gates.lock(generation.model)
+                gate.learn(result, await tx.now(), self.gate_rules)
+                tx.gates.save(gate)
 
     # Writing
 
@@ -283,5 +263,6 @@ def _asset(asset_id: AssetId, generation: Generation, attempt: int, picture: Sto
     )
 
 
-def _not_called(failure_class: FailureClass, code: str, finality: Finality) -> NotExecuted:
-    return NotExecuted(Failure(failure_class, Stage.INPUT, code, "No call was made"), finality)
+def _is_gated(generation: Generation) -> bool:
+    """Test mode calls the painter, which has no limits."""
+    return generation.mode is Mode.LIVE

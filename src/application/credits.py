@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from application.ports import NewId, Store, Transaction
+from application.ports import NewId
+from application.store import Store, Transaction
 from domain.accounts import AccountId, AuditRecord
 from domain.commands import AdjustDown, Command, Grant, Recorded, command_id
 from domain.errors import InvalidAmount

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from application.ports import NewId, Store
+from application.ports import NewId
 from application.staff_queries import StaffQueries
+from application.store import Store
 from domain.accounts import Account, AccountId, AuditRecord, Mode, Role
 from domain.errors import StaffOnly
 from domain.ledger import WalletId

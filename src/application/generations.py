@@ -1,37 +1,22 @@
-"""What a caller can do with generations: ask for one, cancel it, delete it; and what the housekeeper does for those forgotten."""
+"""What a caller can do with generations: ask for one, cancel it, delete it."""
 
-from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from application.credits import tell
-from application.ports import (
-    IdempotencyKey,
-    NewId,
-    ObjectStorage,
-    Remembered,
-    StorageUnavailable,
-    Store,
-    StoredObject,
-    StoreUnavailable,
-    Today,
-    Transaction,
-)
-from application.queries import Queries
+from application.ports import NewId, ObjectStorage, StorageUnavailable, Today
+from application.store import IdempotencyKey, Remembered, Store, Transaction
 from domain.accounts import Caller
 from domain.attempts import Timing
 from domain.catalogue import Catalogue
 from domain.commands import About, PlaceHold, command_id
-from domain.errors import AssetInUse, DomainError, IdempotencyMismatch, InvalidRequest
+from domain.errors import DomainError, IdempotencyMismatch, InvalidRequest
 from domain.generations import Generation, GenerationId, Next
 from domain.ledger import HoldId
 from domain.media import Asset, ObjectKey
 from domain.prices import Quote, check_maximum, quote
 from domain.requests import Asked, PictureRequest, normalise
-
-TRASH = timedelta(days=7)
-KEYS_KEPT = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,13 +187,13 @@ class DeleteGeneration:
             if not purge:
                 generation.trashed_at = generation.trashed_at or await tx.now()
             if purge:
-                await _erase_rows(tx, generation)
+                await erase_rows(tx, generation)
             tx.generations.save(generation)
         if purge:
-            await _erase_bytes(self.storage, generation)
+            await erase_bytes(self.storage, generation)
 
 
-async def _erase_rows(tx: Transaction, generation: Generation) -> None:
+async def erase_rows(tx: Transaction, generation: Generation) -> None:
     """Raises AssetInUse while an unfinished edit needs one of its pictures."""
     for asset in await tx.assets.of_generation(generation.id):
         await tx.assets.take(asset.id, generation.account_id, generation.mode)
@@ -216,92 +201,9 @@ async def _erase_rows(tx: Transaction, generation: Generation) -> None:
     generation.erase()
 
 
-async def _erase_bytes(storage: ObjectStorage, generation: Generation) -> None:
+async def erase_bytes(storage: ObjectStorage, generation: Generation) -> None:
     """After the rows: what a crash or an outage leaves here no row speaks of, and the object sweep finds it."""
-    prefix = ObjectKey.outputs(generation.account_id, generation.id)
     with suppress(StorageUnavailable):
-        for key in [found.key async for found in storage.list(prefix)]:
-            await storage.delete(key)
-
-
-@dataclass(frozen=True, slots=True)
-class KeepHouse:
-    """End what has waited too long, wake what nobody will wake, empty the trash. Any number may run at once."""
-
-    store: Store
-    storage: ObjectStorage
-    batch: int = 100
-
-    async def __call__(self) -> Mapping[str, int]:
-        """How many tokens were missing and keys forgotten, how many generations were expired and purged, and at how many it
-        failed: one that cannot be dealt with does not keep the others waiting."""
-        async with self.store.transaction() as tx:
-            woken = await tx.wakeups.top_up(await tx.now())
-        async with self.store.transaction() as tx:
-            now = await tx.now()
-            forgotten = await tx.forget(now - KEYS_KEPT)
-            overdue = await tx.generations.past_deadline(now, self.batch)
-            old = await tx.generations.trashed_before(now - TRASH, self.batch)
-        expired = [await self._attend(self._expire, generation_id) for generation_id in overdue]
-        purged = [await self._attend(self._purge, generation_id) for generation_id in old]
-        failed = [*expired, *purged].count(None)
-        counts = {"expired": expired.count(True), "purged": purged.count(True), "failed": failed}
-        return counts | {"woken": woken, "keys_forgotten": forgotten}
-
-    async def _attend(self, act: Callable[[GenerationId], Awaitable[bool]], generation_id: GenerationId) -> bool | None:
-        try:
-            return await act(generation_id)
-        except (StoreUnavailable, StorageUnavailable):
-            raise
-        except Exception:
-            return None
-
-    async def _expire(self, generation_id: GenerationId) -> bool:
-        async with self.store.transaction() as tx:
-            generation = await tx.generations.lock(generation_id)
-            if generation.expire(await tx.now()) is not Next.ENDED:
-                return False
-            await resolve_hold(tx, generation)
-            tx.generations.save(generation)
-            return True
-
-    async def _purge(self, generation_id: GenerationId) -> bool:
-        """Left for a later round while an unfinished edit needs one of its pictures."""
-        try:
-            async with self.store.transaction() as tx:
-                generation = await tx.generations.lock(generation_id)
-                await _erase_rows(tx, generation)
-                tx.generations.save(generation)
-        except AssetInUse:
-            return False
-        await _erase_bytes(self.storage, generation)
-        return True
-
-
-@dataclass(frozen=True, slots=True)
-class SweepObjects:
-    """Delete bytes that no row speaks of, once nothing can speak of them any more.
-
-    An output's generation must have ended (ends are final, so no row can still come) or be gone; an upload must be an hour old.
-    Runs for ever: a put that comes late is found by the next sweep.
-    """
-
-    storage: ObjectStorage
-    queries: Queries
-    batch: int = 500
-    upload_age: timedelta = timedelta(hours=1)
-
-    async def __call__(self) -> int:
-        """How many objects were deleted."""
-        swept, batch = 0, list[StoredObject]()
-        async for found in self.storage.list(""):
-            batch.append(found)
-            if len(batch) == self.batch:
-                swept, batch = swept + await self._sweep(batch), []
-        return swept + await self._sweep(batch)
-
-    async def _sweep(self, found: list[StoredObject]) -> int:
-        orphans = await self.queries.orphans(found, self.upload_age)
-        for key in orphans:
-            await self.storage.delete(key)
-        return len(orphans)
+        for prefix in ObjectKey.of_generation(generation.account_id, generation.id):
+            for key in [found.key async for found in storage.list(prefix)]:
+                await storage.delete(key)

@@ -4,7 +4,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from application.ports import NewId, ObjectStorage, PictureIntake, StorageUnavailable, Store
+from application.ports import NewId, ObjectStorage, PictureIntake, StorageUnavailable
+from application.store import Store
 from domain.accounts import Caller
 from domain.media import Asset, AssetId, AssetKind, CleanPicture, ObjectKey, check_bytes
 

@@ -33,6 +33,14 @@ async def keep(
     return stored
 
 
+async def keep_answer(
+    storage: ObjectStorage, generation: Generation, attempt: Attempt, answer: bytes, *, until: float, pause: float
+) -> None:
+    """Put aside, for support, what came instead of a picture."""
+    key = ObjectKey.answer(generation.account_id, generation.id, attempt.number)
+    await _put(storage, key, answer, "application/octet-stream", until, pause)
+
+
 async def find(storage: ObjectStorage, intake: PictureIntake, generation: Generation, attempt: Attempt, was_past: bool) -> Found:
     """What lies at one attempt's keys. Raises StorageUnavailable or IntakeBusy, which is not the same as nothing."""
     keys = (generation.account_id, generation.id, attempt.number)

@@ -1,20 +1,13 @@
 """What the use cases need from outside. Each docstring is the promise an adapter keeps; the contract tests hold it to that."""
 
-import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
 from uuid import UUID
 
-from domain.accounts import Account, AccountId, ApiKey, AuditRecord, Mode
 from domain.attempts import CallResult, Picture
-from domain.commands import About
-from domain.credits import Wallet
-from domain.generations import Generation, GenerationId, Lease
-from domain.ledger import WalletId
-from domain.media import Asset, AssetId, AssetKind, CleanPicture, ObjectKey, PictureFormat
+from domain.media import AssetKind, CleanPicture, ObjectKey, PictureFormat
 from domain.requests import PictureRequest
 
 Today = Callable[[], date]
@@ -44,6 +37,9 @@ class ImageModel(Protocol):
 
         Cancelling the awaiting task closes the call's socket.
         """
+
+    async def examine(self) -> str | None:
+        """Ask the provider, without buying anything, whether it accepts us: None, or what is wrong in a few words."""
 
 
 class StorageUnavailable(Exception):
@@ -110,168 +106,8 @@ class PictureIntake(Protocol):
         """A model's own picture with what its header says; the bytes are not touched. Raises BrokenImage, or IntakeBusy
         when no worker answered, which says nothing about the picture."""
 
-
-class StoreUnavailable(Exception):
-    """The database did not answer; whether the last commit happened is unknown. Look before doing it again."""
-
-
-@dataclass(frozen=True, slots=True)
-class IdempotencyKey:
-    """A caller's own key for one creating request. The same key in another account, mode or route is another key."""
-
-    account_id: AccountId
-    mode: Mode
-    route: str
-    key: str
-
-    @property
-    def digest(self) -> str:
-        """What is kept of it: callers put their own words into keys."""
-        said = "\0".join((str(self.account_id), self.mode, self.route, self.key))
-        return hashlib.blake2b(said.encode(), digest_size=16).hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class Remembered:
-    """What a request with this key made: `fingerprint` is of its body."""
-
-    fingerprint: str
-    thing: UUID
-
-
-@dataclass(frozen=True, slots=True)
-class OpenWallet:
-    """A wallet under its lock, loaded for one command; `now` was read after the lock."""
-
-    wallet: Wallet
-    now: datetime
-    remembered: Remembered | None = None
-
-
-class Wallets(Protocol):
-    """Wallets with their lots, holds and lines."""
-
-    async def create(self, wallet: WalletId, account: AccountId, mode: Mode) -> None:
-        """An empty wallet, so that there is always a row to lock. Creating it again changes nothing."""
-
-    async def open(self, wallet: WalletId, about: About, remembering: IdempotencyKey | None = None) -> OpenWallet:
-        """Lock the wallet (others wait until this transaction ends), then load what a command about this needs, the clock,
-        and what is remembered of a caller's key. Raises NotFound."""
-
-    def save(self, wallet: Wallet) -> None:
-        """Write what the wallet's last command changed, before the transaction ends."""
-
-
-class Generations(Protocol):
-    """Generations with their attempts."""
-
-    def add(self, generation: Generation) -> None:
-        """Record a new generation, before the transaction ends."""
-
-    async def lock(self, generation: GenerationId, account: AccountId | None = None, mode: Mode | None = None) -> Generation:
-        """The generation; others who lock it wait until this transaction ends. Raises NotFound if it is missing, or not this
-        account's in this mode, or already erased by its owner."""
-
-    async def must_exist(self, generation: GenerationId, account: AccountId, mode: Mode) -> None:
-        """Raises NotFound as `lock` does, without a lock."""
-
-    async def lock_due(self, now: datetime) -> Generation | None:
-        """One generation with work to do, or None: first any whose lease has lapsed or that was parked until now, else the
-        fairest of those waiting (plan priority, then the account with the fewest running, then age) before their deadline. Those
-        locked by others are passed over."""
-
-    def save(self, generation: Generation) -> None:
-        """Write the generation and its attempts, before the transaction ends."""
-
-    async def renew(self, generation: GenerationId, lease: Lease, until: datetime) -> bool:
-        """Lengthen the lease if it is still this one; False if it is not."""
-
-    async def past_deadline(self, now: datetime, limit: int) -> Sequence[GenerationId]:
-        """Open generations past their deadline while queued, or past their hold's expiry. No locks."""
-
-    async def trashed_before(self, instant: datetime, limit: int) -> Sequence[GenerationId]:
-        """Generations in the trash since before that instant and not yet erased."""
-
-    async def gone_owners(self, owners: Sequence[int]) -> frozenset[int]:
-        """Those of the owners whose process no longer holds its advisory lock: proof that it is gone."""
-
-
-class Assets(Protocol):
-    """Rows of stored pictures."""
-
-    def add(self, asset: Asset) -> None: ...
-
-    async def pin(self, assets: Sequence[AssetId], account: AccountId, mode: Mode) -> Sequence[Asset]:
-        """The account's assets, in the order asked for; none of them can be deleted before this transaction ends. Raises NotFound
-        naming the first that is not there."""
-
-    async def take(self, asset: AssetId, account: AccountId, mode: Mode) -> Asset:
-        """Lock the asset for deletion; waits for requests that pinned it. Raises NotFound, or AssetInUse while an open generation
-        needs it."""
-
-    async def of_generation(self, generation: GenerationId) -> Sequence[Asset]: ...
-
-    async def remove(self, asset: AssetId) -> None: ...
-
-
-class Accounts(Protocol):
-    """Accounts, their keys, and the record of what staff did."""
-
-    async def add(self, account: Account) -> None: ...
-
-    async def find(self, account: AccountId) -> Account:
-        """Raises NotFound."""
-
-    async def save(self, account: Account) -> None: ...
-
-    async def add_key(self, key: ApiKey) -> None:
-        """A key with the same hash is the same key: adding it again changes nothing."""
-
-    def record(self, record: AuditRecord) -> None: ...
-
-
-class Wakeups(Protocol):
-    """Tokens that say "there is work". They say nothing of which; too many are harmless, too few are healed by the sweep."""
-
-    def wake(self, at: datetime | None = None) -> None:
-        """One token, committed with this transaction, to be acted on now or not before `at`."""
-
-    async def top_up(self, now: datetime) -> int:
-        """Add the tokens that are missing for the work that is due; answers how many."""
-
-
-class Transaction(Protocol):
-    """Lock order: a request's references, or else a generation and then its pictures; one wallet last."""
-
-    @property
-    def wallets(self) -> Wallets: ...
-    @property
-    def generations(self) -> Generations: ...
-    @property
-    def assets(self) -> Assets: ...
-    @property
-    def accounts(self) -> Accounts: ...
-    @property
-    def wakeups(self) -> Wakeups: ...
-
-    async def now(self) -> datetime:
-        """The database's clock at this moment, not at the transaction's start."""
-
-    def remember(self, key: IdempotencyKey, remembered: Remembered) -> None:
-        """Bind a caller's key to what its request made. The wallet's lock orders requests with equal keys."""
-
-    async def remembered(self, key: IdempotencyKey) -> Remembered | None:
-        """What is bound to the key, without a lock."""
-
-    async def forget(self, before: datetime) -> int:
-        """Unbind the keys bound before that instant; answers how many."""
-
-
-class Store(Protocol):
-    """The system of record."""
-
-    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
-        """Commits when the block ends, undoes everything if it raises. Raises StoreUnavailable."""
+    async def fingerprint(self, content: bytes) -> str:
+        """Equal for pictures of equal pixels, however their files are written. Raises as `describe` does."""
 
 
 class Signer(Protocol):

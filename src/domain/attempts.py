@@ -49,10 +49,12 @@ class Failure:
 
 EMPTY = Failure(FailureClass.PROVIDER, Stage.CALL, "empty", "The model answered without a picture")
 NOT_STORED = Failure(FailureClass.STORAGE, Stage.STORE, "not_stored", "The pictures could not be kept")
+ECHO = Failure(FailureClass.PROVIDER, Stage.OUTPUT, "echo", "The model returned a reference unchanged")
 STAYED_BUSY = Failure(FailureClass.CAPACITY, Stage.CALL, "capacity", "The model stayed busy")
 ANSWER_LOST = Failure(FailureClass.UNKNOWN_OUTCOME, Stage.CALL, "unknown_outcome", "The model's answer was lost")
 HOLD_EXPIRED = Failure(FailureClass.TIMEOUT, Stage.CALL, "hold_expired", "The generation did not finish in time")
 DEADLINE_PASSED = Failure(FailureClass.TIMEOUT, Stage.CALL, "deadline", "The deadline passed before a call could start")
+REFUNDED = Failure(FailureClass.CANCELLED, Stage.CALL, "refunded", "Cancelled by the caller while the model's answer was lost")
 CANCELLED = Failure(FailureClass.CANCELLED, Stage.CALL, "cancelled", "Cancelled by the caller")
 
 
@@ -86,16 +88,39 @@ class Picture:
     has_alpha: bool
 
 
+class Obstacle(StrEnum):
+    """What stood in the way of a call stands in the way of others too."""
+
+    RATE_LIMIT = "rate_limit"
+    """Of this model, for a while."""
+    KEY_REFUSED = "key_refused"
+    """Our key, our organisation or our balance with the provider."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What the provider says it allows: `spare` of `capacity` calls now, all of them again in so many seconds."""
+
+    capacity: int
+    spare: int
+    full_in_seconds: float
+
+
 @dataclass(frozen=True, slots=True)
 class Executed:
-    """The provider did the work and will bill it. No picture at all is possible, and a failure.
+    """The provider did the work and will bill it. No picture at all is possible, and a failure: `failure` says why, where it is
+    not simply empty.
 
-    `cost` is in millionths of a US dollar."""
+    `cost` is in millionths of a US dollar, None if the answer does not tell. `answer`: what came, where it could not be used.
+    """
 
     pictures: tuple[Picture, ...]
     request_id: str | None
     usage: Usage
-    cost: int
+    cost: int | None
+    failure: Failure | None = None
+    answer: bytes | None = None
+    allowance: Allowance | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +130,18 @@ class NotExecuted:
     failure: Failure
     finality: Finality
     retry_after_seconds: float | None = None
+    obstacle: Obstacle | None = None
+    allowance: Allowance | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """The line broke after the request was sent: it may have been made and billed."""
+    """The line broke after the request was sent: it may have been made and billed. `answer`: the part of it that came."""
 
     code: str
     request_id: str | None = None
+    answer: bytes | None = None
+    allowance: Allowance | None = None
 
 
 CallResult = Executed | NotExecuted | Unknown
@@ -123,11 +152,18 @@ class Timing:
     """The clock of the protocol. `act` = connect + call + put of one attempt; no call and no put outlives it."""
 
     act: timedelta = timedelta(seconds=660)
+    put: timedelta = timedelta(seconds=45)
+    """What of `act` is kept for the puts: a call is over by then, so that a picture that comes late can still be kept."""
     lease: timedelta = timedelta(seconds=30)
     settle_margin: timedelta = timedelta(seconds=60)
     longest_queue: timedelta = timedelta(hours=1)
     back_off: timedelta = timedelta(seconds=5)
     attempts: int = 10
+
+    @property
+    def call(self) -> timedelta:
+        """The longest that a call may take."""
+        return self.act - min(self.put, self.act / 4)
 
     def hold_expiry(self, deadline: datetime) -> datetime:
         return deadline + 2 * self.act + timedelta(minutes=10)
@@ -162,6 +198,7 @@ class Attempt:
     failure: Failure | None = None
     booked: bool = False
     cost: int | None = None
+    usage: Usage | None = None
     request_id: str | None = None
     written_by_caller: bool = False
 
@@ -172,15 +209,16 @@ class Attempt:
     def record(self, result: CallResult, now: datetime) -> None:
         """Write what its own caller saw. `executed` and `not_executed` are final; a later word only adds what it cost."""
         if self.outcome is Outcome.EXECUTED and isinstance(result, Executed) and self.cost is None:
-            self.cost, self.request_id = result.cost, result.request_id
+            self.cost, self.usage, self.request_id = result.cost, result.usage, result.request_id
         if self.outcome in (Outcome.EXECUTED, Outcome.NOT_EXECUTED):
             return
         self.written_by_caller, self.decided_at = True, now
         match result:
             case Executed():
                 self.outcome, self.cost, self.request_id = Outcome.EXECUTED, result.cost, result.request_id
+                self.usage = result.usage
                 if not result.pictures:
-                    self.failure = EMPTY
+                    self.failure = replace(result.failure or EMPTY, request_id=result.request_id)
             case NotExecuted():
                 self.outcome, self.finality, self.failure = Outcome.NOT_EXECUTED, result.finality, result.failure
                 self.request_id = result.failure.request_id
@@ -208,7 +246,7 @@ class Manifest:
     pictures: tuple[StoredPicture, ...]
     request_id: str | None
     usage: Usage
-    cost: int
+    cost: int | None
 
     def write(self) -> bytes:
         return json.dumps(asdict(self)).encode()

@@ -18,6 +18,7 @@ from domain.attempts import (
     DEADLINE_PASSED,
     HOLD_EXPIRED,
     NOT_STORED,
+    REFUNDED,
     STAYED_BUSY,
     Attempt,
     CallResult,
@@ -106,9 +107,14 @@ class Generation:
     @property
     def uncertain_since(self) -> datetime | None:
         """Since when a call has been out of which nothing is known; its owner may take the refund."""
-        if self.state is GenerationState.RUNNING and self.attempts and self.attempts[-1].outcome is Outcome.UNKNOWN:
+        if self.state is GenerationState.RUNNING and self.lost_answer:
             return self.attempts[-1].decided_at
         return None
+
+    @property
+    def lost_answer(self) -> bool:
+        """Whether the latest call's outcome is unknown."""
+        return bool(self.attempts) and self.attempts[-1].outcome is Outcome.UNKNOWN
 
     def perhaps_paid(self) -> list[Attempt]:
         return [attempt for attempt in self.attempts if attempt.outcome.perhaps_paid]
@@ -239,7 +245,7 @@ class Generation:
         if not self.state.is_open:
             return Next.ENDED
         if self.state is GenerationState.QUEUED or self.lease is None:
-            return self.end(GenerationState.CANCELLED, now, CANCELLED)
+            return self.end(GenerationState.CANCELLED, now, REFUNDED if self.uncertain_since else CANCELLED)
         self.cancel_requested_at = self.cancel_requested_at or now
         return Next.WAIT
 

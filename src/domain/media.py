@@ -40,6 +40,8 @@ class ObjectClass(StrEnum):
 
     UPLOADS = "uploads"
     OUTPUTS = "outputs"
+    ANSWERS = "answers"
+    """What a provider sent instead of pictures, kept for support."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -64,9 +66,9 @@ class ObjectKey:
         return cls(ObjectClass.UPLOADS, account_id, asset_id, ("original",))
 
     @staticmethod
-    def outputs(account_id: AccountId, generation_id: UUID) -> str:
+    def of_generation(account_id: AccountId, generation_id: UUID) -> tuple[str, ...]:
         """What the keys of all a generation's objects begin with."""
-        return f"{ObjectClass.OUTPUTS}/{account_id}/{generation_id}/"
+        return tuple(f"{kind}/{account_id}/{generation_id}/" for kind in (ObjectClass.OUTPUTS, ObjectClass.ANSWERS))
 
     @classmethod
     def picture(cls, account_id: AccountId, generation_id: UUID, attempt: int, index: int) -> Self:
@@ -75,6 +77,10 @@ class ObjectKey:
     @classmethod
     def manifest(cls, account_id: AccountId, generation_id: UUID, attempt: int) -> Self:
         return cls(ObjectClass.OUTPUTS, account_id, generation_id, (str(attempt), "manifest"))
+
+    @classmethod
+    def answer(cls, account_id: AccountId, generation_id: UUID, attempt: int) -> Self:
+        return cls(ObjectClass.ANSWERS, account_id, generation_id, (str(attempt),))
 
 
 @dataclass(frozen=True, slots=True)

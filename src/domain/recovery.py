@@ -1,9 +1,10 @@
 """What to do with a call that nobody watched to its end: look at what lies there first, and never buy a third time."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
-from domain.attempts import ANSWER_LOST, CANCELLED, NOT_STORED, Attempt, Finality, Found, Outcome, Timing
+from domain.attempts import ANSWER_LOST, NOT_STORED, REFUNDED, Attempt, Finality, Found, Outcome, Timing
 from domain.generations import Generation, GenerationState, Lease, Next
 
 
@@ -15,7 +16,7 @@ def decide(
     timing: Timing,
     *,
     owner: int,
-    breaker_open: bool = False,
+    gate_closed: bool = False,
 ) -> Next:
     """`look` covers all attempts; it began before this transaction, after the takeover by `lease`.
 
@@ -31,11 +32,11 @@ def decide(
     best = max(look, key=lambda found: (len(found.pictures), -found.attempt), default=None)
     if best and best.pictures:
         return generation.park(lease, _when_past(waiting, now)) if waiting else _deliver(generation, best, now)
-    return _without_pictures(generation, lease, waiting, now, timing, owner, breaker_open)
+    return _without_pictures(generation, lease, waiting, now, timing, owner, gate_closed)
 
 
 def _without_pictures(
-    generation: Generation, lease: Lease, waiting: list[Attempt], now: datetime, timing: Timing, owner: int, breaker_open: bool
+    generation: Generation, lease: Lease, waiting: list[Attempt], now: datetime, timing: Timing, owner: int, gate_closed: bool
 ) -> Next:
     for attempt in generation.attempts:
         if attempt.failure and attempt.finality in (Finality.REFUSED, Finality.FINAL):
@@ -51,10 +52,10 @@ def _without_pictures(
         return generation.not_executed(Finality.RETRYABLE, last.failure, timing.back_off, now, timing)
     _nothing_is_known(last, now)
     if generation.cancel_requested_at:
-        return generation.end(GenerationState.CANCELLED, now, CANCELLED)
+        return generation.end(GenerationState.CANCELLED, now, REFUNDED)
     if not generation.may_call(now, timing):
-        return generation.end(GenerationState.FAILED, now, ANSWER_LOST)
-    if breaker_open:
+        return generation.end(GenerationState.FAILED, now, replace(ANSWER_LOST, request_id=last.request_id))
+    if gate_closed:
         return generation.park(lease, now + timing.back_off)
     generation.intend(owner, now, timing)
     return Next.CALL
@@ -68,7 +69,8 @@ def _nothing_is_known(attempt: Attempt, now: datetime) -> None:
 def _deliver(generation: Generation, found: Found, now: datetime) -> Next:
     attempt = generation.attempt(found.attempt)
     if found.manifest:
-        attempt.cost, attempt.request_id = found.manifest.cost, found.manifest.request_id
+        manifest = found.manifest
+        attempt.cost, attempt.usage, attempt.request_id = manifest.cost, manifest.usage, manifest.request_id
     attempt.outcome, attempt.decided_at = Outcome.EXECUTED, now
     return generation.deliver(attempt, len(found.pictures), now)
 

@@ -18,8 +18,9 @@ from rich.text import Text
 
 from application.accounts import AuthorizeStaff
 from application.credits import Staff
-from application.ports import StorageUnavailable, StoreUnavailable
+from application.ports import StorageUnavailable
 from application.queries import Queries, TransferRow
+from application.store import StoreUnavailable
 from domain.accounts import AccountId, Mode
 from domain.catalogue import CatalogueInvalid
 from domain.errors import CommandConflict, DomainError, InvalidAmount, NoSuchLot, NotFound, StaffOnly

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from domain.attempts import Timing
+from domain.gates import GateRules
 
 
 class Environment(StrEnum):
@@ -26,11 +27,12 @@ REAL_PARTS = {
     "KEYRING": "the keys that sign links",
     "S3_BUCKET": "object storage",
     "OPENAI_API_KEY": "the image model",
+    "SAFETY_KEY": "the key that names accounts to it",
     "STRIPE_SECRET_KEY": "payments",
 }
 """What production needs, and what stands in for it elsewhere: an embedded part of the same shape."""
 
-NOT_BUILT = ("S3_BUCKET", "OPENAI_API_KEY", "STRIPE_SECRET_KEY")
+NOT_BUILT = ("S3_BUCKET", "STRIPE_SECRET_KEY")
 """Real parts this version has no adapter for: asking for one is an error, never silently a sandbox."""
 
 
@@ -46,9 +48,13 @@ class Settings:
     database_url: str = _setting("", "Postgres, as postgresql://…; empty: an embedded one", secret=True)
     data_dir: Path = _setting(Path(".data"), "where embedded parts keep their files")
     keyring: str = _setting("", "name:base64,…: the first signs, all verify; empty: made in the data folder", secret=True)
+    openai_api_key: str = _setting("", "key of the image model's provider; empty: pictures are painted here", secret=True)
+    openai_base_url: str = _setting("https://api.openai.com/v1", "where the image model answers")
+    safety_key: str = _setting("", "base64, never rotated: names accounts to the provider; empty: a file", secret=True)
     host: str = _setting("127.0.0.1", "address the API listens on")
     port: int = _setting(8000, "port of the API; `up` takes the next free one")
-    operations_port: int = _setting(0, "loopback port for metrics and health details; 0: any free one")
+    operations_port: int = _setting(0, "loopback port of the API for metrics and health details; 0: any free one")
+    worker_port: int = _setting(0, "loopback port of the worker for its metrics; 0: any free one")
     listen_fd: int | None = _setting(None, "a listening socket to inherit in place of host and port; `up` hands it over")
     operations_fd: int | None = _setting(None, "the same for the operations port")
     public_url: str = _setting("", "how callers reach the API; empty: http://host:port")
@@ -57,10 +63,15 @@ class Settings:
     catalogue_plans: Path | None = _setting(None, "a plans.toml in place of the packaged one")
     open_generations: int | None = _setting(None, "unfinished generations per account, in place of the plan's limit")
     database_connections: int = _setting(10, "connections a process may hold")
-    worker_concurrency: int = _setting(16, "generations a worker performs at once")
+    refusals_per_hour: int = _setting(10, "refused generations an account may have in an hour before it has to wait")
+    refunds_per_hour: int = _setting(3, "refunds of uncertain generations it may take in an hour before it has to wait")
+    worker_concurrency: int = _setting(32, "generations a worker performs at once")
     picture_workers: int = _setting(2, "processes that decode and paint pictures")
     picture_memory_mb: int = _setting(1024, "memory each of them may use")
     act_seconds: float = _setting(660.0, "longest time of one attempt: connect, call, put")
+    put_seconds: float = _setting(45.0, "what of that is kept for the puts; a quarter at most")
+    breaker_unknowns: int = _setting(3, "calls of a model that may end unknown lately before its gate closes for a minute")
+    breaker_percent: int = _setting(10, "and the share of all its calls that these must exceed")
     lease_seconds: float = _setting(30.0, "how long a worker that falls silent keeps its generation")
     settle_margin_seconds: float = _setting(60.0, "time to write an attempt's end after its last put")
     back_off_seconds: float = _setting(5.0, "wait before looking again")
@@ -110,11 +121,16 @@ class Settings:
     def timing(self) -> Timing:
         return Timing(
             act=timedelta(seconds=self.act_seconds),
+            put=timedelta(seconds=self.put_seconds),
             lease=timedelta(seconds=self.lease_seconds),
             settle_margin=timedelta(seconds=self.settle_margin_seconds),
             back_off=timedelta(seconds=self.back_off_seconds),
             longest_queue=timedelta(seconds=self.longest_queue_seconds),
         )
+
+    @property
+    def gate_rules(self) -> GateRules:
+        return GateRules(unknowns=self.breaker_unknowns, unknown_percent=self.breaker_percent)
 
     def shown(self) -> dict[str, tuple[str, str]]:
         """Each setting's name with its value (secrets hidden) and meaning."""

@@ -1,16 +1,19 @@
 """The one place where ports meet adapters: which adapter is in use is decided here, by what is configured."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
 
+import structlog
 import uuid_utils.compat
 from dishka import AsyncContainer, Provider, Scope, ValidationSettings, from_context, make_async_container, provide, provide_all
 
 from adapters.image_models.painter import Painter
 from adapters.intake import PillowIntake
 from adapters.keyring import Keyring as Keyring
+from adapters.keyring import SafetyKey
 from adapters.picture_pool import PicturePool, picture_pool, warm
 from adapters.postgres.audit import PostgresBooksAudit
 from adapters.postgres.embedded import AlreadyRunning as AlreadyRunning
@@ -32,24 +35,28 @@ from adapters.postgres.store import PostgresStore
 from adapters.storage.filesystem import FilesystemStorage
 from application.accounts import AddKey, Authenticate, AuthorizeStaff, ChangeRole, OpenAccount
 from application.attempts import PerformGeneration
+from application.calls import CallModel
 from application.credits import AdjustCredits, GrantCredits
 from application.first_admin import OpenFirstAdmin
-from application.generations import (
-    CancelGeneration,
-    DeleteGeneration,
-    KeepHouse,
-    QuoteRequest,
-    RequestGeneration,
-    SweepObjects,
-)
+from application.generations import CancelGeneration, DeleteGeneration, QuoteRequest, RequestGeneration
+from application.housekeeping import KeepHouse, SweepObjects
 from application.media import AdmitUpload, DeleteAsset
-from application.ports import CursorSigner, LinkedObjects, NewId, ObjectStorage, PictureIntake, Store, Today
+from application.ports import CursorSigner, ImageModel, LinkedObjects, NewId, ObjectStorage, PictureIntake, Today
 from application.queries import BooksAudit, Queries
 from application.staff_queries import StaffQueries
+from application.store import Store
 from domain.accounts import Mode
 from domain.catalogue import Catalogue
+from domain.generations import Generation
 from entrypoints.crash_points import CrashPoints
 from entrypoints.settings import Settings
+
+
+@dataclass(slots=True)
+class Drain:
+    """`handing_back`: this process was told a second time to stop, and gives back what has not called yet."""
+
+    handing_back: bool = False
 
 
 class Outside(Provider):
@@ -138,6 +145,29 @@ class Outside(Provider):
         pool.stop()
 
     @provide
+    def safety_key(self, settings: Settings) -> SafetyKey:
+        text, path = settings.safety_key, settings.data_dir / "safety_key"
+        return SafetyKey.parse(text) if text else SafetyKey.load_or_create(path)
+
+    @provide
+    async def models(
+        self, settings: Settings, pool: PicturePool, catalogue: Catalogue, points: CrashPoints
+    ) -> AsyncIterator[Mapping[Mode, ImageModel]]:
+        """Test requests always go to the painter; live ones to the provider, where there is a key for it."""
+        painter = points.wrap("ImageModel", Painter(pool, structlog.get_logger().warning))
+        if not settings.openai_api_key:
+            yield {Mode.TEST: painter, Mode.LIVE: painter}
+            return
+        from adapters.image_models.openai.images import OpenAIImages  # a second's import that only a worker needs
+
+        async with OpenAIImages.opened(settings.openai_api_key, settings.openai_base_url, catalogue.models) as live:
+            yield {Mode.TEST: painter, Mode.LIVE: points.wrap("ImageModel", live)}
+
+    @provide
+    def drain(self) -> Drain:
+        return Drain()
+
+    @provide
     def intake(self, pool: PicturePool) -> PictureIntake:
         return PillowIntake(pool)
 
@@ -176,31 +206,32 @@ class UseCases(Provider):
         return RequestGeneration(store, catalogue, settings.timing, new_id, today, settings.open_generations)
 
     @provide
+    def call_model(
+        self,
+        store: Store,
+        storage: ObjectStorage,
+        models: Mapping[Mode, ImageModel],
+        intake: PictureIntake,
+        safety_key: SafetyKey,
+        drain: Drain,
+    ) -> CallModel:
+        def subject(generation: Generation) -> str:
+            return safety_key.name(generation.account_id.bytes)
+
+        return CallModel(store, storage, models, intake, subject, lambda: drain.handing_back)
+
+    @provide
     def perform(
         self,
         store: Store,
         storage: ObjectStorage,
         intake: PictureIntake,
-        pool: PicturePool,
-        keyring: Keyring,
+        call_model: CallModel,
+        settings: Settings,
         owner: Owner,
         new_id: NewId,
-        settings: Settings,
-        points: CrashPoints,
     ) -> PerformGeneration:
-        painter = points.wrap("ImageModel", Painter(pool))
-        models = {Mode.TEST: painter, Mode.LIVE: painter}
-        subject = keyring.purpose("subjects")
-        return PerformGeneration(
-            store,
-            storage,
-            models,
-            intake,
-            settings.timing,
-            owner,
-            lambda generation: subject.sign(generation.account_id.bytes)[1].hex(),
-            new_id,
-        )
+        return PerformGeneration(store, storage, intake, call_model, settings.timing, settings.gate_rules, owner, new_id)
 
 
 @asynccontextmanager

@@ -9,8 +9,9 @@ from contextlib import suppress
 import structlog
 
 from application.attempts import PerformGeneration
-from application.generations import KeepHouse, SweepObjects
-from application.ports import StorageUnavailable, StoreUnavailable
+from application.housekeeping import KeepHouse, SweepObjects
+from application.ports import StorageUnavailable
+from application.store import StoreUnavailable
 from entrypoints.settings import Settings
 from entrypoints.wiring import Jobs, Owner, Pool, container
 

@@ -13,8 +13,8 @@ from typing import Protocol
 import pytest
 
 from adapters.memory import MemoryQueries, MemoryStore
-from application.ports import Store
 from application.queries import Queries
+from application.store import Store
 from tests.contract.postgres_harness import on_postgres
 
 

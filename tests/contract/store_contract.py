@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 from application.credits import tell
-from application.ports import Store, Transaction
 from application.queries import Queries, TransferFilter, TransferRow
+from application.store import Store, Transaction
 from domain.accounts import Account, AccountId, ApiKey, Caller, KeyId, Mode, Role, Scope
 from domain.attempts import Timing
 from domain.commands import About, Capture, Command, Expire, Grant, PlaceHold, Recorded, Release, Sweep, command_id

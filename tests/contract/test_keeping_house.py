@@ -7,9 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from application.generations import KEYS_KEPT, TRASH, DeleteGeneration, KeepHouse, RequestGeneration, SweepObjects
+from application.generations import DeleteGeneration, RequestGeneration
+from application.housekeeping import KEYS_KEPT, TRASH, KeepHouse, SweepObjects
 from application.media import DeleteAsset
-from application.ports import IdempotencyKey
+from application.store import IdempotencyKey
 from domain.accounts import Caller
 from domain.errors import (
     AssetInUse,

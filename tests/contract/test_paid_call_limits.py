@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from application.ports import StoreUnavailable
+from application.store import StoreUnavailable
 from domain.attempts import CallResult, Executed, Failure, FailureClass, Finality, NotExecuted, Outcome, Stage, Unknown
 from domain.generations import Generation
 from tests.contract.harnesses import StoreHarness, each_store

@@ -9,8 +9,9 @@ from dishka import Provider, Scope, provide
 
 from application.generations import CancelGeneration, DeleteGeneration, QuoteRequest, RequestGeneration
 from application.media import AdmitUpload, DeleteAsset
-from application.ports import IdempotencyKey, Today
+from application.ports import Today
 from application.queries import Queries
+from application.store import IdempotencyKey
 from domain.accounts import Caller, Mode
 from domain.errors import AssetInUse, DomainError, Gone, IdempotencyMismatch, NotFound, RetiredModel
 from domain.generations import GenerationId

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from application.generations import CancelGeneration, RequestGeneration, SweepObjects
+from application.generations import CancelGeneration, RequestGeneration
+from application.housekeeping import SweepObjects
 from application.queries import Queries, TransferFilter
 from domain.accounts import Caller
 from domain.attempts import Outcome

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from application.credits import tell
-from application.ports import IdempotencyKey, Remembered, Store, Transaction
+from application.store import IdempotencyKey, Remembered, Store, Transaction
 from domain.accounts import Caller, Mode
 from domain.commands import About, command_id
 from domain.errors import NotFound

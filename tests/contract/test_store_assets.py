@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from application.ports import Store, StoredObject
+from application.ports import StoredObject
+from application.store import Store
 from domain.accounts import Caller, Mode
 from domain.errors import AssetInUse, NotFound
 from domain.generations import Generation, GenerationId

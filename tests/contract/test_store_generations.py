@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from application.credits import tell
-from application.ports import Store
+from application.store import Store
 from domain.accounts import Mode
 from domain.attempts import Attempt, Executed, Failure, FailureClass, Finality, NotExecuted, Picture, Stage, Unknown, Usage
 from domain.errors import NotFound

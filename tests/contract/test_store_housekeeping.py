@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from application.ports import Store
+from application.store import Store
 from domain.accounts import Account, AccountId, AuditRecord, Role
 from domain.errors import NotFound
 from domain.generations import GenerationId, Lease

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from application.credits import tell
-from application.ports import Store
+from application.store import Store
 from domain.accounts import Caller
 from domain.commands import About, AdjustDown, Close, Command, Recorded, Reverse, command_id
 from domain.errors import CommandConflict, HoldNotDue, NotFound

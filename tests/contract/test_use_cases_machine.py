@@ -44,7 +44,7 @@ MISTAKES: dict[str, Mistake] = {
     "more is delivered than was made": (Generation, "deliver", "min(pictures, self.n)", "self.n"),
     "the whole price is captured": (Generation, "hold_command", "amount=self.captured", "amount=self.price"),
     "a cancel keeps the hold": (use_cases.CancelGeneration, "__call__", "await resolve_hold(tx, generation)", "pass"),
-    "a purge leaves the bytes": (use_cases, "_erase_bytes", "await storage.delete(key)", "pass"),
+    "a purge leaves the bytes": (use_cases, "erase_bytes", "await storage.delete(key)", "pass"),
     "the sweep takes what is not settled": (MemoryQueries, "_is_over", "not generation.state.is_open", "True"),
     "a third call is bought": (Generation, "may_call", "len(self.perhaps_paid()) < PAID_CALLS", "True"),
     "a call starts after the deadline": (Generation, "may_call", "now < self.deadline", "True"),

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from adapters.postgres.store import PostgresStore
 from application.credits import tell
-from application.ports import Transaction
+from application.store import Transaction
 from domain.accounts import Caller
 from domain.attempts import (
     CallResult,

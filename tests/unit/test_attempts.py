@@ -28,7 +28,7 @@ def test_a_final_word_stays_and_any_other_gives_way(was: Outcome, said: Outcome)
     before = replace(attempt)
     attempt.record(RESULTS[said], after(5))
     if was in FINAL:
-        assert replace(attempt, cost=None, request_id=None) == before
+        assert replace(attempt, cost=None, usage=None, request_id=None) == before
         assert (attempt.cost is not None) == (was is said is Outcome.EXECUTED), "what it cost is known to its caller alone"
     else:
         assert (attempt.outcome, attempt.decided_at, attempt.written_by_caller) == (said, after(5), True)

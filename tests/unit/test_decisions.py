@@ -41,7 +41,7 @@ class Case:
     n: int = 2
     cancel: bool = False
     deadline_passed: bool = False
-    breaker_open: bool = False
+    gate_closed: bool = False
 
 
 def build(case: Case) -> tuple[Generation, list[Found]]:
@@ -80,7 +80,7 @@ def decide(*calls: Call, **flags: bool) -> Generation:
 
 def decided(case: Case) -> tuple[Next, Generation]:
     generation, look = build(case)
-    said = recovery.decide(generation, MINE, look, after(NOW), TIMING, owner=99, breaker_open=case.breaker_open)
+    said = recovery.decide(generation, MINE, look, after(NOW), TIMING, owner=99, gate_closed=case.gate_closed)
     return said, generation
 
 
@@ -110,7 +110,7 @@ def story(said: Next, generation: Generation) -> str:
 
 
 def test_row_2_all_pictures_of_one_attempt_are_delivered_whatever_else_is_open() -> None:
-    for flags in ({}, {"cancel": True}, {"deadline_passed": True}, {"breaker_open": True}):
+    for flags in ({}, {"cancel": True}, {"deadline_passed": True}, {"gate_closed": True}):
         generation = decide(Call("unknown", lies=1), Call("intended", past=False, lies=2), **flags)
         assert story(Next.ENDED, generation) == "deliver 2 of attempt [2]"
         assert generation.attempts[1].outcome is Outcome.EXECUTED
@@ -161,7 +161,7 @@ def test_row_8_an_open_call_that_may_still_bring_something_is_uncertain_and_wait
 
 def test_row_9_a_cancelled_one_is_cancelled() -> None:
     generation = decide(Call("intended"), cancel=True)
-    assert story(Next.ENDED, generation) == "cancelled: cancelled"
+    assert story(Next.ENDED, generation) == "cancelled: refunded"
     assert generation.attempts[0].outcome is Outcome.UNKNOWN
 
 
@@ -175,7 +175,7 @@ def test_row_10_no_call_follows_the_deadline_two_perhaps_paid_calls_or_the_limit
 
 
 def test_row_11_nothing_is_bought_while_too_many_calls_end_unknown() -> None:
-    said, generation = decided(Case((Call("intended"),), breaker_open=True))
+    said, generation = decided(Case((Call("intended"),), gate_closed=True))
     assert story(said, generation) == "park 5"
     assert generation.attempts[0].outcome is Outcome.UNKNOWN
 
@@ -227,9 +227,9 @@ def oracle(case: Case) -> str:
         (said[-1] == "retryable" and case.cancel, lambda: "cancelled: cancelled"),
         (said[-1] == "retryable" and len(said) >= 4, lambda: "failed: capacity"),
         (said[-1] == "retryable", lambda: "queue"),
-        (case.cancel, lambda: "cancelled: cancelled"),
+        (case.cancel, lambda: "cancelled: refunded"),
         (case.deadline_passed or len(paid) >= 2 or len(said) >= 4, lambda: "failed: unknown_outcome"),
-        (case.breaker_open, lambda: "park 5"),
+        (case.gate_closed, lambda: "park 5"),
         (True, lambda: "call"),
     ]
     return next(answer() for fits, answer in rows if fits)

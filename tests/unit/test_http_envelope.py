@@ -11,7 +11,7 @@ from litestar import Litestar
 from litestar.testing import TestClient
 from structlog.testing import capture_logs
 
-from application.ports import StoreUnavailable
+from application.store import StoreUnavailable
 from domain.limits import LIMITS
 from entrypoints.http.envelope import Envelope
 from entrypoints.logs import LOG_FIELDS

@@ -9,7 +9,8 @@ from litestar import Litestar
 from litestar.testing import TestClient
 from structlog.testing import capture_logs
 
-from application.ports import StorageUnavailable, StoreUnavailable
+from application.ports import StorageUnavailable
+from application.store import StoreUnavailable
 from domain import errors
 from domain.errors import DomainError
 from domain.limits import LIMITS

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from application.ports import StoreUnavailable
+from application.store import StoreUnavailable
 from domain.errors import Gone
 from domain.generations import Generation, GenerationState
 from domain.limits import LIMITS

@@ -57,6 +57,9 @@ class Painter(ImageModel):
         name = f"painter-{fingerprint(call.request, call.references, call.mask)[:24]}"
         return Executed(tuple(work.picture for work in works), name, _usage(call, count), cost=0)
 
+    async def examine(self) -> str | None:
+        return None
+
     async def _paint(self, call: ModelCall, count: int) -> list[Work] | NotExecuted:
         """One picture after the other, so that a request for ten leaves the other workers to others."""
         request = replace(call.request, metadata={}, sandbox=None)

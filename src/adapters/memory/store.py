@@ -9,9 +9,10 @@ from itertools import count
 from adapters.memory.locks import RowLocks
 from adapters.memory.tables import Tables, copy_of_generation
 from adapters.memory.wallets import MemoryWallets
-from application.ports import Accounts, Assets, Generations, IdempotencyKey, Remembered, Store, Transaction, Wakeups
+from application.store import Accounts, Assets, Gates, Generations, IdempotencyKey, Remembered, Store, Transaction, Wakeups
 from domain.accounts import Account, AccountId, ApiKey, AuditRecord, Mode
 from domain.errors import AssetInUse, NotFound
+from domain.gates import ClosedFor, Gate
 from domain.generations import Generation, GenerationId, GenerationState, Lease
 from domain.media import Asset, AssetId
 
@@ -78,7 +79,7 @@ class MemoryGenerations(Generations):
         return found
 
     async def lock_due(self, now: datetime) -> Generation | None:
-        due = [generation for generation in self.rows.generations.values() if generation.is_due(now)]
+        due = [generation for generation in self.rows.generations.values() if self.rows.is_due(generation, now)]
         forgotten = [generation for generation in due if generation.state is GenerationState.RUNNING]
         waiting = [generation for generation in due if generation.state is GenerationState.QUEUED and now < generation.deadline]
         forgotten.sort(key=lambda g: (g.lease_until or g.resume_at or g.created_at, g.id))
@@ -115,6 +116,28 @@ class MemoryGenerations(Generations):
 
     async def gone_owners(self, owners: Sequence[int]) -> frozenset[int]:
         return frozenset(owners) - self.owners
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryGates(Gates):
+    rows: Tables
+    locks: RowLocks
+
+    async def lock(self, model: str) -> Gate:
+        await self.locks.lock(self.rows, ("gate", model))
+        return await self.find(model)
+
+    async def find(self, model: str) -> Gate:
+        return replace(self.rows.gates.get(model) or Gate(model))
+
+    def save(self, gate: Gate) -> None:
+        self.rows.gates[gate.model] = replace(gate)
+
+    async def reopen(self, reason: ClosedFor) -> int:
+        closed = [gate for gate in self.rows.gates.values() if gate.reason is reason]
+        for gate in closed:
+            self.rows.gates[gate.model] = replace(gate, closed_until=None, reason=None)
+        return len(closed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +211,7 @@ class MemoryWakeups(Wakeups):
         due = [
             g
             for g in self.rows.generations.values()
-            if g.is_due(now) and (g.state is GenerationState.RUNNING or now < g.deadline)
+            if self.rows.is_due(g, now) and (g.state is GenerationState.RUNNING or now < g.deadline)
         ]
         missing = max(0, len(due) - sum(at <= now for at in self.rows.tokens.values()))
         for _ in range(missing):
@@ -201,6 +224,7 @@ class MemoryTransaction(Transaction):
         self._rows, self._clock = rows, store.clock
         self._wallets = MemoryWallets(rows, store.locks, store.clock)
         self._generations = MemoryGenerations(rows, store.locks, store.owners)
+        self._gates = MemoryGates(rows, store.locks)
         self._assets = MemoryAssets(rows, store.locks)
         self._accounts = MemoryAccounts(rows)
         self._wakeups = MemoryWakeups(rows, store.clock, store.numbers)
@@ -212,6 +236,10 @@ class MemoryTransaction(Transaction):
     @property
     def generations(self) -> MemoryGenerations:
         return self._generations
+
+    @property
+    def gates(self) -> MemoryGates:
+        return self._gates
 
     @property
     def assets(self) -> MemoryAssets:

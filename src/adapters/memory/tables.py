@@ -6,11 +6,12 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Self, cast
 
-from application.ports import Remembered
+from application.store import Remembered
 from domain.accounts import Account, AccountId, ApiKey, AuditRecord, Mode
 from domain.commands import Recorded
 from domain.credits import Hold
-from domain.generations import Generation, GenerationId
+from domain.gates import Gate
+from domain.generations import Generation, GenerationId, GenerationState
 from domain.ledger import CommandId, HoldId, Lot, LotId, LotSource, Transfer, WalletId
 from domain.media import Asset, AssetId
 
@@ -58,6 +59,7 @@ class Tables:
     """By the key's digest: what it made, and when."""
     generations: MutableMapping[GenerationId, Generation] = field(default_factory=dict)
     assets: MutableMapping[AssetId, Asset | None] = field(default_factory=dict)
+    gates: MutableMapping[str, Gate] = field(default_factory=dict)
     tokens: MutableMapping[int, datetime] = field(default_factory=dict)
     """Wake-ups: by number, when to act."""
 
@@ -76,6 +78,12 @@ class Tables:
     def transfers_of(self, wallet: WalletId) -> Iterator[Transfer]:
         """Oldest first."""
         return (self.transfers[wallet, version] for version in range(1, self.wallets[wallet].version + 1))
+
+    def is_due(self, generation: Generation, now: datetime) -> bool:
+        """Whether there is something to do with it now, and its model's gate is open to a call that waits."""
+        gate = self.gates.get(generation.model)
+        waits = generation.state is GenerationState.QUEUED and generation.mode is Mode.LIVE
+        return generation.is_due(now) and not (waits and gate is not None and gate.is_closed(now))
 
     def assets_of(self, generation: GenerationId) -> list[Asset]:
         found = [asset for asset in self.assets.values() if asset and asset.generation_id == generation]

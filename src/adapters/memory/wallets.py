@@ -6,7 +6,7 @@ from datetime import datetime
 
 from adapters.memory.locks import RowLocks
 from adapters.memory.tables import LotReversal, Tables, WalletRow, copy_of_hold
-from application.ports import IdempotencyKey, OpenWallet, Wallets
+from application.store import IdempotencyKey, OpenWallet, Wallets
 from domain.accounts import AccountId, Mode
 from domain.commands import About
 from domain.credits import Wallet

@@ -7,7 +7,7 @@ import msgspec
 
 from adapters.postgres import tables
 from adapters.postgres.session import Session
-from application.ports import Generations
+from application.store import Generations
 from domain.accounts import AccountId, Mode
 from domain.errors import NotFound
 from domain.generations import Generation, GenerationId, Lease
@@ -30,8 +30,13 @@ _LOAD = f"""
 SELECT json_build_object('now', clock_timestamp(), 'generation', {GENERATION})::text FROM generations g WHERE id = %(generation)s
 """
 
+AT_OPEN_GATE = """
+(g.mode = 'test' OR g.model <> ALL (ARRAY(SELECT model FROM model_gates WHERE closed_until > %(now)s)))
+"""
+"""Whether a waiting row `g` may be called as far as its model's gate is concerned."""
+
 # Accounts with something waiting are found by skipping through the index: one account's long queue costs the others nothing.
-_LOCK_DUE = """
+_LOCK_DUE = f"""
 WITH RECURSIVE abandoned AS (
     SELECT id FROM generations
     WHERE state = 'running' AND CASE WHEN lease IS NULL THEN resume_at ELSE lease_until END <= %(now)s
@@ -48,7 +53,7 @@ WITH RECURSIVE abandoned AS (
     FROM waiting w CROSS JOIN LATERAL (
         SELECT g.id, g.priority, row_number() OVER (ORDER BY g.id) AS place FROM generations g
         WHERE g.state = 'queued' AND g.account_id = w.account_id
-            AND (g.resume_at IS NULL OR g.resume_at <= %(now)s) AND g.deadline > %(now)s
+            AND (g.resume_at IS NULL OR g.resume_at <= %(now)s) AND g.deadline > %(now)s AND {AT_OPEN_GATE}
         ORDER BY g.id LIMIT 32) head
 ), fairest AS (
     SELECT g.id FROM generations g JOIN heads h ON h.id = g.id

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 from psycopg import AsyncConnection
 
-from application.ports import StoreUnavailable
+from application.store import StoreUnavailable
 
 PING_SECONDS = 0.5
 

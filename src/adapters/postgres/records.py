@@ -6,8 +6,9 @@ from datetime import datetime
 import msgspec
 
 from adapters.postgres import tables
+from adapters.postgres.generations import AT_OPEN_GATE
 from adapters.postgres.session import Session
-from application.ports import Accounts, Assets, Wakeups
+from application.store import Accounts, Assets, Wakeups
 from domain.accounts import Account, AccountId, ApiKey, AuditRecord, Mode
 from domain.errors import AssetInUse, NotFound
 from domain.generations import GenerationId
@@ -94,10 +95,10 @@ class PostgresAccounts(Accounts):
         self._session.writes.insert(tables.audit_records, record)
 
 
-_TOP_UP = """
+_TOP_UP = f"""
 SELECT greatest(0, (
-    SELECT count(*) FROM generations
-    WHERE state = 'queued' AND (resume_at IS NULL OR resume_at <= %(now)s) AND deadline > %(now)s
+    SELECT count(*) FROM generations g
+    WHERE state = 'queued' AND (resume_at IS NULL OR resume_at <= %(now)s) AND deadline > %(now)s AND {AT_OPEN_GATE}
 ) + (
     SELECT count(*) FROM generations
     WHERE state = 'running' AND CASE WHEN lease IS NULL THEN resume_at ELSE lease_until END <= %(now)s

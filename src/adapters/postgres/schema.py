@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from adapters.postgres import migrations
 from adapters.postgres.jobs import FOREIGN_COLUMNS
 from adapters.postgres.tables import metadata
-from application.ports import StoreUnavailable
+from application.store import StoreUnavailable
 
 OLDEST_SERVER = 15
 CONNECT_SECONDS = 5

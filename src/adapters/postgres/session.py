@@ -8,7 +8,7 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from adapters.postgres.writes import Writes
-from application.ports import StoreUnavailable
+from application.store import StoreUnavailable
 
 Pool = AsyncConnectionPool[AsyncConnection[Any]]
 

@@ -12,12 +12,13 @@ import msgspec
 from psycopg import AsyncConnection
 
 from adapters.postgres import tables
+from adapters.postgres.gates import PostgresGates
 from adapters.postgres.generations import PostgresGenerations
 from adapters.postgres.pool import begun
 from adapters.postgres.records import PostgresAccounts, PostgresAssets, PostgresWakeups
 from adapters.postgres.session import Pool, Session, unavailable
 from adapters.postgres.wallets import PostgresWallets
-from application.ports import IdempotencyKey, Remembered, Store, Transaction
+from application.store import IdempotencyKey, Remembered, Store, Transaction
 
 
 class PostgresStore(Store):
@@ -48,6 +49,7 @@ class PostgresTransaction(Transaction):
         self._session = session
         self._wallets = PostgresWallets(session)
         self._generations = PostgresGenerations(session)
+        self._gates = PostgresGates(session)
         self._assets = PostgresAssets(session)
         self._accounts = PostgresAccounts(session)
         self._wakeups = PostgresWakeups(session)
@@ -75,6 +77,10 @@ class PostgresTransaction(Transaction):
     @property
     def generations(self) -> PostgresGenerations:
         return self._generations
+
+    @property
+    def gates(self) -> PostgresGates:
+        return self._gates
 
     @property
     def assets(self) -> PostgresAssets:

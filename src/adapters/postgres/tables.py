@@ -7,6 +7,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     CheckConstraint,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -22,28 +23,20 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from adapters.postgres.columns import Time, classified, never_negative, one_of
 from adapters.postgres.columns import metadata as metadata
+from domain import privacy
 from domain.accounts import Mode, Role
-from domain.attempts import Outcome
+from domain.attempts import REFUNDED, Outcome
 from domain.credits import HoldState
+from domain.gates import ClosedFor
 from domain.generations import GenerationState
 from domain.ledger import LedgerAccount
 from domain.media import AssetKind
-from domain.privacy import (
-    ACCESS,
-    ACCOUNT_RECORD,
-    AUDIT,
-    BOOKS,
-    MEDIA,
-    PROFILE,
-    PROMPT,
-    PROTOCOL,
-    REPEATS,
-    SKELETON,
-)
 
-_profile, _account, _access = classified(PROFILE), classified(ACCOUNT_RECORD), classified(ACCESS)
-_books, _skeleton, _prompt = classified(BOOKS), classified(SKELETON), classified(PROMPT)
-_protocol, _media, _repeats, _audit = classified(PROTOCOL), classified(MEDIA), classified(REPEATS), classified(AUDIT)
+_profile, _account = classified(privacy.PROFILE), classified(privacy.ACCOUNT_RECORD)
+_access, _audit = classified(privacy.ACCESS), classified(privacy.AUDIT)
+_books, _skeleton, _prompt = classified(privacy.BOOKS), classified(privacy.SKELETON), classified(privacy.PROMPT)
+_protocol, _media = classified(privacy.PROTOCOL), classified(privacy.MEDIA)
+_repeats, _machinery = classified(privacy.REPEATS), classified(privacy.MACHINERY)
 
 accounts = Table(
     "accounts",
@@ -239,9 +232,13 @@ generations = Table(
     postgresql_with={"fillfactor": "80"},
 )
 _g = generations.c
+counts_for_brake = (_g.state == GenerationState.REFUSED.value) | (
+    (_g.state == GenerationState.CANCELLED.value) & (_g.failure["code"].astext == REFUNDED.code)
+)
 Index("generations_history", _g.account_id, _g.mode, _g.created_at.desc(), _g.id.desc(), postgresql_where=_g.request.is_not(None))
 Index("generations_queued", _g.account_id, _g.id, postgresql_where=_g.state == GenerationState.QUEUED.value)
 Index("generations_running", _g.account_id, _g.lease_until, postgresql_where=_g.state == GenerationState.RUNNING.value)
+Index("generations_braked", _g.account_id, _g.finished_at, postgresql_where=counts_for_brake)
 Index("generations_trash", _g.trashed_at, postgresql_where=_g.trashed_at.is_not(None) & _g.request.is_not(None))
 
 attempts = Table(
@@ -258,6 +255,7 @@ attempts = Table(
     _skeleton("failure", JSONB, nullable=True),
     _protocol("booked", Boolean),
     _protocol("cost", BigInteger, nullable=True),
+    _protocol("usage", JSONB, nullable=True),
     _protocol("request_id", Text, nullable=True),
     _protocol("written_by_caller", Boolean),
     PrimaryKeyConstraint("generation_id", "number"),
@@ -265,6 +263,19 @@ attempts = Table(
     CheckConstraint("NOT booked OR outcome = 'executed'", name="booked_means_executed"),
 )
 Index("attempts_booked", attempts.c.generation_id, unique=True, postgresql_where=attempts.c.booked)
+
+model_gates = Table(
+    "model_gates",
+    metadata,
+    _machinery("model", Text, primary_key=True),
+    _machinery("closed_until", Time, nullable=True),
+    _machinery("reason", Text, nullable=True),
+    _machinery("capacity", Integer, nullable=True),
+    *(_machinery(number, Double, server_default="0") for number in ("spare", "per_second", "calls", "unknowns")),
+    *(_machinery(time, Time, nullable=True) for time in ("filled_at", "judged_at")),
+    one_of("reason", ClosedFor),
+    postgresql_with={"fillfactor": "50"},
+)
 
 assets = Table(
     "assets",

@@ -9,7 +9,7 @@ import msgspec
 
 from adapters.postgres import tables
 from adapters.postgres.session import Session
-from application.ports import IdempotencyKey, OpenWallet, Remembered, Wallets
+from application.store import IdempotencyKey, OpenWallet, Remembered, Wallets
 from domain.accounts import AccountId, Mode
 from domain.commands import About, Recorded
 from domain.credits import Hold, Wallet

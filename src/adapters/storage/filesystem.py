@@ -16,15 +16,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
-from application.ports import (
-    LinkedObject,
-    LinkedObjects,
-    ObjectMissing,
-    ObjectStorage,
-    Signer,
-    StorageUnavailable,
-    StoredObject,
-)
+from application.ports import LinkedObject, LinkedObjects, ObjectMissing, ObjectStorage, Signer, StorageUnavailable, StoredObject
 from domain.errors import NotFound
 from domain.limits import LIMITS
 from domain.media import ObjectKey, PictureFormat

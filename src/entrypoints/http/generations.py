@@ -13,8 +13,9 @@ from litestar.openapi import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from application.generations import CancelGeneration, DeleteGeneration, RequestGeneration
-from application.ports import CursorSigner, IdempotencyKey, ObjectStorage
+from application.ports import CursorSigner, ObjectStorage
 from application.queries import GenerationFilter, Queries
+from application.store import IdempotencyKey
 from domain.accounts import Caller, Scope
 from domain.attempts import Failure
 from domain.errors import UnsupportedByModel

@@ -10,7 +10,8 @@ from uuid import UUID
 from dishka.integrations.litestar import FromDishka, inject
 from litestar import Request, Response, get
 
-from application.ports import ObjectMissing, ObjectStorage, StorageUnavailable, Store, StoreUnavailable
+from application.ports import ObjectMissing, ObjectStorage, StorageUnavailable
+from application.store import Store, StoreUnavailable
 from domain.accounts import AccountId
 from domain.media import AssetId, ObjectKey
 from entrypoints.http import shapes

@@ -16,7 +16,8 @@ from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.params import ParameterKwarg
 from litestar.types import ExceptionHandlersMap, Scope
 
-from application.ports import StorageUnavailable, StoreUnavailable
+from application.ports import StorageUnavailable
+from application.store import StoreUnavailable
 from domain import errors
 from domain.errors import DomainError, InvalidRequest, NotFound, UploadTooLarge
 from domain.limits import LIMITS, holds_card_number

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from litestar.params import HeaderParameter
 
-from application.ports import StoreUnavailable
+from application.store import StoreUnavailable
 from domain.generations import Generation
 from domain.limits import LIMITS
 from domain.media import Asset

@@ -1,0 +1,98 @@
+"""What is done for the generations and objects that everyone forgot."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from application.generations import erase_bytes, erase_rows, resolve_hold
+from application.ports import ObjectStorage, StorageUnavailable, StoredObject
+from application.queries import Queries
+from application.store import Store, StoreUnavailable
+from domain.errors import AssetInUse
+from domain.generations import GenerationId, Next
+
+TRASH = timedelta(days=7)
+KEYS_KEPT = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class KeepHouse:
+    """End what has waited too long, wake what nobody will wake, empty the trash. Any number may run at once."""
+
+    store: Store
+    storage: ObjectStorage
+    batch: int = 100
+
+    async def __call__(self) -> Mapping[str, int]:
+        """How many tokens were missing and keys forgotten, how many generations were expired and purged, and at how many it
+        failed: one that cannot be dealt with does not keep the others waiting."""
+        async with self.store.transaction() as tx:
+            woken = await tx.wakeups.top_up(await tx.now())
+        async with self.store.transaction() as tx:
+            now = await tx.now()
+            forgotten = await tx.forget(now - KEYS_KEPT)
+            overdue = await tx.generations.past_deadline(now, self.batch)
+            old = await tx.generations.trashed_before(now - TRASH, self.batch)
+        expired = [await self._attend(self._expire, generation_id) for generation_id in overdue]
+        purged = [await self._attend(self._purge, generation_id) for generation_id in old]
+        failed = [*expired, *purged].count(None)
+        counts = {"expired": expired.count(True), "purged": purged.count(True), "failed": failed}
+        return counts | {"woken": woken, "keys_forgotten": forgotten}
+
+    async def _attend(self, act: Callable[[GenerationId], Awaitable[bool]], generation_id: GenerationId) -> bool | None:
+        try:
+            return await act(generation_id)
+        except (StoreUnavailable, StorageUnavailable):
+            raise
+        except Exception:
+            return None
+
+    async def _expire(self, generation_id: GenerationId) -> bool:
+        async with self.store.transaction() as tx:
+            generation = await tx.generations.lock(generation_id)
+            if generation.expire(await tx.now()) is not Next.ENDED:
+                return False
+            await resolve_hold(tx, generation)
+            tx.generations.save(generation)
+            return True
+
+    async def _purge(self, generation_id: GenerationId) -> bool:
+        """Left for a later round while an unfinished edit needs one of its pictures."""
+        try:
+            async with self.store.transaction() as tx:
+                generation = await tx.generations.lock(generation_id)
+                await erase_rows(tx, generation)
+                tx.generations.save(generation)
+        except AssetInUse:
+            return False
+        await erase_bytes(self.storage, generation)
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class SweepObjects:
+    """Delete bytes that no row speaks of, once nothing can speak of them any more.
+
+    An output's generation must have ended (ends are final, so no row can still come) or be gone; an upload must be an hour old.
+    Runs for ever: a put that comes late is found by the next sweep.
+    """
+
+    storage: ObjectStorage
+    queries: Queries
+    batch: int = 500
+    upload_age: timedelta = timedelta(hours=1)
+
+    async def __call__(self) -> int:
+        """How many objects were deleted."""
+        swept, batch = 0, list[StoredObject]()
+        async for found in self.storage.list(""):
+            batch.append(found)
+            if len(batch) == self.batch:
+                swept, batch = swept + await self._sweep(batch), []
+        return swept + await self._sweep(batch)
+
+    async def _sweep(self, found: list[StoredObject]) -> int:
+        orphans = await self.queries.orphans(found, self.upload_age)
+        for key in orphans:
+            await self.storage.delete(key)
+        return len(orphans)

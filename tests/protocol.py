@@ -126,6 +126,7 @@ class ScriptedStorage(ObjectStorage):
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
         self.down = False
+        self.modified = LONG_AGO
         self.broken: set[ObjectKey] = set()
         self.gates: dict[tuple[str, ObjectKey], Gate] = {}
 
@@ -162,7 +163,7 @@ class ScriptedStorage(ObjectStorage):
             raise StorageUnavailable
         for key in sorted(self.objects):
             if key.startswith(prefix) and key in self.objects:
-                yield StoredObject(ObjectKey.parse(key), len(self.objects[key]), LONG_AGO)
+                yield StoredObject(ObjectKey.parse(key), len(self.objects[key]), self.modified)
 
     def link(self, key: ObjectKey, *, format: PictureFormat, file_name: str, expires_at: datetime) -> str:
         return f"/{key}"
@@ -182,17 +183,20 @@ class ScriptedIntake(PictureIntake):
 
 
 class ShakyStore(Store):
-    """A store whose next transaction may be lost: `failed`, it did not commit; `answer lost`, it did, and nobody heard."""
+    """A store one of whose transactions may be lost, the next or the one after `skip` more: `failed`, it did not commit;
+    `answer lost`, it did, and nobody heard."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self.fault: str | None = None
+        self.skip = 0
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         async with self._store.transaction() as tx:
             yield tx
-            fault, self.fault = self.fault, None
+            fault = None if self.skip else self.fault
+            self.skip, self.fault = max(0, self.skip - 1), self.fault if self.skip else None
             if fault == "failed":
                 raise StoreUnavailable
         if fault:
@@ -300,7 +304,7 @@ class World:
         await KeepHouse(self.store, self.storage)()
 
     async def sweep(self) -> int:
-        return await SweepObjects(self.storage, self.harness.queries)()
+        return await SweepObjects(self.store, self.storage, self.harness.queries)()
 
     def _caller(self, generation: Generation) -> Caller:
         return next(caller for caller, _ in self.callers if caller.account_id == generation.account_id)

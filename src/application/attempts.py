@@ -100,14 +100,14 @@ class PerformGeneration:
             async with self.store.transaction() as tx:
                 generation = await tx.generations.lock(held.generation.id)
                 now = await tx.now()
-                known = generation.uncertain_since
+                lost = len(generation.lost())
                 closed = _is_gated(generation) and (await tx.gates.find(generation.model)).is_closed(now)
                 decision = decide(generation, held.lease, look, now, self.timing, owner=owner, gate_closed=closed)
                 if decision is Next.CALL:  # one too many, if the gate has closed meanwhile, does no harm
                     await self._pass_gate(tx, generation, now)
                 found = next((f for f in look if generation.attempt(f.attempt).booked), None)
                 await self._write(tx, generation, decision, found.attempt if found else 0, found.pictures if found else ())
-        if known is None and generation.lost_answer:
+        if len(generation.lost()) > lost:
             await self._tell_gate(generation, Unknown("answer_lost"))
         if decision is not Next.CALL:
             return None

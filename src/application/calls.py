@@ -29,17 +29,13 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class CallModel:
-    """Make the call that an attempt was written down for; never a second one.
-
-    `handing_back`: True once this process is to give back what has not called yet.
-    """
+    """Make the call that an attempt was written down for; never a second one."""
 
     store: Store
     storage: ObjectStorage
     models: Mapping[Mode, ImageModel]
     intake: PictureIntake
     subject: Subject
-    handing_back: Callable[[], bool] = lambda: False
 
     async def __call__(self, generation: Generation, until: float, pause: float) -> CallResult:
         """`until`, on the event loop's clock: no call outlives it. `pause`: seconds before the intake is asked again."""
@@ -52,8 +48,6 @@ class CallModel:
             return _not_called(FailureClass.STORAGE, "storage_unavailable", Finality.RETRYABLE)
         except (ObjectMissing, NotFound):
             return _not_called(FailureClass.STORAGE, "reference_missing", Finality.FINAL)
-        if self.handing_back():
-            return _not_called(FailureClass.CAPACITY, "handed_back", Finality.RETRYABLE)
         if asyncio.get_running_loop().time() >= until:  # a timeout would stop the call only after it had begun
             return _not_called(FailureClass.TIMEOUT, "too_late", Finality.RETRYABLE)
         mask = shown.pop().content if request.mask else None

@@ -1,17 +1,19 @@
-"""What a caller can do with generations: ask for one, cancel it, delete it."""
+"""What a caller can do with generations: ask for one, ask for it again, cancel it, delete it."""
 
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from application.credits import tell
 from application.ports import NewId, ObjectStorage, StorageUnavailable, Today
-from application.store import IdempotencyKey, Remembered, Store, Transaction
+from application.store import IdempotencyKey, OpenWallet, Remembered, Store, Transaction
 from domain.accounts import Caller
 from domain.attempts import Timing
+from domain.brake import HOUR, BrakeRules
 from domain.catalogue import Catalogue
 from domain.commands import About, PlaceHold, command_id
-from domain.errors import DomainError, IdempotencyMismatch, InvalidRequest
+from domain.errors import DomainError, Gone, IdempotencyMismatch, InvalidRequest
 from domain.generations import Generation, GenerationId, Next
 from domain.ledger import HoldId
 from domain.media import Asset, ObjectKey
@@ -48,6 +50,10 @@ class QuoteRequest:
             return (await price(self.catalogue, tx, asked, caller, self.today())).quote
 
 
+Wanted = tuple[Asked, GenerationId | None]
+"""What is asked for, and the generation it was made from."""
+
+
 @dataclass(frozen=True, slots=True)
 class RequestGeneration:
     """Hold the price, record the generation and leave a wake-up, all or nothing.
@@ -62,6 +68,7 @@ class RequestGeneration:
     today: Today
     open_limit: int | None = None
     """Unfinished generations per account; None: as the account's plan says."""
+    brake: BrakeRules = BrakeRules()
 
     async def __call__(
         self,
@@ -73,13 +80,28 @@ class RequestGeneration:
         idempotency: tuple[IdempotencyKey, str] | None = None,
     ) -> tuple[GenerationId, Generation | None]:
         """The id, and the generation if it was made just now rather than by an earlier request with the same key."""
+
+        async def wanted(tx: Transaction) -> Wanted:
+            if parent:
+                await tx.generations.must_exist(parent, caller.account_id, caller.mode)
+            return asked, parent
+
+        return await self.make(caller, wanted, deadline, idempotency)
+
+    async def make(
+        self,
+        caller: Caller,
+        wanted: Callable[[Transaction], Awaitable[Wanted]],
+        deadline: datetime | None,
+        idempotency: tuple[IdempotencyKey, str] | None,
+    ) -> tuple[GenerationId, Generation | None]:
+        """The same for whatever is found to be wanted inside the transaction, before the wallet is opened."""
         key, fingerprint = idempotency or (None, "")
         generation_id = GenerationId(self.new_id())
         async with self.store.transaction() as tx:
             try:
+                asked, parent = await wanted(tx)
                 priced = await price(self.catalogue, tx, asked, caller, self.today())
-                if parent:
-                    await tx.generations.must_exist(parent, caller.account_id, caller.mode)
             except DomainError:
                 # What was possible when the key was new may no longer be: a repeat is answered all the same.
                 if key and (seen := await tx.remembered(key)):
@@ -91,6 +113,7 @@ class RequestGeneration:
             opened = await tx.wallets.open(caller.wallet_id, about, key)
             if seen := opened.remembered:
                 return _repeated(seen, fingerprint), None
+            await self._check_brake(tx, caller, opened)
             check_maximum(priced.quote, asked.max_credits)
             generation = self._generation(generation_id, caller, priced, opened.now, deadline, plan.priority, parent)
             command = PlaceHold(
@@ -107,6 +130,12 @@ class RequestGeneration:
                 tx.remember(key, Remembered(fingerprint, generation_id))
             tx.wakeups.wake()
         return generation_id, generation
+
+    async def _check_brake(self, tx: Transaction, caller: Caller, opened: OpenWallet) -> None:
+        """Raises TooManyRefusals. Every end is a line of the wallet: if the last is older than an hour, nothing need be read."""
+        since, last = opened.now - HOUR, opened.wallet.last_at
+        if last and last > since:
+            self.brake.check(await tx.generations.free_ends(caller.account_id, caller.mode, since), opened.now)
 
     def _generation(
         self,
@@ -140,6 +169,36 @@ class RequestGeneration:
             parent=parent,
             metadata=priced.request.metadata,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class RetryGeneration:
+    """Ask for the same pictures as a finished generation did, as a new request on every count: price, hold, limits, brake.
+
+    The new one has the old one's parent: it is no edit of it.
+    """
+
+    request: RequestGeneration
+
+    async def __call__(
+        self,
+        caller: Caller,
+        generation_id: GenerationId,
+        *,
+        max_credits: int | None = None,
+        deadline: datetime | None = None,
+        idempotency: tuple[IdempotencyKey, str] | None = None,
+    ) -> tuple[GenerationId, Generation | None]:
+        """Raises NotFinished, NotFound, Gone, and all that a new request raises; answers as it does."""
+
+        async def wanted(tx: Transaction) -> Wanted:
+            old = await tx.generations.find(generation_id, caller.account_id, caller.mode)
+            old.must_be_finished()
+            if old.request is None:
+                raise Gone
+            return replace(Asked.again(old.request), max_credits=max_credits), old.parent
+
+        return await self.request.make(caller, wanted, deadline, idempotency)
 
 
 def _repeated(seen: Remembered, fingerprint: str) -> GenerationId:

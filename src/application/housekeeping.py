@@ -1,15 +1,18 @@
 """What is done for the generations and objects that everyone forgot."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
 from application.generations import erase_bytes, erase_rows, resolve_hold
-from application.ports import ObjectStorage, StorageUnavailable, StoredObject
+from application.ports import ObjectMissing, ObjectStorage, StorageUnavailable, StoredObject
 from application.queries import Queries
 from application.store import Store, StoreUnavailable
-from domain.errors import AssetInUse
+from domain.attempts import Manifest
+from domain.errors import AssetInUse, NotFound
 from domain.generations import GenerationId, Next
+from domain.media import ObjectClass, ObjectKey
 
 TRASH = timedelta(days=7)
 KEYS_KEPT = timedelta(hours=24)
@@ -74,13 +77,13 @@ class SweepObjects:
     """Delete bytes that no row speaks of, once nothing can speak of them any more.
 
     An output's generation must have ended (ends are final, so no row can still come) or be gone; an upload must be an hour old.
-    Runs for ever: a put that comes late is found by the next sweep.
+    Runs for ever: a put that comes late is found by the next sweep, and written down as our loss.
     """
 
+    store: Store
     storage: ObjectStorage
     queries: Queries
     batch: int = 500
-    upload_age: timedelta = timedelta(hours=1)
 
     async def __call__(self) -> int:
         """How many objects were deleted."""
@@ -92,7 +95,21 @@ class SweepObjects:
         return swept + await self._sweep(batch)
 
     async def _sweep(self, found: list[StoredObject]) -> int:
-        orphans = await self.queries.orphans(found, self.upload_age)
+        orphans = await self.queries.orphans(found)
         for key in orphans:
+            if key.object_class is ObjectClass.OUTPUTS:
+                await self._book_loss(key)
             await self.storage.delete(key)
         return len(orphans)
+
+    async def _book_loss(self, key: ObjectKey) -> None:
+        """Bytes that came after the end were paid by us: their attempt says so, before what tells of it is deleted."""
+        try:
+            manifest = Manifest.read(await self.storage.get(key)) if key.is_manifest else None
+        except ObjectMissing:
+            return
+        with suppress(NotFound):
+            async with self.store.transaction() as tx:
+                generation = await tx.generations.lock(GenerationId(key.owner))
+                if generation.note_loss(int(key.path[0]), manifest, await tx.now()):
+                    tx.generations.save(generation)

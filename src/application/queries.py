@@ -2,16 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
 from application.ports import StoredObject
 from domain.accounts import Account, AccountId, Caller, Mode
+from domain.gates import Gate
 from domain.generations import Generation, GenerationId, GenerationState
 from domain.ledger import LedgerAccount, LotSource, WalletId
 from domain.media import Asset, AssetId, AssetKind, ObjectKey
 from domain.requests import Kind
+from domain.waiting import Line, Worked
 
 Position = tuple[datetime, UUID]
 """Where a page ended: the last row's time and id. The next page holds what is older."""
@@ -133,9 +135,9 @@ class Queries(Protocol):
         self, account: AccountId, mode: Mode, kind: AssetKind | None, after: Position | None, limit: int
     ) -> Sequence[Asset]: ...
 
-    async def orphans(self, found: Sequence[StoredObject], upload_age: timedelta) -> Sequence[ObjectKey]:
-        """Those of the objects no row speaks of or ever will: outputs of generations that ended or are gone, uploads older than
-        `upload_age`."""
+    async def orphans(self, found: Sequence[StoredObject]) -> Sequence[ObjectKey]:
+        """Those of the objects no row speaks of or ever will: outputs of generations that ended or are gone, uploads of requests
+        that are over; and answers whose generation is erased, or that are older than their class keeps them."""
         ...
 
     async def accounts(self, matching: str, limit: int) -> Sequence[Account]:
@@ -143,6 +145,19 @@ class Queries(Protocol):
         ...
 
     async def queues(self) -> Sequence[QueueRow]: ...
+
+    async def line(self, limit: int) -> Line:
+        """Who waits for a call, at most so many, in the order in which `Generations.lock_due` hands them out; live and test
+        requests stand in one line."""
+        ...
+
+    async def worked(self, limit: int) -> Sequence[Worked]:
+        """The calls that delivered, of the so many youngest generations that have ended."""
+        ...
+
+    async def gates(self) -> Sequence[Gate]:
+        """The gates of all models of which anything is known."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

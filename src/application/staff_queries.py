@@ -10,6 +10,7 @@ from application.queries import TransferRow
 from domain.accounts import Account, AccountId, AuditRecord, Mode, Scope
 from domain.attempts import FailureClass, Finality, Outcome, Stage
 from domain.credits import HoldState
+from domain.gates import ClosedFor
 from domain.generations import GenerationId, GenerationState
 from domain.ledger import LotSource
 from domain.requests import Kind
@@ -129,6 +130,37 @@ class GenerationPage:
     transfers: Sequence[TransferRow]
 
 
+@dataclass(frozen=True, slots=True)
+class UsageRow:
+    """How much a model was used lately. `account_ids`: by whom, if that was asked."""
+
+    model: str
+    mode: Mode
+    accounts: int
+    generations: int
+    account_ids: Sequence[UUID] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedGate:
+    """Calls of this model wait until then."""
+
+    model: str
+    reason: ClosedFor
+    closed_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class WorkRow:
+    """What there is to do in all. The uncertain are among the running; `tokens_waiting`: wake-ups that nobody has taken."""
+
+    generations_queued: int
+    generations_running: int
+    generations_uncertain: int
+    oldest_queued_seconds: float
+    tokens_waiting: int
+
+
 class StaffQueries(Protocol):
     """Reads for whoever runs the service. They take no locks and change nothing."""
 
@@ -143,3 +175,13 @@ class StaffQueries(Protocol):
     async def admins(self) -> Sequence[AccountId]:
         """Accounts with the role admin, the oldest first."""
         ...
+
+    async def usage(self, days: int, *, with_accounts: bool) -> Sequence[UsageRow]:
+        """Generations asked for in the last so many days, by model and mode; deleted ones count too."""
+        ...
+
+    async def closed_gates(self) -> Sequence[ClosedGate]:
+        """The gates that are closed now, by model."""
+        ...
+
+    async def work(self) -> WorkRow: ...

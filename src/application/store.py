@@ -9,6 +9,7 @@ from typing import Protocol
 from uuid import UUID
 
 from domain.accounts import Account, AccountId, ApiKey, AuditRecord, Mode
+from domain.brake import FreeEnd
 from domain.commands import About
 from domain.credits import Wallet
 from domain.gates import ClosedFor, Gate
@@ -78,6 +79,9 @@ class Generations(Protocol):
         """The generation; others who lock it wait until this transaction ends. Raises NotFound if it is missing, or not this
         account's in this mode, or already erased by its owner."""
 
+    async def find(self, generation: GenerationId, account: AccountId, mode: Mode) -> Generation:
+        """This account's generation in this mode, without a lock. Raises NotFound, or Gone if its owner has erased it."""
+
     async def must_exist(self, generation: GenerationId, account: AccountId, mode: Mode) -> None:
         """Raises NotFound as `lock` does, without a lock."""
 
@@ -85,6 +89,10 @@ class Generations(Protocol):
         """One generation with work to do, or None: first any whose lease has lapsed or that was parked until now, else the
         fairest of those waiting (plan priority, then the account with the fewest running, then age) before their deadline. Those
         locked by others are passed over, and so are live ones waiting at a closed gate."""
+
+    async def free_ends(self, account: AccountId, mode: Mode, since: datetime) -> Sequence[FreeEnd]:
+        """The account's generations in this mode that ended after that instant by a refusal or by a refund, erased ones included.
+        No locks."""
 
     def save(self, generation: Generation) -> None:
         """Write the generation and its attempts, before the transaction ends."""

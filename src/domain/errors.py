@@ -162,6 +162,10 @@ class NotFinished(DomainError):
     title = "The generation has not finished"
 
 
+class TooManyRefusals(DomainError):
+    title = "Too many of the last hour's generations were refused or refunded"
+
+
 class LeaseLost(DomainError):
     title = "The lease on this generation is held by someone else"
 

@@ -25,6 +25,7 @@ from domain.attempts import (
     Executed,
     Failure,
     Finality,
+    Manifest,
     NotExecuted,
     Outcome,
     Timing,
@@ -107,17 +108,16 @@ class Generation:
     @property
     def uncertain_since(self) -> datetime | None:
         """Since when a call has been out of which nothing is known; its owner may take the refund."""
-        if self.state is GenerationState.RUNNING and self.lost_answer:
+        if self.state is GenerationState.RUNNING and self.attempts and self.attempts[-1].outcome is Outcome.UNKNOWN:
             return self.attempts[-1].decided_at
         return None
 
-    @property
-    def lost_answer(self) -> bool:
-        """Whether the latest call's outcome is unknown."""
-        return bool(self.attempts) and self.attempts[-1].outcome is Outcome.UNKNOWN
-
     def perhaps_paid(self) -> list[Attempt]:
         return [attempt for attempt in self.attempts if attempt.outcome.perhaps_paid]
+
+    def lost(self) -> list[Attempt]:
+        """Those of which nothing is known."""
+        return [attempt for attempt in self.attempts if attempt.outcome is Outcome.UNKNOWN]
 
     def attempt(self, number: int) -> Attempt:
         return self.attempts[number - 1]
@@ -170,12 +170,6 @@ class Generation:
         self._take(lease, now, timing)
         return True
 
-    def renew(self, lease: Lease, now: datetime, timing: Timing) -> None:
-        self.must_hold(lease)
-        if self.attempts and now >= self.attempts[-1].act_until + timing.settle_margin:
-            raise LeaseLost("the call's time is over")
-        self.lease_until = now + timing.lease
-
     def must_hold(self, lease: Lease) -> None:
         if self.state is not GenerationState.RUNNING or self.lease != lease:
             raise LeaseLost
@@ -202,7 +196,8 @@ class Generation:
             case Executed():
                 return self.deliver(attempt, stored, now) if stored else self.end(GenerationState.FAILED, now, NOT_STORED)
             case NotExecuted():
-                wait = timedelta(seconds=result.retry_after_seconds or 0) or timing.back_off
+                seconds = result.retry_after_seconds
+                wait = timing.back_off if seconds is None else timedelta(seconds=seconds)
                 if result.finality is Finality.RETRYABLE and any(a.finality is not Finality.RETRYABLE for a in self.attempts):
                     # What an earlier call brought or said may have come meanwhile: look before there is another.
                     return self.park(lease, now if self.cancel_requested_at else now + wait)
@@ -237,6 +232,19 @@ class Generation:
         self.state, self.lease, self.lease_until = GenerationState.QUEUED, None, None
         self.resume_at = now + wait
         return Next.WAIT
+
+    def note_loss(self, number: int, manifest: Manifest | None, now: datetime) -> bool:
+        """Bytes of a call came after the end: it was executed, at our cost. Whether there was anything to write down."""
+        if self.state.is_open or number > len(self.attempts):
+            return False
+        attempt = self.attempt(number)
+        known = attempt.outcome is Outcome.EXECUTED and (attempt.cost is not None or manifest is None)
+        if attempt.booked or known or attempt.outcome is Outcome.NOT_EXECUTED:
+            return False
+        attempt.outcome, attempt.decided_at = Outcome.EXECUTED, attempt.decided_at or now
+        if manifest:
+            attempt.cost, attempt.usage, attempt.request_id = manifest.cost, manifest.usage, manifest.request_id
+        return True
 
     # Asked from outside
 

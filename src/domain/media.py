@@ -1,7 +1,7 @@
 """Pictures as things: what may be uploaded, what is kept, and where its bytes lie."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NewType, Self
 from uuid import UUID
@@ -9,6 +9,7 @@ from uuid import UUID
 from domain.accounts import AccountId, Mode
 from domain.errors import InvalidMask, LimitExceeded, UnsupportedFormat, UploadTooLarge
 from domain.limits import LIMITS
+from domain.privacy import MEDIA, SUPPORT, Classification
 
 AssetId = NewType("AssetId", UUID)
 
@@ -42,6 +43,19 @@ class ObjectClass(StrEnum):
     OUTPUTS = "outputs"
     ANSWERS = "answers"
     """What a provider sent instead of pictures, kept for support."""
+
+    @property
+    def classification(self) -> Classification:
+        return SUPPORT if self is ObjectClass.ANSWERS else MEDIA
+
+    @property
+    def kept_unspoken_of(self) -> timedelta:
+        """How old an object may get of which no asset speaks. An upload's asset comes with its request; an output's may come for
+        as long as its generation is open, whatever its age."""
+        return _KEPT[self]
+
+
+_KEPT = {ObjectClass.UPLOADS: timedelta(hours=1), ObjectClass.OUTPUTS: timedelta(0), ObjectClass.ANSWERS: timedelta(days=30)}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -77,6 +91,10 @@ class ObjectKey:
     @classmethod
     def manifest(cls, account_id: AccountId, generation_id: UUID, attempt: int) -> Self:
         return cls(ObjectClass.OUTPUTS, account_id, generation_id, (str(attempt), "manifest"))
+
+    @property
+    def is_manifest(self) -> bool:
+        return self.path[-1] == "manifest"
 
     @classmethod
     def answer(cls, account_id: AccountId, generation_id: UUID, attempt: int) -> Self:

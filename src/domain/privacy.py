@@ -15,6 +15,7 @@ class Retention(StrEnum):
     HISTORY = "history"  # until its owner deletes it or leaves: operate
     BILLING = "billing"  # ten years: legal obligations
     REQUEST = "request"  # 24 hours: answer a repeated request alike
+    SUPPORT = "support"  # 30 days: investigate issues
     ENGINE = "engine"  # until the job is done: operate
     PROOF = "proof"  # 24 months: resolve disputes
     NONE = "none"  # no subject: what the service itself is made of
@@ -44,6 +45,7 @@ ACCESS = Classification("P17", Retention.ACCOUNT, Erasure.ERASE, export=False)
 SKELETON = Classification("P07", Retention.BILLING, Erasure.KEEP)
 PROMPT = Classification("P07", Retention.HISTORY, Erasure.ERASE)
 MEDIA = Classification("P09", Retention.HISTORY, Erasure.ERASE)
+SUPPORT = Classification("P21", Retention.SUPPORT, Erasure.ERASE)
 BOOKS = Classification("P11", Retention.BILLING, Erasure.KEEP)
 PROTOCOL = Classification("P20", Retention.BILLING, Erasure.KEEP, export=False)
 REPEATS = Classification("P19", Retention.REQUEST, Erasure.ERASE, export=False)

@@ -31,7 +31,7 @@ def decide(
         return _deliver(generation, min(whole, key=lambda found: found.attempt), now)
     best = max(look, key=lambda found: (len(found.pictures), -found.attempt), default=None)
     if best and best.pictures:
-        return generation.park(lease, _when_past(waiting, now)) if waiting else _deliver(generation, best, now)
+        return generation.park(lease, _look_again(waiting, now, timing)) if waiting else _deliver(generation, best, now)
     return _without_pictures(generation, lease, waiting, now, timing, owner, gate_closed)
 
 
@@ -44,7 +44,7 @@ def _without_pictures(
     last = generation.attempts[-1]
     if waiting:
         _nothing_is_known(last, now)
-        return generation.park(lease, _when_past(waiting, now))
+        return generation.park(lease, _look_again(waiting, now, timing))
     for attempt in generation.attempts:
         if attempt.outcome is Outcome.EXECUTED:
             return generation.end(GenerationState.FAILED, now, attempt.failure or NOT_STORED)
@@ -75,6 +75,8 @@ def _deliver(generation: Generation, found: Found, now: datetime) -> Next:
     return generation.deliver(attempt, len(found.pictures), now)
 
 
-def _when_past(attempts: Sequence[Attempt], now: datetime) -> datetime:
-    """When another look may begin: at once if all have become past since the last look began."""
-    return max(now if attempt.is_past(now) else attempt.act_until for attempt in attempts)
+def _look_again(attempts: Sequence[Attempt], now: datetime, timing: Timing) -> datetime:
+    """When another look may begin: at once if all have become past since the last look began; else when they are past by the
+    clock, or a lease's length from now, as a caller who still lived may have died meanwhile."""
+    past = max(now if attempt.is_past(now) else attempt.act_until for attempt in attempts)
+    return min(past, now + timing.lease)

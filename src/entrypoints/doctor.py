@@ -8,7 +8,7 @@ import socket
 import time
 import urllib.request
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -17,23 +17,28 @@ from pathlib import Path
 import click
 
 from application.ports import ObjectStorage, PictureIntake
+from application.staff_queries import ClosedGate, StaffQueries
+from application.store import StoreUnavailable
 from domain.accounts import AccountId
 from domain.catalogue import Catalogue
+from domain.gates import ClosedFor
 from domain.media import AssetId, ObjectKey
-from entrypoints.answers import answer, table, with_json
+from entrypoints.answers import answer, plain, table, with_json
 from entrypoints.running import ADDRESS, database_of
 from entrypoints.settings import REAL_PARTS, Environment, Settings, SettingsInvalid
-from entrypoints.wiring import OLDEST_SERVER, Keyring, container, inspect
+from entrypoints.wiring import OLDEST_SERVER, Keyring, LiveModel, NoDatabaseUrl, SafetyKey, container, inspect, pending
 
 NOBODY = AccountId(uuid.UUID(int=0))
 PIXEL = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
 SCARCE_BYTES, LOW_BYTES = 256 * 2**20, 2 * 2**30
 WORKER_SECONDS = 90.0
+PROVIDER_SECONDS = 30.0
 _IN_PLACE_OF = {
     "DATABASE_URL": "embedded Postgres, run by `gpt-image up`",
     "KEYRING": "keys made in the data folder",
     "S3_BUCKET": "files in the data folder",
     "OPENAI_API_KEY": "painter",
+    "SAFETY_KEY": "a key made in the data folder",
     "STRIPE_SECRET_KEY": "none: credits are granted by staff",
 }
 
@@ -108,9 +113,26 @@ def _keyring(settings: Settings) -> Looked:
     if not path.exists():
         return Looked("keyring", Verdict.NOTE, f"not made yet: the first start writes {path}")
     keys = len(Keyring.parse(path.read_text("ascii")).keys)
-    if path.stat().st_mode & 0o077:
+    if _others_read(path):
         return Looked("keyring", Verdict.BROKEN, f"others can read {path}", f"chmod 600 {path}, and put a new key in front")
     return Looked("keyring", Verdict.OK, f"{keys} keys in {path}")
+
+
+def _safety_key(settings: Settings) -> Looked:
+    path = settings.data_dir / "safety_key"
+    if settings.safety_key:
+        SafetyKey.parse(settings.safety_key)
+        return Looked("safety key", Verdict.OK, "set by SAFETY_KEY")
+    if not path.exists():
+        return Looked("safety key", Verdict.NOTE, f"not made yet: the first worker writes {path}")
+    SafetyKey.parse(path.read_text("ascii"))
+    if _others_read(path):
+        return Looked("safety key", Verdict.BROKEN, f"others can read {path}", f"chmod 600 {path}")
+    return Looked("safety key", Verdict.OK, f"in {path}")
+
+
+def _others_read(path: Path) -> bool:
+    return bool(path.stat().st_mode & 0o077)
 
 
 def _catalogue(settings: Settings) -> Looked:
@@ -139,6 +161,43 @@ def _database(settings: Settings) -> Looked:
         more = f" and {len(report.problems) - 1} more" if len(report.problems) > 1 else ""
         return Looked("database", Verdict.BROKEN, f"{version}: {report.problems[0]}{more}", "see `gpt-image admin db check`")
     return Looked("database", Verdict.OK, f"{version}, schema as declared")
+
+
+def _provider(settings: Settings) -> Looked:
+    """Nothing is bought, and no error's words are shown: they might quote the key."""
+
+    async def examine() -> str | None:
+        async with container(settings) as parts, asyncio.timeout(PROVIDER_SECONDS):
+            live = await parts.get(LiveModel)
+            return await live.model.examine() if live.model else None
+
+    if not settings.openai_api_key:
+        return Looked("provider", Verdict.NOTE, "none: live pictures are painted here", "set OPENAI_API_KEY")
+    try:
+        wrong = asyncio.run(examine())
+    except Exception as error:
+        wrong = type(error).__name__
+    if wrong:
+        return Looked("provider", Verdict.BROKEN, wrong, _TODO["provider"])
+    return Looked("provider", Verdict.OK, "it accepts our key")
+
+
+def _gates(settings: Settings) -> Looked:
+    async def closed() -> Sequence[ClosedGate]:
+        async with container(replace(settings, database_url=url, database_connections=1)) as parts:
+            queries: StaffQueries = await parts.get(StaffQueries)
+            return await queries.closed_gates()
+
+    try:
+        url = database_of(settings).database_url
+        found = [] if pending(url) else asyncio.run(closed())
+    except (SettingsInvalid, StoreUnavailable, NoDatabaseUrl):
+        return Looked("gates", Verdict.NOTE, "not known without the database")
+    if not found:
+        return Looked("gates", Verdict.OK, "every model may be called")
+    says = ", ".join(f"{each.model} closed for {each.reason} until {plain(each.closed_until)}" for each in found)
+    refused = any(each.reason is ClosedFor.KEY_REFUSED for each in found)
+    return Looked("gates", Verdict.BROKEN if refused else Verdict.NOTE, says, _TODO["provider"] if refused else "wait")
 
 
 def _storage(settings: Settings) -> Looked:
@@ -196,8 +255,11 @@ def _disk(settings: Settings) -> Looked:
 
 LOOKS: dict[str, Callable[[Settings], Looked]] = {
     "keyring": _keyring,
+    "safety key": _safety_key,
     "catalogue": _catalogue,
     "database": _database,
+    "provider": _provider,
+    "gates": _gates,
     "storage": _storage,
     "picture workers": _picture_workers,
     "ports": _ports,
@@ -205,6 +267,8 @@ LOOKS: dict[str, Callable[[Settings], Looked]] = {
 }
 _TODO = {
     "keyring": "the form is name:base64,name:base64",
+    "safety key": "32 bytes or more in base64; the same as ever, if there was one",
+    "provider": "see OPENAI_API_KEY, OPENAI_BASE_URL and the account there; then start the workers anew",
     "catalogue": "mend the file that CATALOGUE_MODELS or CATALOGUE_PLANS names",
     "database": f"see that it runs and that DATABASE_URL is right; after a crash of `up`, start it again (it renews {ADDRESS})",
     "storage": "see that DATA_DIR is yours and its disk is there",

@@ -1,11 +1,14 @@
 """What is counted. Names, labels and buckets are this closed list; no label ever holds what a caller sent."""
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 REGISTRY = CollectorRegistry()
-ProcessCollector(registry=REGISTRY)
+"""The API's."""
+WORKER_REGISTRY = CollectorRegistry()
+for _each in (REGISTRY, WORKER_REGISTRY):
+    ProcessCollector(registry=_each)
 
 METHODS = frozenset(("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"))
 _LABELS = ("route", "method", "status")
@@ -23,6 +26,33 @@ HTTP_SECONDS = Histogram(
 )
 _known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
+OTHER_MODEL = "other"
+ATTEMPTS = Counter(
+    "attempts_total",
+    "Calls of a model that ended, by model of the catalogue, mode and outcome (executed, not_executed, unknown).",
+    ("model", "mode", "outcome"),
+    registry=WORKER_REGISTRY,
+)
+CALL_SECONDS = Histogram(
+    "call_seconds",
+    "How long calls of a model took.",
+    ("model", "mode"),
+    buckets=(0.25, 1, 2.5, 5, 10, 20, 30, 45, 60, 90, 120, 180, 300, 600),
+    registry=WORKER_REGISTRY,
+)
+CALLS_IN_FLIGHT = Gauge("calls_in_flight", "Calls of a model that are out.", registry=WORKER_REGISTRY)
+WORK = {
+    name: Gauge(name, meaning, registry=WORKER_REGISTRY)
+    for name, meaning in {
+        "generations_queued": "Generations that wait for their call.",
+        "generations_running": "Generations that a worker holds, or that wait for another look.",
+        "generations_uncertain": "Those of the running whose latest call nothing is known of.",
+        "oldest_queued_seconds": "Since when the oldest queued generation was asked for.",
+        "tokens_waiting": "Wake-ups that no worker has taken.",
+    }.items()
+}
+"""Of the whole service, read when asked for; NaN while the database does not answer."""
+
 
 def count_request(route: str, method: str, status: int, seconds: float) -> None:
     """`route` is the template, never the path."""
@@ -35,6 +65,12 @@ def count_request(route: str, method: str, status: int, seconds: float) -> None:
     duration.observe(seconds)
 
 
-def exposition() -> bytes:
+def count_call(model: str, mode: str, outcome: str, seconds: float) -> None:
+    """`model` is one of the catalogue, or OTHER_MODEL."""
+    ATTEMPTS.labels(model, mode, outcome).inc()
+    CALL_SECONDS.labels(model, mode).observe(seconds)
+
+
+def exposition(registry: CollectorRegistry = REGISTRY) -> bytes:
     """All of it, as Prometheus reads it."""
-    return generate_latest(REGISTRY)
+    return generate_latest(registry)

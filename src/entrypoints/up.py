@@ -51,7 +51,7 @@ curl -s $URL/v1/generations -H "Authorization: Bearer $KEY" -H 'Content-Type: ap
 curl -s $URL/v1/credits/transfers -H "Authorization: Bearer $KEY"; echo
 
 Staff account for `gpt-image admin … --as`: {operator}
-Metrics: {operations}/metrics   Files: {data}
+Metrics: {operations}/metrics (API), {worker}/metrics (worker)   Files: {data}
 """
 
 
@@ -61,7 +61,8 @@ class Up:
     def __init__(self, settings: Settings) -> None:
         self._settings = replace(settings, data_dir=settings.data_dir.resolve())
         self._children: dict[str, subprocess.Popen[bytes]] = {}
-        self._stopping = False
+        self._listeners: dict[str, socket.socket] = {}
+        self._told = 0
 
     def run(self) -> int:
         """The exit code: 0 after Ctrl-C, 1 when it could not start."""
@@ -77,14 +78,9 @@ class Up:
                 key = asyncio.run(self._prepare())
                 stack.callback(self._stop_children)
                 public = stack.enter_context(_listen(self._settings.host, self._settings.port))
-                operations = stack.enter_context(_listen("127.0.0.1", self._settings.operations_port))
-                self._settings = replace(
-                    self._settings,
-                    port=public.getsockname()[1],
-                    operations_port=operations.getsockname()[1],
-                    listen_fd=public.fileno(),
-                    operations_fd=operations.fileno(),
-                )
+                for part, port in (("api", self._settings.operations_port), ("worker", self._settings.worker_port)):
+                    self._listeners[part] = stack.enter_context(_listen("127.0.0.1", port))
+                self._settings = replace(self._settings, port=public.getsockname()[1], listen_fd=public.fileno())
                 self._start("worker")
                 self._start("api")
                 self._wait_until_ready()
@@ -126,15 +122,17 @@ class Up:
 
     def _start(self, name: str) -> None:
         said = {"DATABASE_URL": self._settings.database_url, "DATA_DIR": str(self._settings.data_dir)}
-        said |= {"PORT": str(self._settings.port), "OPERATIONS_PORT": str(self._settings.operations_port)}
-        handed = (self._settings.listen_fd, self._settings.operations_fd) if name == "api" else ()
-        said |= dict(zip(("LISTEN_FD", "OPERATIONS_FD"), map(str, handed), strict=False))
+        said |= {"PORT": str(self._settings.port)}
+        handed = {"OPERATIONS_FD": self._listeners[name].fileno()}
+        if name == "api" and self._settings.listen_fd is not None:
+            handed["LISTEN_FD"] = self._settings.listen_fd
+        said |= {setting: str(descriptor) for setting, descriptor in handed.items()}
         log = self._settings.data_dir / f"{name}.log"
         with log.open("ab") as file:
             self._children[name] = subprocess.Popen(  # noqa: S603 - our own commands
                 [sys.executable, "-m", "entrypoints.command", name],
                 env=os.environ | said,
-                pass_fds=[descriptor for descriptor in handed if descriptor is not None],
+                pass_fds=list(handed.values()),
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=file,
@@ -161,10 +159,19 @@ class Up:
                     time.sleep(0.5)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
-        if self._stopping:  # told twice: do not wait for calls that are out
-            for child in self._children.values():
-                child.kill()
-        self._stopping = True
+        """Told once: stop in order. Twice: the worker is to give back what has not called yet. A third time: all die at once."""
+        self._told += 1
+        if self._told == 1:
+            return
+        # Another signal than the first one's: two of the same kind may arrive as one.
+        last = signal.SIGINT if self._told == 2 else signal.SIGKILL
+        for child in list(self._children.values()):
+            with suppress(ProcessLookupError):
+                child.send_signal(last)
+
+    @property
+    def _stopping(self) -> bool:
+        return self._told > 0
 
     def _stop_children(self) -> None:
         """The API first, so that nothing new comes in; then the worker, which finishes what it holds."""
@@ -179,9 +186,9 @@ class Up:
         return f"http://{self._settings.host}:{self._settings.port}"
 
     def _greet(self, key: str, seconds: float) -> None:
-        operations = f"http://127.0.0.1:{self._settings.operations_port}"
-        data = _short(self._settings.data_dir)
-        click.echo(GREETING.format(url=self._url, key=key, operator=OPERATOR, operations=operations, data=data))
+        operations, worker = (f"http://127.0.0.1:{self._listeners[name].getsockname()[1]}" for name in ("api", "worker"))
+        said = {"url": self._url, "key": key, "operator": OPERATOR, "data": _short(self._settings.data_dir)}
+        click.echo(GREETING.format(operations=operations, worker=worker, **said))
         click.echo(f"Started in {seconds:.1f} s.")
         sys.stdout.flush()
 

@@ -13,7 +13,7 @@ from dishka import AsyncContainer, Provider, Scope, ValidationSettings, from_con
 from adapters.image_models.painter import Painter
 from adapters.intake import PillowIntake
 from adapters.keyring import Keyring as Keyring
-from adapters.keyring import SafetyKey
+from adapters.keyring import SafetyKey as SafetyKey
 from adapters.picture_pool import PicturePool, picture_pool, warm
 from adapters.postgres.audit import PostgresBooksAudit
 from adapters.postgres.embedded import AlreadyRunning as AlreadyRunning
@@ -38,7 +38,8 @@ from application.attempts import PerformGeneration
 from application.calls import CallModel
 from application.credits import AdjustCredits, GrantCredits
 from application.first_admin import OpenFirstAdmin
-from application.generations import CancelGeneration, DeleteGeneration, QuoteRequest, RequestGeneration
+from application.gates import TryKeyAgain
+from application.generations import CancelGeneration, DeleteGeneration, QuoteRequest, RequestGeneration, RetryGeneration
 from application.housekeeping import KeepHouse, SweepObjects
 from application.media import AdmitUpload, DeleteAsset
 from application.ports import CursorSigner, ImageModel, LinkedObjects, NewId, ObjectStorage, PictureIntake, Today
@@ -46,17 +47,20 @@ from application.queries import BooksAudit, Queries
 from application.staff_queries import StaffQueries
 from application.store import Store
 from domain.accounts import Mode
+from domain.brake import BrakeRules
 from domain.catalogue import Catalogue
 from domain.generations import Generation
 from entrypoints.crash_points import CrashPoints
+from entrypoints.draining import Drain
+from entrypoints.observed import ObservedModel
 from entrypoints.settings import Settings
 
 
-@dataclass(slots=True)
-class Drain:
-    """`handing_back`: this process was told a second time to stop, and gives back what has not called yet."""
+@dataclass(frozen=True, slots=True)
+class LiveModel:
+    """The provider's model; None without a key for it."""
 
-    handing_back: bool = False
+    model: ImageModel | None
 
 
 class Outside(Provider):
@@ -150,18 +154,25 @@ class Outside(Provider):
         return SafetyKey.parse(text) if text else SafetyKey.load_or_create(path)
 
     @provide
-    async def models(
-        self, settings: Settings, pool: PicturePool, catalogue: Catalogue, points: CrashPoints
-    ) -> AsyncIterator[Mapping[Mode, ImageModel]]:
-        """Test requests always go to the painter; live ones to the provider, where there is a key for it."""
-        painter = points.wrap("ImageModel", Painter(pool, structlog.get_logger().warning))
+    async def live_model(self, settings: Settings, catalogue: Catalogue) -> AsyncIterator[LiveModel]:
         if not settings.openai_api_key:
-            yield {Mode.TEST: painter, Mode.LIVE: painter}
+            yield LiveModel(None)
             return
         from adapters.image_models.openai.images import OpenAIImages  # a second's import that only a worker needs
 
-        async with OpenAIImages.opened(settings.openai_api_key, settings.openai_base_url, catalogue.models) as live:
-            yield {Mode.TEST: painter, Mode.LIVE: points.wrap("ImageModel", live)}
+        log = structlog.get_logger().warning
+        async with OpenAIImages.opened(settings.openai_api_key, settings.openai_base_url, catalogue.models, log) as live:
+            yield LiveModel(live)
+
+    @provide
+    def models(
+        self, settings: Settings, pool: PicturePool, catalogue: Catalogue, points: CrashPoints, drain: Drain, live: LiveModel
+    ) -> Mapping[Mode, ImageModel]:
+        """Test requests always go to the painter; live ones to the provider, where there is a key for it."""
+        painter = points.wrap("ImageModel", Painter(pool, structlog.get_logger().warning))
+        models = {Mode.TEST: painter, Mode.LIVE: points.wrap("ImageModel", live.model) if live.model else painter}
+        pause = settings.gate_rules.refused_pause.total_seconds()
+        return {mode: ObservedModel(model, mode, catalogue.models, drain, pause) for mode, model in models.items()}
 
     @provide
     def drain(self) -> Drain:
@@ -185,7 +196,7 @@ class UseCases(Provider):
 
     scope = Scope.APP
     accounts = provide_all(OpenAccount, OpenFirstAdmin, AddKey, ChangeRole, AuthorizeStaff, GrantCredits, AdjustCredits)
-    generations = provide_all(QuoteRequest, CancelGeneration, DeleteGeneration)
+    generations = provide_all(QuoteRequest, RetryGeneration, CancelGeneration, DeleteGeneration)
     media = provide_all(AdmitUpload, DeleteAsset)
 
     @provide
@@ -198,12 +209,20 @@ class UseCases(Provider):
         return KeepHouse(points.wrap("Store", store, by), points.wrap("ObjectStorage", storage, by))
 
     @provide
-    def sweep_objects(self, storage: FilesystemStorage, queries: Queries, points: CrashPoints) -> SweepObjects:
-        return SweepObjects(points.wrap("ObjectStorage", storage, "SweepObjects"), queries)
+    def try_key_again(self, store: PostgresStore, points: CrashPoints) -> TryKeyAgain:
+        return TryKeyAgain(points.wrap("Store", store, "TryKeyAgain"))
+
+    @provide
+    def sweep_objects(
+        self, store: PostgresStore, storage: FilesystemStorage, queries: Queries, points: CrashPoints
+    ) -> SweepObjects:
+        by = "SweepObjects"
+        return SweepObjects(points.wrap("Store", store, by), points.wrap("ObjectStorage", storage, by), queries)
 
     @provide
     def request(self, store: Store, catalogue: Catalogue, settings: Settings, new_id: NewId, today: Today) -> RequestGeneration:
-        return RequestGeneration(store, catalogue, settings.timing, new_id, today, settings.open_generations)
+        brake = BrakeRules(settings.refusals_per_hour, settings.refunds_per_hour)
+        return RequestGeneration(store, catalogue, settings.timing, new_id, today, settings.open_generations, brake)
 
     @provide
     def call_model(
@@ -218,7 +237,7 @@ class UseCases(Provider):
         def subject(generation: Generation) -> str:
             return safety_key.name(generation.account_id.bytes)
 
-        return CallModel(store, storage, models, intake, subject, lambda: drain.handing_back)
+        return drain.guard(CallModel(store, storage, models, intake, subject))
 
     @provide
     def perform(

@@ -9,52 +9,79 @@ from contextlib import suppress
 import structlog
 
 from application.attempts import PerformGeneration
+from application.gates import TryKeyAgain
 from application.housekeeping import KeepHouse, SweepObjects
 from application.ports import StorageUnavailable
+from application.staff_queries import StaffQueries
 from application.store import StoreUnavailable
+from entrypoints.draining import Drain
 from entrypoints.settings import Settings
-from entrypoints.wiring import Jobs, Owner, Pool, container
+from entrypoints.vitals import Vitals, served
+from entrypoints.wiring import Jobs, LiveModel, Owner, Pool, container
 
 log = structlog.get_logger()
 
 
 async def work(settings: Settings) -> None:
-    """Work until told to stop (SIGTERM, SIGINT); then take nothing new and finish the calls that are out."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, stop.set)
+    """Work until told to stop (SIGTERM, SIGINT); then take nothing new and finish the calls that are out. Told again: give back
+    what has not called yet."""
     async with container(settings) as parts:
-        owner = await parts.get(Owner)
+        drain = await parts.get(Drain)
+        for name in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(name, _told, drain)
+        try:
+            owner = await parts.get(Owner)
+        except StoreUnavailable as error:
+            log.error("database_away", error=str(error))
+            raise SystemExit(1) from None
         perform = await parts.get(PerformGeneration)
         keep_house = await parts.get(KeepHouse)
         sweep_objects = await parts.get(SweepObjects)
         pool = await parts.get(Pool)
         jobs = Jobs(pool, perform, concurrency=settings.worker_concurrency, graceful_seconds=settings.graceful_seconds)
-        tasks = [
-            asyncio.create_task(_every(settings.sweep_seconds, keep_house)),
-            asyncio.create_task(_every(settings.object_sweep_seconds, sweep_objects)),
-            asyncio.create_task(_give_up_when(owner.lost)),
-        ]
-        working = asyncio.create_task(_keep_working(jobs))
-        log.info("working", pid=os.getpid())
-        await stop.wait()
-        working.cancel()
-        with suppress(asyncio.CancelledError):
-            await working
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        vitals = Vitals(await parts.get(StaffQueries), owner, drain)
+        async with served(vitals, settings.worker_port, settings.operations_fd) as address:
+            tasks = [
+                asyncio.create_task(_try_key(await parts.get(TryKeyAgain), await parts.get(LiveModel))),
+                asyncio.create_task(_every(settings.sweep_seconds, keep_house)),
+                asyncio.create_task(_every(settings.object_sweep_seconds, sweep_objects)),
+                asyncio.create_task(_give_up_when(owner.lost)),
+            ]
+            working = asyncio.create_task(_keep_working(jobs, drain))
+            log.info("working", pid=os.getpid(), address=address)
+            await drain.begins()
+            working.cancel()
+            await asyncio.wait([working])
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+    if drain.handing_back:  # whoever says so twice does not wait for a thread that a dead disk holds
+        os._exit(0)
 
 
-async def _keep_working(jobs: Jobs) -> None:
+def _told(drain: Drain) -> None:
+    drain.tell()
+    log.info("handing_back" if drain.handing_back else "stopping", pid=os.getpid())
+
+
+async def _keep_working(jobs: Jobs, drain: Drain) -> None:
     """The engine ends by itself, and without an error, when the database goes away: start it again."""
-    while True:
+    while not drain.stopping:
         try:
             await jobs.work()
         except Exception as error:
             log.warning("engine_stopped", error=type(error).__name__)
         await asyncio.sleep(0.5)
+
+
+async def _try_key(try_again: TryKeyAgain, live: LiveModel) -> None:
+    """The key may be a new one: whoever waits because of the old one waits no longer. Say so if it is no better."""
+    if not live.model:
+        return
+    with suppress(StoreUnavailable):  # then the gates open by themselves, in minutes
+        await try_again()
+    if wrong := await live.model.examine():
+        log.error("provider_refused", error=wrong, where="start")
 
 
 async def _every(seconds: float, act: Callable[[], Awaitable[object]]) -> None:

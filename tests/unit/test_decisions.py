@@ -128,9 +128,16 @@ def test_row_3_fewer_are_delivered_once_nothing_more_can_come() -> None:
     assert story(*decided(Case((Call("unknown", lies=1), Call("unknown", lies=1)), n=3))) == "deliver 1 of attempt [1]"
 
 
+def test_another_look_never_waits_past_the_attempts_time() -> None:
+    generation, look = build(Case((Call("intended", past=False),)))
+    late = generation.attempts[0].act_until - timedelta(seconds=4)
+    recovery.decide(generation, MINE, look, late, TIMING, owner=99)
+    assert generation.resume_at == generation.attempts[0].act_until
+
+
 def test_row_4_fewer_wait_while_more_may_come() -> None:
-    assert story(*decided(Case((Call("intended", past=False, lies=1),)))) == "park 60"
-    assert story(*decided(Case((Call("unknown", lies=1), Call("intended", past=False))))) == "park 60"
+    assert story(*decided(Case((Call("intended", past=False, lies=1),)))) == "park 30"
+    assert story(*decided(Case((Call("unknown", lies=1), Call("intended", past=False))))) == "park 30"
 
 
 def test_row_5_a_losers_refusal_ends_it_even_while_another_call_is_out() -> None:
@@ -155,7 +162,7 @@ def test_row_7_a_last_call_that_was_not_made_goes_back_to_the_queue() -> None:
 def test_row_8_an_open_call_that_may_still_bring_something_is_uncertain_and_waited_for() -> None:
     for flags in ({}, {"cancel": True}, {"deadline_passed": True}):
         generation = decide(Call("intended", past=False), **flags)
-        assert story(Next.WAIT, generation) == "park 60"
+        assert story(Next.WAIT, generation) == "park 30"
         assert generation.uncertain_since == after(NOW)
 
 
@@ -220,9 +227,9 @@ def oracle(case: Case) -> str:
     rows: list[tuple[bool, Callable[[], str]]] = [
         (bool(whole), lambda: f"deliver {case.calls[whole[0] - 1].lies} of attempt [{whole[0]}]"),
         (bool(some) and all_past, lambda: f"deliver {-some[0][0]} of attempt [{some[0][1]}]"),
-        (bool(some), lambda: "park 60"),
+        (bool(some), lambda: "park 30"),
         (bool(known), lambda: "refused: safety" if known[0] == "refused" else "failed: bad"),
-        (not all_past, lambda: "park 60"),
+        (not all_past, lambda: "park 30"),
         (bool(done), lambda: "failed: empty" if done[0] == "empty" else "failed: not_stored"),
         (said[-1] == "retryable" and case.cancel, lambda: "cancelled: cancelled"),
         (said[-1] == "retryable" and len(said) >= 4, lambda: "failed: capacity"),

@@ -118,24 +118,12 @@ def test_a_retried_one_keeps_the_time_it_first_started() -> None:
 # Leases
 
 
-def test_the_owner_renews_a_living_and_a_lapsed_lease() -> None:
-    for seconds in (1, 31, 119):
-        generation = leased()
-        generation.renew(MINE, after(seconds), TIMING)
-        assert generation.lease_until == after(seconds + 30)
-
-
-def test_nobody_renews_past_the_calls_time_and_its_margin() -> None:
-    with pytest.raises(LeaseLost):
-        leased().renew(MINE, after(120), TIMING)
-
-
 @pytest.mark.parametrize("generation", [asked(), parked(), *ended()], ids=lambda generation: str(generation.state))
-def test_without_a_lease_nobody_renews_parks_settles_or_decides(generation: Generation) -> None:
+def test_without_a_lease_nobody_parks_settles_or_decides(generation: Generation) -> None:
     _refuses_the_owners_steps(generation)
 
 
-def test_a_lost_lease_renews_parks_settles_and_decides_nothing() -> None:
+def test_a_lost_lease_parks_settles_and_decides_nothing() -> None:
     generation = leased()
     generation.take_over(OTHER, after(30), TIMING)
     _refuses_the_owners_steps(generation)
@@ -143,8 +131,6 @@ def test_a_lost_lease_renews_parks_settles_and_decides_nothing() -> None:
 
 def _refuses_the_owners_steps(generation: Generation) -> None:
     before = deepcopy(generation)
-    with pytest.raises(LeaseLost):
-        generation.renew(MINE, after(1), TIMING)
     with pytest.raises(LeaseLost):
         generation.park(MINE, after(1))
     with pytest.raises(LeaseLost):

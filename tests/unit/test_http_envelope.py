@@ -151,7 +151,7 @@ def test_a_database_that_is_away_makes_the_service_not_ready(stage: Stage, clien
 def test_the_operations_port_serves_nothing_of_the_api(stage: Stage, client: TestClient[Litestar]) -> None:
     with stage.operations() as operations:
         assert operations.get("/v1/models").status_code == 404
-        assert operations.get("/health").json() == {"database": True, "storage": True}
+        assert operations.get("/health").json() == {"database": True, "storage": True, "image_model": True}
     assert client.get("/metrics").status_code == 404
     assert client.get("/health").status_code == 404
 

@@ -14,7 +14,7 @@ from domain.errors import IdempotencyMismatch
 from domain.generations import GenerationState
 from domain.media import AssetKind
 from domain.requests import Asked, Fault, Sandbox
-from entrypoints.http.generations import ROUTE
+from entrypoints.http.asking import ROUTE
 from tests.http_stage import ACCOUNT, BEARER, NOW, Stage
 
 FOX = {"prompt": "a red fox in snow"}
@@ -109,6 +109,7 @@ def test_a_bare_prompt_is_answered_with_every_default_filled(client: TestClient[
         "created_at": "2026-11-22T10:00:01Z",
         "started_at": None,
         "finished_at": None,
+        "queue": {"position": 1, "expected_seconds": None},
         "credits": {"quoted": 4, "held": 4, "captured": 0, "released": 0},
         "assets": [],
         "failure": None,

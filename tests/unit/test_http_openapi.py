@@ -39,6 +39,7 @@ def test_every_route_of_the_first_step_is_in_it() -> None:
         ("/v1/generations/{generation_id}", "get"),
         ("/v1/generations/{generation_id}", "delete"),
         ("/v1/generations/{generation_id}/cancel", "post"),
+        ("/v1/generations/{generation_id}/retry", "post"),
         ("/v1/media", "get"),
         ("/v1/media", "post"),
         ("/v1/media/{asset_id}", "get"),

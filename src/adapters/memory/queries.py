@@ -1,10 +1,10 @@
 """Reads of the store in memory: committed rows only, and copies of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from adapters.memory.store import MemoryStore
+from adapters.memory.store import MemoryStore, line_of
 from adapters.memory.tables import Tables, WalletRow, copy_of_generation
 from application.ports import StoredObject
 from application.queries import (
@@ -20,9 +20,11 @@ from application.queries import (
 )
 from domain.accounts import Account, AccountId, Caller, Mode
 from domain.errors import Gone, InvalidInstant, NotFound
+from domain.gates import Gate
 from domain.generations import Generation, GenerationId
 from domain.ledger import LedgerAccount, Transfer, WalletId
 from domain.media import Asset, AssetId, AssetKind, ObjectClass, ObjectKey
+from domain.waiting import Line, Worked
 
 PROVISIONAL = timedelta(seconds=5)
 
@@ -121,22 +123,36 @@ class MemoryQueries(Queries):
         kept.sort(key=lambda a: (a.created_at, a.id), reverse=True)
         return [a for a in kept if after is None or (a.created_at, a.id) < after][:limit]
 
-    async def orphans(self, found: Sequence[StoredObject], upload_age: timedelta) -> Sequence[ObjectKey]:
+    async def orphans(self, found: Sequence[StoredObject]) -> Sequence[ObjectKey]:
         assets = [asset for asset in self.rows.assets.values() if asset]
         spoken_of = {asset.key for asset in assets} | {_manifest(asset) for asset in assets if asset.generation_id}
-        return [thing.key for thing in found if thing.key not in spoken_of and self._is_over(thing, upload_age)]
+        return [thing.key for thing in found if thing.key not in spoken_of and self._is_over(thing)]
 
-    def _is_over(self, thing: StoredObject, upload_age: timedelta) -> bool:
-        """Whether a row can still come that speaks of it."""
+    def _is_over(self, thing: StoredObject) -> bool:
+        """Whether a row can still come that speaks of it, or support still needs it."""
+        old = thing.modified <= self.store.clock() - thing.key.object_class.kept_unspoken_of
         if thing.key.object_class is ObjectClass.UPLOADS:
-            return thing.modified < self.store.clock() - upload_age
+            return old
         generation = self.rows.generations.get(GenerationId(thing.key.owner))
+        if thing.key.object_class is ObjectClass.ANSWERS:
+            return old or generation is None or generation.request is None
         return generation is None or not generation.state.is_open
 
     async def accounts(self, matching: str, limit: int) -> Sequence[Account]:
         said = matching.lower()
         texts = ((a, (str(a.id), (a.email or "").lower(), (a.name or "").lower())) for a in self.rows.accounts.values())
         return [a for a, (id, *parts) in texts if said == id or any(said in part for part in parts)][:limit]
+
+    async def line(self, limit: int) -> Line:
+        line = line_of(self.rows, self.store.clock())
+        return Line(line.places[:limit], line.running, cut=len(line.places) > limit)
+
+    async def worked(self, limit: int) -> Sequence[Worked]:
+        ended = sorted((g for g in self.rows.generations.values() if not g.state.is_open), key=lambda g: g.id, reverse=True)
+        return [worked for generation in ended[:limit] if (worked := _worked(generation))]
+
+    async def gates(self) -> Sequence[Gate]:
+        return [replace(gate) for gate in self.rows.gates.values()]
 
     async def queues(self) -> Sequence[QueueRow]:
         tokens, now = self.rows.tokens.values(), self.store.clock()
@@ -147,6 +163,15 @@ class MemoryQueries(Queries):
         if wallet not in self.rows.wallets:
             raise NotFound("there is no such wallet", wallet=str(wallet))
         return self.rows.wallets[wallet]
+
+
+def _worked(generation: Generation) -> Worked | None:
+    attempt = next((attempt for attempt in generation.attempts if attempt.booked), None)
+    if not attempt or not generation.finished_at:
+        return None
+    request, seconds = generation.request, (generation.finished_at - attempt.started_at).total_seconds()
+    size, quality = (request.size, request.quality) if request else (None, None)
+    return Worked(generation.mode, generation.model, size, quality, seconds)
 
 
 def _manifest(asset: Asset) -> ObjectKey:

@@ -1,5 +1,6 @@
 """The store in memory: transactions over plain dictionaries."""
 
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -11,10 +12,13 @@ from adapters.memory.tables import Tables, copy_of_generation
 from adapters.memory.wallets import MemoryWallets
 from application.store import Accounts, Assets, Gates, Generations, IdempotencyKey, Remembered, Store, Transaction, Wakeups
 from domain.accounts import Account, AccountId, ApiKey, AuditRecord, Mode
-from domain.errors import AssetInUse, NotFound
+from domain.attempts import REFUNDED
+from domain.brake import FreeEnd
+from domain.errors import AssetInUse, Gone, NotFound
 from domain.gates import ClosedFor, Gate
 from domain.generations import Generation, GenerationId, GenerationState, Lease
 from domain.media import Asset, AssetId
+from domain.waiting import Line, in_turn
 
 
 @dataclass(slots=True)
@@ -67,6 +71,17 @@ class MemoryGenerations(Generations):
         await self.locks.lock(self.rows, ("generation", generation))
         return copy_of_generation(self._find(generation, account, mode))
 
+    async def find(self, generation: GenerationId, account: AccountId, mode: Mode) -> Generation:
+        found = self.rows.generations.get(generation)
+        if found and (found.account_id, found.mode, found.request) == (account, mode, None):
+            raise Gone
+        return copy_of_generation(self._find(generation, account, mode))
+
+    async def free_ends(self, account: AccountId, mode: Mode, since: datetime) -> Sequence[FreeEnd]:
+        mine = [g for g in self.rows.generations.values() if (g.account_id, g.mode) == (account, mode)]
+        ended = [(g, g.finished_at) for g in mine if g.finished_at and g.finished_at > since]
+        return [FreeEnd(at, refund=_is_refund(g)) for g, at in ended if _is_refund(g) or g.state is GenerationState.REFUSED]
+
     async def must_exist(self, generation: GenerationId, account: AccountId, mode: Mode) -> None:
         self._find(generation, account, mode)
 
@@ -81,17 +96,12 @@ class MemoryGenerations(Generations):
     async def lock_due(self, now: datetime) -> Generation | None:
         due = [generation for generation in self.rows.generations.values() if self.rows.is_due(generation, now)]
         forgotten = [generation for generation in due if generation.state is GenerationState.RUNNING]
-        waiting = [generation for generation in due if generation.state is GenerationState.QUEUED and now < generation.deadline]
         forgotten.sort(key=lambda g: (g.lease_until or g.resume_at or g.created_at, g.id))
-        waiting.sort(key=lambda g: (g.priority, self._running(g.account_id), g.created_at, g.id))
+        waiting = [self.rows.generations[place.id] for place in line_of(self.rows, now).places if not place.later]
         for generation in (*forgotten, *waiting):
             if self.locks.try_lock(self.rows, ("generation", generation.id)):
                 return copy_of_generation(generation)
         return None
-
-    def _running(self, account: AccountId) -> int:
-        generations = self.rows.generations.values()
-        return sum(g.account_id == account and g.state is GenerationState.RUNNING for g in generations)
 
     def save(self, generation: Generation) -> None:
         if not self.locks.try_lock(self.rows, ("generation", generation.id)):
@@ -116,6 +126,18 @@ class MemoryGenerations(Generations):
 
     async def gone_owners(self, owners: Sequence[int]) -> frozenset[int]:
         return frozenset(owners) - self.owners
+
+
+def line_of(rows: Tables, now: datetime) -> Line:
+    every = rows.generations.values()
+    waiting = [g for g in every if g.state is GenerationState.QUEUED and now < g.deadline]
+    running = Counter(g.account_id for g in every if g.state is GenerationState.RUNNING)
+    return Line(in_turn(waiting, running, lambda generation: not rows.is_due(generation, now)), running)
+
+
+def _is_refund(generation: Generation) -> bool:
+    failure = generation.failure
+    return generation.state is GenerationState.CANCELLED and failure is not None and failure.code == REFUNDED.code
 
 
 @dataclass(frozen=True, slots=True)

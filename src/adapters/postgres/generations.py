@@ -9,7 +9,8 @@ from adapters.postgres import tables
 from adapters.postgres.session import Session
 from application.store import Generations
 from domain.accounts import AccountId, Mode
-from domain.errors import NotFound
+from domain.brake import FreeEnd
+from domain.errors import Gone, NotFound
 from domain.generations import Generation, GenerationId, Lease
 
 GENERATION = """
@@ -35,36 +36,58 @@ AT_OPEN_GATE = """
 """
 """Whether a waiting row `g` may be called as far as its model's gate is concerned."""
 
-# Accounts with something waiting are found by skipping through the index: one account's long queue costs the others nothing.
-_LOCK_DUE = f"""
-WITH RECURSIVE abandoned AS (
-    SELECT id FROM generations
-    WHERE state = 'running' AND CASE WHEN lease IS NULL THEN resume_at ELSE lease_until END <= %(now)s
-    ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
-), waiting(account_id) AS (
+_DUE = f"(g.resume_at IS NULL OR g.resume_at <= %(now)s) AND {AT_OPEN_GATE}"
+
+
+def in_turn(which: str, most: str) -> str:
+    """CTEs of a recursive WITH: `heads` are the waiting rows `g` for which `which` holds, of each account the `most` oldest, with
+    what BY_TURN sorts by. Accounts are found by skipping through the index: one account's long queue costs the others nothing."""
+    return f"""waiting(account_id) AS (
     (SELECT account_id FROM generations WHERE state = 'queued' ORDER BY account_id LIMIT 1)
     UNION ALL
     SELECT (SELECT g.account_id FROM generations g WHERE g.state = 'queued' AND g.account_id > w.account_id
             ORDER BY g.account_id LIMIT 1)
     FROM waiting w WHERE w.account_id IS NOT NULL
 ), heads AS (
-    SELECT head.id, row_number() OVER (ORDER BY head.priority, head.place + (
-        SELECT count(*) FROM generations r WHERE r.state = 'running' AND r.account_id = w.account_id), head.id) AS rank
+    SELECT w.account_id, head.id, head.later, head.priority, row_number() OVER (
+            PARTITION BY w.account_id ORDER BY head.later, head.priority, head.id
+        ) + busy.running AS turn
     FROM waiting w CROSS JOIN LATERAL (
-        SELECT g.id, g.priority, row_number() OVER (ORDER BY g.id) AS place FROM generations g
-        WHERE g.state = 'queued' AND g.account_id = w.account_id
-            AND (g.resume_at IS NULL OR g.resume_at <= %(now)s) AND g.deadline > %(now)s AND {AT_OPEN_GATE}
-        ORDER BY g.id LIMIT 32) head
-), fairest AS (
-    SELECT g.id FROM generations g JOIN heads h ON h.id = g.id
-    WHERE g.state = 'queued' AND NOT EXISTS (SELECT 1 FROM abandoned)
-    ORDER BY h.rank LIMIT 1 FOR UPDATE OF g SKIP LOCKED
+        SELECT count(*) AS running FROM generations r WHERE r.state = 'running' AND r.account_id = w.account_id
+    ) busy CROSS JOIN LATERAL (
+        SELECT g.id, NOT ({_DUE}) AS later, g.priority FROM generations g
+        WHERE g.state = 'queued' AND g.account_id = w.account_id AND g.deadline > %(now)s AND {which}
+        ORDER BY g.id LIMIT {most}) head
+    WHERE w.account_id IS NOT NULL
+)"""
+
+
+EVERYONE = "true"
+BY_TURN = "h.later, h.priority, h.turn, h.id"
+
+# The row is locked beside its turn, not joined with it: where few seemed to wait when it was planned, a join would work the turns
+# out anew for each row that waits, and 2,000 of them are more than a statement may take.
+_LOCK_DUE = f"""
+WITH RECURSIVE abandoned AS (
+    SELECT id FROM generations
+    WHERE state = 'running' AND CASE WHEN lease IS NULL THEN resume_at ELSE lease_until END <= %(now)s
+    ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
+), {in_turn(_DUE, "32")}, fairest AS (
+    SELECT g.id FROM (SELECT h.id FROM heads h WHERE NOT EXISTS (SELECT 1 FROM abandoned) ORDER BY {BY_TURN}) next
+    CROSS JOIN LATERAL (SELECT id FROM generations WHERE id = next.id AND state = 'queued' FOR UPDATE SKIP LOCKED) g LIMIT 1
 )
 SELECT id FROM abandoned UNION ALL SELECT id FROM fairest
 """
 
 _RENEW = """
 UPDATE generations SET lease_until = %(until)s WHERE id = %(generation)s AND lease = %(lease)s AND state = 'running' RETURNING 1
+"""
+
+# The predicate is that of the index `generations_braked`.
+FREE_ENDS = """
+SELECT json_build_object('at', finished_at, 'refund', state = 'cancelled')::text FROM generations
+WHERE account_id = %(account)s AND mode = %(mode)s AND finished_at > %(since)s
+    AND (state = 'refused' OR state = 'cancelled' AND failure->>'code' = 'refunded')
 """
 
 _PAST_DEADLINE = """
@@ -90,6 +113,7 @@ class _Loaded(msgspec.Struct):
 
 
 _loaded = msgspec.json.Decoder(_Loaded)
+_free_end = msgspec.json.Decoder(FreeEnd)
 
 
 class PostgresGenerations(Generations):
@@ -105,6 +129,19 @@ class PostgresGenerations(Generations):
         if not locked:
             raise NotFound(generation=str(generation))
         return await self._load(locked)
+
+    async def find(self, generation: GenerationId, account: AccountId, mode: Mode) -> Generation:
+        row = await self._session.read(_LOAD, generation=generation)
+        found = _loaded.decode(row).generation if row else None
+        if not found or (found.account_id, found.mode) != (account, mode):
+            raise NotFound(generation=str(generation))
+        if found.request is None:
+            raise Gone
+        return found
+
+    async def free_ends(self, account: AccountId, mode: Mode, since: datetime) -> Sequence[FreeEnd]:
+        rows = await self._session.read_all(FREE_ENDS, account=account, mode=mode, since=since)
+        return [_free_end.decode(row) for row in rows]
 
     async def must_exist(self, generation: GenerationId, account: AccountId, mode: Mode) -> None:
         if not await self._session.read(_FIND, generation=generation, account=account, mode=mode):

@@ -5,7 +5,7 @@ sweep heals what the engine loses.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 
 import psycopg
@@ -81,6 +81,14 @@ class Jobs:
         @self._app.task(queue=QUEUE, name=TASK, retry=retry)
         async def _wake() -> None:
             await wake()
+
+        for task in self._app.tasks.values():  # the engine's own are there too
+            task.retry_strategy = retry
+
+    @property
+    def retries(self) -> Mapping[str, bool]:
+        """Each task of the engine's, and whether it is tried again."""
+        return {name: task.retry_strategy is not None for name, task in self._app.tasks.items()}
 
     async def work(self) -> None:
         """Work until cancelled, then finish what is at hand. Returns by itself when the database goes away: start again."""

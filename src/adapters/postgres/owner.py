@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 from psycopg import AsyncConnection
 
+from adapters.postgres.session import unavailable
 from application.store import StoreUnavailable
 
 PING_SECONDS = 0.5
@@ -35,8 +36,9 @@ class Owner:
 
     @asynccontextmanager
     async def alive(self) -> AsyncIterator[None]:
-        """The lock is held inside this block, but for the time it takes to reconnect."""
-        connection = await self._take()
+        """The lock is held inside this block, but for the time it takes to reconnect. Raises StoreUnavailable at its begin."""
+        with unavailable():
+            connection = await self._take()
         keeping = asyncio.create_task(self._keep(connection))
         try:
             yield

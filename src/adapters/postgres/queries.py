@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from adapters.postgres import waiting
 from adapters.postgres.generations import GENERATION
 from adapters.postgres.pool import SETTLED_SECONDS, read_all
 from adapters.postgres.session import Pool, unavailable
@@ -23,9 +24,11 @@ from application.queries import (
 )
 from domain.accounts import Account, AccountId, Caller, Mode
 from domain.errors import Gone, InvalidInstant, NotFound
+from domain.gates import Gate
 from domain.generations import Generation, GenerationId
 from domain.ledger import WalletId
 from domain.media import Asset, AssetId, AssetKind, ObjectClass, ObjectKey
+from domain.waiting import Line, Worked
 
 Row = TypeVar("Row")
 
@@ -102,8 +105,9 @@ ORDER BY a.created_at DESC, a.id DESC LIMIT %(limit)s
 # An object stays while its row is there or its generation may still speak of it; else nothing can ever speak of it again.
 _SPOKEN_FOR = """
 SELECT o.key FROM json_to_recordset(%(found)s::json)
-    AS o(key text, owner uuid, attempt int, place int, upload boolean, young boolean)
-WHERE CASE WHEN o.upload THEN o.young OR EXISTS (SELECT 1 FROM assets a WHERE a.id = o.owner)
+    AS o(key text, owner uuid, attempt int, place int, class text, young boolean)
+WHERE CASE o.class WHEN 'uploads' THEN o.young OR EXISTS (SELECT 1 FROM assets a WHERE a.id = o.owner)
+    WHEN 'answers' THEN o.young AND EXISTS (SELECT 1 FROM generations g WHERE g.id = o.owner AND g.request IS NOT NULL)
     ELSE EXISTS (SELECT 1 FROM generations g WHERE g.id = o.owner AND g.state IN ('queued', 'running'))
         OR EXISTS (SELECT 1 FROM assets a WHERE a.generation_id = o.owner AND a.attempt = o.attempt
             AND (a."index" = o.place OR o.place IS NULL)) END
@@ -222,30 +226,39 @@ class PostgresQueries(Queries):
         at, last = after or _FIRST
         return await self._rows(Asset, _ASSETS, account=account, mode=mode, kind=kind, at=at, id=last, limit=limit)
 
-    async def orphans(self, found: Sequence[StoredObject], upload_age: timedelta) -> Sequence[ObjectKey]:
-        old = await self.now() - upload_age
+    async def orphans(self, found: Sequence[StoredObject]) -> Sequence[ObjectKey]:
+        now = await self.now()
         ours = [thing for thing in found if _is_ours(thing.key)]
-        asked = msgspec.json.encode([_asked(thing, old) for thing in ours]).decode()
+        asked = msgspec.json.encode([_asked(thing, now) for thing in ours]).decode()
         spoken_for = set(await self._values(_SPOKEN_FOR, found=asked))
         return [thing.key for thing in ours if str(thing.key) not in spoken_for]
 
     async def accounts(self, matching: str, limit: int) -> Sequence[Account]:
         return await self._rows(Account, _ACCOUNTS, matching=matching, limit=limit)
 
+    async def line(self, limit: int) -> Line:
+        return waiting.line(await self._values(waiting.LINE, limit=limit, now=await self.now()), limit)
+
+    async def worked(self, limit: int) -> Sequence[Worked]:
+        return waiting.worked(await self._values(waiting.WORKED, limit=limit))
+
+    async def gates(self) -> Sequence[Gate]:
+        return await self._rows(Gate, waiting.GATES)
+
     async def queues(self) -> Sequence[QueueRow]:
         return await self._rows(QueueRow, _QUEUES, now=await self.now())
 
 
-def _asked(thing: StoredObject, old: datetime) -> dict[str, Any]:
-    upload = thing.key.object_class is ObjectClass.UPLOADS
-    attempt, place = (None, None) if upload else (int(thing.key.path[0]), thing.key.path[1])
+def _asked(thing: StoredObject, now: datetime) -> dict[str, Any]:
+    output = thing.key.object_class is ObjectClass.OUTPUTS
+    attempt, place = (int(thing.key.path[0]), thing.key.path[1]) if output else (None, None)
     return {
         "key": str(thing.key),
         "owner": thing.key.owner,
         "attempt": attempt,
         "place": None if place in (None, "manifest") else int(place),
-        "upload": upload,
-        "young": thing.modified > old,
+        "class": thing.key.object_class,
+        "young": thing.modified > now - thing.key.object_class.kept_unspoken_of,
     }
 
 
@@ -253,4 +266,6 @@ def _is_ours(key: ObjectKey) -> bool:
     """Whether we could have put it there; what a stranger left is kept."""
     if key.object_class is ObjectClass.UPLOADS:
         return key.path == ("original",)
+    if key.object_class is ObjectClass.ANSWERS:
+        return len(key.path) == 1 and key.path[0].isdecimal()
     return len(key.path) == 2 and key.path[0].isdecimal() and (key.path[1] == "manifest" or key.path[1].isdecimal())

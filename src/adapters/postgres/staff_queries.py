@@ -1,18 +1,21 @@
 """Staff's reads in Postgres. The prompt, the labels and a failure's message are not even selected."""
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
+from uuid import UUID
 
 import msgspec
 
 from adapters.postgres.pool import read_all
 from adapters.postgres.session import Pool, unavailable
-from application.staff_queries import AccountPage, GenerationPage, StaffQueries
+from application.staff_queries import AccountPage, ClosedGate, GenerationPage, StaffQueries, UsageRow, WorkRow
 from domain.accounts import AccountId
 from domain.errors import NotFound
 from domain.generations import GenerationId
 
 Page = TypeVar("Page")
+Row = TypeVar("Row")
 
 _ACCOUNT = """
 SELECT json_build_object('account', row_to_json(a),
@@ -60,6 +63,33 @@ SELECT json_build_object(
 FROM generations g WHERE g.id = %(generation)s
 """
 
+# Ids of version 7 begin with their time: the primary key finds the recent ones, and the row itself tells which of them count.
+_USAGE = """
+SELECT json_build_object('model', model, 'mode', mode, 'accounts', count(DISTINCT account_id), 'generations', count(*),
+    'account_ids', CASE WHEN %(with_accounts)s THEN json_agg(DISTINCT account_id) ELSE '[]'::json END)::text
+FROM generations WHERE id >= %(first)s AND created_at >= %(since)s
+GROUP BY model, mode ORDER BY model, mode
+"""
+
+_CLOSED_GATES = """
+SELECT json_build_object('model', model, 'reason', reason, 'closed_until', closed_until)::text
+FROM model_gates WHERE closed_until > %(now)s ORDER BY model
+"""
+
+_WORK = """
+SELECT json_build_object(
+    'generations_queued', (SELECT count(*) FROM generations WHERE state = 'queued'),
+    'generations_running', (SELECT count(*) FROM generations WHERE state = 'running'),
+    'generations_uncertain', (SELECT count(*) FROM generations g WHERE g.state = 'running' AND 'unknown' = (
+        SELECT a.outcome FROM attempts a WHERE a.generation_id = g.id ORDER BY a.number DESC LIMIT 1)),
+    'oldest_queued_seconds', greatest(coalesce(
+        (SELECT extract(epoch FROM %(now)s - min(created_at)) FROM generations WHERE state = 'queued'), 0), 0),
+    'tokens_waiting', (SELECT count(*) FROM procrastinate_jobs WHERE status = 'todo'))::text
+"""
+
+_ID_SLACK = timedelta(days=1)
+"""Between the clock that made an id and the database's."""
+
 
 class PostgresStaffQueries(StaffQueries):
     def __init__(self, pool: Pool) -> None:
@@ -73,6 +103,24 @@ class PostgresStaffQueries(StaffQueries):
 
     async def admins(self) -> Sequence[AccountId]:
         return await self._values("SELECT id FROM accounts WHERE role = 'admin' ORDER BY created_at, id")
+
+    async def usage(self, days: int, *, with_accounts: bool) -> Sequence[UsageRow]:
+        since = await self._now() - timedelta(days=days)
+        first = UUID(int=int((since - _ID_SLACK).timestamp() * 1000) << 80)
+        return await self._rows(UsageRow, _USAGE, since=since, first=first, with_accounts=with_accounts)
+
+    async def closed_gates(self) -> Sequence[ClosedGate]:
+        return await self._rows(ClosedGate, _CLOSED_GATES, now=await self._now())
+
+    async def work(self) -> WorkRow:
+        return (await self._rows(WorkRow, _WORK, now=await self._now()))[0]
+
+    async def _now(self) -> datetime:
+        clock: datetime = (await self._values("SELECT clock_timestamp()"))[0]
+        return clock
+
+    async def _rows(self, of: type[Row], statement: str, **named: Any) -> list[Row]:
+        return [msgspec.json.decode(value, type=of) for value in await self._values(statement, **named)]
 
     async def _one(self, of: type[Page], statement: str, **named: Any) -> Page:
         rows = await self._values(statement, **named)

@@ -10,17 +10,19 @@ from litestar.datastructures import State
 from litestar.handlers import HTTPRouteHandler
 
 from domain.limits import LIMITS
-from entrypoints.http import credits, generations, media, models, operations, quotes
+from entrypoints.http import asking, credits, generations, media, models, operations, quotes
 from entrypoints.http.auth import PUBLIC, declare_gates, guard, routes
 from entrypoints.http.envelope import Envelope
 from entrypoints.http.openapi import document
+from entrypoints.http.outlook import Outlooks
 from entrypoints.http.problems import EXCEPTION_HANDLERS
 from entrypoints.http.uploads import Uploads
 
 ROUTES: tuple[HTTPRouteHandler, ...] = (
     models.list_models,
     quotes.quote,
-    generations.request_generation,
+    asking.request_generation,
+    asking.retry_generation,
     generations.list_generations,
     generations.show_generation,
     generations.cancel_generation,
@@ -68,7 +70,13 @@ def _app(handlers: tuple[HTTPRouteHandler, ...], container: AsyncContainer, publ
         logging_config=None,
         debug=False,
         state=State(
-            {"uploads": Uploads(), "public_url": public_url, "readiness": operations.Readiness(), "listing": models.Listing()}
+            {
+                "uploads": Uploads(),
+                "public_url": public_url,
+                "readiness": operations.Readiness(),
+                "listing": models.Listing(),
+                "outlooks": Outlooks(),
+            }
         ),
     )
     declare_gates(app)

@@ -27,10 +27,12 @@ MOST_PARAMETERS = 50
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """What a route asks of a call before it is run. `query`: its parameters, True for those that may be repeated; None: any."""
+    """What a route asks of a call before it is run. `query`: its parameters, True for those that may be repeated; None: any.
+    `bare`: its body may be left out."""
 
     scope: Scope | None
     media_type: str | None
+    bare: bool
     query: Mapping[str, bool] | None
 
 
@@ -68,7 +70,9 @@ def _gate(handler: HTTPRouteHandler) -> Gate:
         for name, field in handler.parsed_fn_signature.parameters.items()
         if isinstance(field.kwarg_definition, QueryParameter)
     }
-    return Gate(scope_of(handler), _media_type(handler), None if handler.opt.get("any_query") else known)
+    return Gate(
+        scope_of(handler), _media_type(handler), bool(handler.opt.get("bare")), None if handler.opt.get("any_query") else known
+    )
 
 
 def _media_type(handler: HTTPRouteHandler) -> str | None:
@@ -88,10 +92,14 @@ async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
         caller = await authenticate(_bearer(connection))
         caller.must_have(gate.scope)
         connection.scope["auth"] = caller
-    if gate.media_type:
+    if gate.media_type and not (gate.bare and _is_bare(connection)):
         _check_media_type(connection, gate.media_type)
     if gate.query is not None and (query := connection.scope["query_string"]):
         _check_query(query, gate.query)
+
+
+def _is_bare(connection: ASGIConnection[Any, Any, Any, Any]) -> bool:
+    return "transfer-encoding" not in connection.headers and connection.headers.get("content-length", "0") == "0"
 
 
 def _bearer(connection: ASGIConnection[Any, Any, Any, Any]) -> str:

@@ -27,7 +27,7 @@ _WHY = {
     413: "The body is too large.",
     415: "The body is not of the right type.",
     422: "The idempotency key was used for another request.",
-    429: "Too many at once; Retry-After says when to ask again.",
+    429: "Too many at once, or too many refused or refunded lately; Retry-After says when to ask again.",
     500: "Something went wrong on our side.",
     503: "Not available for the moment; Retry-After says when to ask again.",
 }
@@ -68,6 +68,8 @@ def _declare(operation: dict[str, Any], handler: HTTPRouteHandler) -> None:
         parameter["schema"] = _without_null(parameter["schema"])
     if form := handler.opt.get("form"):
         operation["requestBody"] = {"required": True, "content": {"multipart/form-data": {"schema": form}}}
+    if handler.opt.get("bare"):
+        operation["requestBody"]["required"] = False
     scope = scope_of(handler)
     refusals = {500, *handler.opt.get("refusals", ())}
     if scope:
@@ -82,6 +84,9 @@ def _declare(operation: dict[str, Any], handler: HTTPRouteHandler) -> None:
     for status in answers:
         if status.startswith("3"):
             answers[status].pop("content", None)
+    if headers := answers.get(str(handler.status_code), {}).get("headers"):
+        for said in answers.values():
+            said["headers"] = headers
     for header in (header for said in answers.values() for header in said.get("headers", {}).values()):
         header["schema"] = {"type": "string"}
     operation["responses"] = answers | {str(status): _refusal(status) for status in sorted(refusals)}
@@ -104,7 +109,7 @@ def _refusal(status: int) -> dict[str, Any]:
 
 def _shapes(handlers: Iterable[HTTPRouteHandler]) -> Mapping[str, Any]:
     """Every struct a route reads or writes, as msgspec enforces it: Litestar leaves out some of its bounds."""
-    kinds: set[Any] = {shapes.Problem, shapes.PictureBody}
+    kinds: set[Any] = {shapes.Problem, shapes.PictureBody, shapes.RetryBody}
     for handler in handlers:
         kinds |= _structs(handler.parsed_return_field.annotation)
     _, components = msgspec.json.schema_components(kinds, ref_template=_REF + "{name}")

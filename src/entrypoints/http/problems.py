@@ -56,6 +56,7 @@ STATUS: Mapping[type[DomainError], int] = {
     errors.InsufficientCredits: 402,
     errors.DebtOutstanding: 402,
     errors.TooManyOpen: 429,
+    errors.TooManyRefusals: 429,
     errors.NotFinished: 409,
     errors.AssetInUse: 409,
     errors.HoldExists: 409,
@@ -75,7 +76,7 @@ RETRY_AFTER: Mapping[type[Exception], int] = {
     StoreUnavailable: 5,
     StorageUnavailable: 5,
 }
-"""Seconds after which it is worth asking again."""
+"""Seconds after which it is worth asking again, where the refusal itself does not say."""
 
 EDGE: Mapping[int, tuple[str, str]] = {
     400: (InvalidRequest.problem(), InvalidRequest.title),
@@ -124,7 +125,7 @@ def raw_path(scope: Scope) -> str:
 
 def _refused(request: Request[Any, Any, Any], error: DomainError) -> Response[bytes]:
     facts, headers = dict(error.facts), dict[str, str]()
-    if seconds := RETRY_AFTER.get(type(error)):
+    if seconds := facts.get("retry_after") or RETRY_AFTER.get(type(error)):
         facts["retry_after"], headers["Retry-After"] = seconds, str(seconds)
     status = STATUS[type(error)]
     if status == 404:  # what the address says is said already, and what is missing and what is foreign must look alike

@@ -79,6 +79,13 @@ class PictureBody(Struct, frozen=True, forbid_unknown_fields=True):
     sandbox: Sandbox | None = None
 
 
+class RetryBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """What may be different when the same is asked for again."""
+
+    max_credits: Annotated[int, Meta(ge=0, le=MAX_INTEGER, description="refuse a higher price")] | None = None
+    deadline: Annotated[datetime, Meta(tz=True, description="no call of the model starts after this")] | None = None
+
+
 class RequestShape(Struct, frozen=True):
     """A request with nothing left open."""
 
@@ -107,6 +114,21 @@ class Uncertain(Struct, frozen=True):
 
     since: datetime
     resolves_by: datetime
+
+
+class ExpectedSeconds(Struct, frozen=True):
+    """From now until it is finished: half of all take no longer, nine tenths take no longer."""
+
+    p50: int
+    p90: int
+
+
+class Queue(Struct, frozen=True):
+    """The place in the line: 1 is next, null is too far back to tell. `expected_seconds` by recent calls, null if too little is
+    known."""
+
+    position: int | None
+    expected_seconds: ExpectedSeconds | None
 
 
 class GenerationCredits(Struct, frozen=True):
@@ -156,6 +178,7 @@ class Generation(Struct, frozen=True, kw_only=True):
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    queue: Queue | None
     credits: GenerationCredits
     assets: list[Picture]
     failure: Failure | None
@@ -268,9 +291,9 @@ class Assets(Struct, frozen=True):
 
 
 class Health(Struct, frozen=True):
-    """`up`, or the answer is 503."""
+    """`up`; or `degraded`: the image model's provider refuses us, so live requests are taken but wait; or the answer is 503."""
 
-    status: Literal["up"]
+    status: Literal["up", "degraded"]
 
 
 class Problem(Struct, frozen=True):

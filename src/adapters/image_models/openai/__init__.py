@@ -1,0 +1,1 @@
+"""OpenAI's image models, and whatever server speaks as they do."""

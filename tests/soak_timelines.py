@@ -157,7 +157,8 @@ class Timeline:
 
     def _would_be_late(self, seconds: float) -> bool:
         """Whether someone's time to call would run out: no lapse of a lease alone does that."""
-        return any(process.since + CALL <= self.stage.clock.now + seconds + 1 for process in self.stage.processes if process.tasks)
+        late = self.stage.clock.now + seconds + 1
+        return any(process.since + CALL <= late for process in self.stage.processes if process.tasks)
 
     async def _jump(self) -> None:
         await self.stage.pass_time(self.dice.choice((ACT / 2, ACT, ACT + 25, 700.0, 3700.0)))
@@ -178,7 +179,7 @@ class Timeline:
 
     async def _sweep(self) -> None:
         process = await self._passer_by("sweeper")
-        process.do(SweepObjects(GatedStorage(process), self.stage.world.harness.queries)())
+        process.do(SweepObjects(GatedStore(process), GatedStorage(process), self.stage.world.harness.queries)())
 
     async def _cancel(self) -> None:
         process, (caller, generation) = await self._passer_by("user"), self._any()

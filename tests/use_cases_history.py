@@ -149,7 +149,7 @@ class UseCaseHistory(CustomerHistory):
         objects = self.world.storage.objects
         before, kept = set(objects), self.audit.spoken_for()
         queries = self.stage.harness.queries
-        answer = self.stage.do(lambda _, storage: SweepObjects(storage, queries)(), last)
+        answer = self.stage.do(lambda store, storage: SweepObjects(store, storage, queries)(), last)
         self._look()
         assert before & kept <= set(objects), "an object was swept that is spoken for"
         if not isinstance(answer, Died):

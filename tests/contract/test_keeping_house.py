@@ -206,7 +206,7 @@ async def test_the_sweeper_deletes_every_orphan_batch_by_batch_and_nothing_else(
     for asset in (upload, lost):
         await world.storage.put(asset.key, b"upload", "image/png")
     await world.harness.advance(1)
-    swept = await SweepObjects(world.storage, world.harness.queries, batch=3)()
+    swept = await SweepObjects(world.store, world.storage, world.harness.queries, batch=3)()
     assert swept == 6, "five late pictures, and an upload that no row ever came for"
     wanted = {str(upload.key), *(str(key_of(unfinished, 1, index)) for index in range(5))}
     assert set(world.storage.objects) == wanted

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,14 +21,14 @@ SECONDS = 90
 class Running:
     """An `up` in a folder of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self.folder = folder
         self.output = folder / "output"
         inherited = {key: value for key, value in os.environ.items() if key in ("PATH", "HOME", "LANG", "TMPDIR")}
         with self.output.open("wb") as file:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "entrypoints.command", "up"],
-                env=inherited | SHORT,
+                env=inherited | SHORT | dict(environment),
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
                 stdout=file,
@@ -57,15 +57,38 @@ class Running:
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {re.findall(r'KEY=(gi2_test_[0-9A-Za-z]+)', self.said)[-1]}"}
 
+    @property
+    def metrics(self) -> list[str]:
+        """Addresses: the API's and the worker's."""
+        return re.findall(r"(http://127\.0\.0\.1:\d+/metrics)", self.said)
+
+    @property
+    def worker_said(self) -> str:
+        return (self.folder / ".data" / "worker.log").read_text()
+
+    def worker(self) -> int:
+        """The pid of the worker that runs now, once it works."""
+        return int(re.findall(r'"pid": (\d+), [^\n]*"event": "working"', self.worker_said)[-1])
+
+    def ask(self, latency_ms: int) -> str:
+        """The path of a new generation whose call takes so long."""
+        body = {"prompt": "a slow boat", "size": "64x64", "sandbox": {"latency_ms": latency_ms}}
+        answer = httpx.post(f"{self.url}/v1/generations", json=body, headers=self.headers)
+        assert answer.status_code == 202, answer.text
+        return f"/v1/generations/{answer.json()['id']}"
+
+    def state(self, place: str) -> str:
+        return str(httpx.get(self.url + place, headers=self.headers).json()["state"])
+
     def interrupt(self) -> int:
         self.process.send_signal(signal.SIGINT)
         return self.process.wait(30)
 
 
 @contextmanager
-def up(folder: Path) -> Iterator[Running]:
+def up(folder: Path, **environment: str) -> Iterator[Running]:
     folder.mkdir(exist_ok=True)
-    running = Running(folder)
+    running = Running(folder, environment)
     try:
         yield running.wait()
     finally:
@@ -142,4 +165,33 @@ def test_it_comes_back_from_the_death_of_everything(tmp_path: Path) -> None:
     with up(tmp_path) as warm:
         print(f"warm start {warm.seconds} s")
         assert warm.interrupt() == 0
+    forget(tmp_path)
+
+
+def test_a_worker_that_dies_is_started_again_at_the_same_metrics_address(tmp_path: Path) -> None:
+    with up(tmp_path) as running:
+        api, worker = running.metrics
+        assert "http_requests_total" in httpx.get(api).text
+        assert "attempts_total" in httpx.get(worker).text
+        first = running.worker()
+        os.kill(first, signal.SIGKILL)
+        until(lambda: running.worker() != first, "another worker", SECONDS)
+        assert "the worker ended (-9); starting it again" in running.said
+        place = running.ask(0)
+        until(lambda: running.state(place) == "succeeded", "it to work")
+        assert 'attempts_total{mode="test",model="gpt-image-2",outcome="executed"} 1.0' in httpx.get(worker).text
+        assert running.interrupt() == 0
+    forget(tmp_path)
+
+
+def test_told_twice_it_hands_back_and_a_third_time_it_waits_for_nothing(tmp_path: Path) -> None:
+    with up(tmp_path, GRACEFUL_SECONDS="300", ACT_SECONDS="200") as running:
+        place = running.ask(120_000)
+        until(lambda: running.state(place) == "running", "the call to be out")
+        running.process.send_signal(signal.SIGINT)
+        until(lambda: '"stopping"' in running.worker_said, "the worker to be told")
+        running.process.send_signal(signal.SIGINT)
+        until(lambda: '"handing_back"' in running.worker_said, "the worker to be told again")
+        assert running.process.poll() is None, "the call is out"
+        assert running.interrupt() == 0
     forget(tmp_path)

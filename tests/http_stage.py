@@ -2,10 +2,11 @@
 
 import hashlib
 import hmac
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -15,24 +16,27 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from application.accounts import Authenticate, hash_key
-from application.generations import CancelGeneration, DeleteGeneration, QuoteRequest, RequestGeneration
+from application.generations import CancelGeneration, DeleteGeneration, QuoteRequest, RequestGeneration, RetryGeneration
 from application.media import AdmitUpload, DeleteAsset
 from application.ports import CursorSigner, LinkedObject, LinkedObjects, ObjectMissing, ObjectStorage, Today
-from application.queries import BalanceRow, CreditsRow, GenerationFilter, LotRow, Position, Queries, TransferFilter, TransferRow
+from application.queries import Queries, TransferRow
 from application.store import Store
 from domain.accounts import AccountId, Caller, KeyId, Mode, Scope, write_key
 from domain.catalogue import Catalogue
 from domain.errors import Gone, NotFound
+from domain.gates import Gate
 from domain.generations import Generation, GenerationId
-from domain.ledger import LedgerAccount, LotSource, WalletId
+from domain.ledger import LedgerAccount, WalletId
 from domain.media import Asset, AssetId, AssetKind, CleanPicture, ObjectKey, PictureFormat, check_bytes
 from domain.prices import Quote, quote
 from domain.requests import Asked, PictureRequest, normalise
+from domain.waiting import Line, Worked
 from entrypoints.http.app import HttpConfig, create_app, create_operations_app
+from tests.http_rows import NOW as NOW
+from tests.http_rows import Rows
 from tests.offer import CATALOGUE, TODAY
 from tests.offer import ask as ask_for
 
-NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 ACCOUNT, STRANGER = AccountId(UUID(int=1)), AccountId(UUID(int=2))
 
 
@@ -62,6 +66,12 @@ class Stage:
     purged: set[GenerationId] = field(default_factory=set)
     links: dict[tuple[str, str], LinkedObject] = field(default_factory=dict)
     outage: Exception | None = None
+    today: date = TODAY
+    gates: list[Gate] = field(default_factory=list)
+    line: Line = field(default_factory=lambda: Line((), {}))
+    worked: list[Worked] = field(default_factory=list)
+    asked: Counter[str] = field(default_factory=Counter)
+    """How often the line, and recent work, were asked for."""
 
     def client(self, **config: Any) -> TestClient[Litestar]:
         return _client(create_app(self.container(), HttpConfig("1.2.3", **config)))
@@ -71,16 +81,18 @@ class Stage:
 
     def container(self) -> AsyncContainer:
         provider = Provider(scope=Lifetime.APP)
+        rows = Rows(self, _CALLERS)
         made: dict[Any, Any] = {
             Store: self,
-            Queries: Rows(self),
+            Queries: rows,
             LinkedObjects: Links(self),
             ObjectStorage: Objects(self),
             CursorSigner: Hmac(),
             Catalogue: CATALOGUE,
-            Today: lambda: TODAY,
-            Authenticate: Authenticate(Rows(self)),  # type: ignore[arg-type]  # fits by construction
+            Today: lambda: self.today,
+            Authenticate: Authenticate(rows),  # type: ignore[arg-type]  # fits by construction
             RequestGeneration: self.request,
+            RetryGeneration: self.retry,
             QuoteRequest: self.quote,
             CancelGeneration: self.cancel,
             DeleteGeneration: self.delete,
@@ -146,10 +158,25 @@ class Stage:
             self.remembered[idempotency[0].key] = made.id
         return made.id, made
 
+    async def retry(
+        self,
+        caller: Caller,
+        generation_id: GenerationId,
+        *,
+        max_credits: Any = None,
+        deadline: Any = None,
+        idempotency: Any = None,
+    ) -> tuple[GenerationId, Generation | None]:
+        old = self.own(generation_id, caller.account_id, caller.mode)
+        old.must_be_finished()
+        assert old.request
+        asked = replace(Asked.again(old.request), max_credits=max_credits)
+        return await self.request(caller, asked, deadline=deadline, parent=old.parent, idempotency=idempotency)
+
     async def quote(self, caller: Caller, asked: Asked) -> Quote:
         self._told(asked=asked)
         request = self._normal(asked, caller)
-        return quote(request, CATALOGUE.model(request.model, TODAY))
+        return quote(request, CATALOGUE.model(request.model, self.today))
 
     async def cancel(self, caller: Caller, generation_id: GenerationId) -> None:
         self._told(cancelled=generation_id)
@@ -167,7 +194,7 @@ class Stage:
 
     async def delete_asset(self, caller: Caller, asset_id: AssetId) -> None:
         self._told(deleted=asset_id)
-        await Rows(self).asset(asset_id, caller.account_id, caller.mode)
+        await Rows(self, _CALLERS).asset(asset_id, caller.account_id, caller.mode)
 
     # The store, as far as health looks at it
 
@@ -186,7 +213,7 @@ class Stage:
             raise self.refusal
 
     def _normal(self, asked: Asked, caller: Caller) -> PictureRequest:
-        model = CATALOGUE.model(asked.model, TODAY) if asked.model else CATALOGUE.default_model(TODAY)
+        model = CATALOGUE.model(asked.model, self.today) if asked.model else CATALOGUE.default_model(self.today)
         named = [*asked.images, *([asked.mask] if asked.mask else [])]
         if not all(asset in self.pictures for asset in named):
             raise NotFound
@@ -200,55 +227,6 @@ class Stage:
         if not found or (found.account_id, found.mode) != (account, mode):
             raise NotFound
         return found
-
-
-@dataclass
-class Rows:
-    """Queries, as far as HTTP asks."""
-
-    stage: Stage
-
-    async def caller(self, secret_hash: bytes) -> Caller | None:
-        return _CALLERS.get(secret_hash)
-
-    async def generation(self, generation: GenerationId, account: AccountId, mode: Mode) -> tuple[Generation, Sequence[Asset]]:
-        pictures = [picture for picture in self.stage.pictures.values() if picture.generation_id == generation]
-        return self.stage.own(generation, account, mode), pictures
-
-    async def generations(
-        self, account: AccountId, mode: Mode, matching: GenerationFilter, after: Position | None, limit: int
-    ) -> Sequence[tuple[Generation, Sequence[Asset]]]:
-        self.stage.told = matching
-        mine = [row for row in self.stage.kept.values() if (row.account_id, row.mode) == (account, mode)]
-        newest = sorted(mine, key=lambda row: (row.created_at, row.id), reverse=True)
-        return [(row, ()) for row in newest if after is None or (row.created_at, row.id) < after][:limit]
-
-    async def asset(self, asset: AssetId, account: AccountId, mode: Mode) -> Asset:
-        found = self.stage.pictures.get(asset)
-        if not found or (found.account_id, found.mode) != (account, mode):
-            raise NotFound
-        return found
-
-    async def assets(
-        self, account: AccountId, mode: Mode, kind: AssetKind | None, after: Position | None, limit: int
-    ) -> Sequence[Asset]:
-        mine = [row for row in self.stage.pictures.values() if row.account_id == account and kind in (None, row.kind)]
-        newest = sorted(mine, key=lambda row: (row.created_at, row.id), reverse=True)
-        return [row for row in newest if after is None or (row.created_at, row.id) < after][:limit]
-
-    async def credits(self, wallet: WalletId) -> CreditsRow:
-        lot = LotRow(UUID(int=7), LotSource.TRIAL, 50, 42, 8, 100, NOW)
-        return CreditsRow(Mode.TEST, 42, 8, 0, [lot])
-
-    async def balance(self, wallet: WalletId, at: datetime) -> BalanceRow:
-        self.stage.told = at
-        return BalanceRow(5, 0, 0, False)
-
-    async def transfers(
-        self, wallet: WalletId, matching: TransferFilter, after_version: int | None, limit: int
-    ) -> Sequence[TransferRow]:
-        self.stage.told = matching
-        return [line for line in self.stage.lines if after_version is None or line.version < after_version][:limit]
 
 
 @dataclass

@@ -17,6 +17,7 @@ from application.generations import (
 from application.ports import ObjectStorage
 from application.store import IdempotencyKey, Store
 from domain.accounts import Mode
+from domain.brake import HOUR, BrakeRules
 from domain.commands import AdjustDown, Command, Grant, PlaceHold, Recorded, Reverse, command_id
 from domain.errors import DomainError
 from domain.generations import Generation, GenerationState
@@ -31,6 +32,7 @@ from tests.use_cases_audit import UseCasesAudit
 from tests.use_cases_stage import UseCaseStage
 
 OPEN_LIMIT = 3
+BRAKE = BrakeRules(refusals=2, refunds=1)
 QUALITIES = ("low", "medium")
 Work = Callable[[Store, ObjectStorage], Coroutine[Any, Any, Any]]
 
@@ -144,7 +146,7 @@ class CustomerHistory:
         idempotency = (IdempotencyKey(self.caller.account_id, Mode.TEST, "generations", named), body) if key else None
 
         async def work(store: Store, _: ObjectStorage) -> Any:
-            request = RequestGeneration(store, CATALOGUE, TIMING, new_id, lambda: TODAY, OPEN_LIMIT)
+            request = RequestGeneration(store, CATALOGUE, TIMING, new_id, lambda: TODAY, OPEN_LIMIT, BRAKE)
             return await request(self.caller, asked, deadline=deadline, idempotency=idempotency)
 
         answer = self.stage.do(work, last)
@@ -163,6 +165,10 @@ class CustomerHistory:
 
     def _refusal(self, credits: int, less: int, deadline: datetime | None) -> str | None:
         now = self.stage.now
+        lately = [seen for seen in self.audit.seen.values() if seen.finished_at and seen.finished_at > now - HOUR]
+        refunds = sum(seen.failure is not None and seen.failure.code == "refunded" for seen in lately)
+        if sum(seen.state is GenerationState.REFUSED for seen in lately) > BRAKE.refusals or refunds >= BRAKE.refunds:
+            return "TooManyRefusals"
         if less > 0:
             return "PriceAboveMaximum"
         if deadline and deadline <= now:

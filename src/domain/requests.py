@@ -140,6 +140,8 @@ def normalise(asked: Asked, model: Model, references: Sequence[Asset], mask: Ass
     check_mask(asked.mask, mask, references)
     smaller = mode is Mode.TEST
     output_format = PictureFormat(_supported("output_format", _or("png", asked.output_format), can.output_formats))
+    if mask and output_format is PictureFormat.GIF:
+        raise InvalidRequest("a gif is drawn without a mask", field="mask")
     frames, duration = _frames(asked, can, output_format)
     size = _size(asked.size, can, references, masked=mask is not None, frames=frames, smaller=smaller)
     n = _between("n", 1 if asked.n is None else asked.n, 1, LIMITS["pictures"])

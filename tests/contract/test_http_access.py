@@ -45,7 +45,15 @@ def operations(served: House) -> list[tuple[str, str, dict[str, Any]]]:
     return [(path, method, operation) for path, said in document["paths"].items() for method, operation in said.items()]
 
 
-BY_ID = {"getGeneration", "cancelGeneration", "deleteGeneration", "getMedia", "getMediaContent", "deleteMedia"}
+BY_ID = {
+    "getGeneration",
+    "cancelGeneration",
+    "retryGeneration",
+    "deleteGeneration",
+    "getMedia",
+    "getMediaContent",
+    "deleteMedia",
+}
 """Every operation with an id in its address."""
 ELSEWHERE: dict[str, Callable[[str, str], tuple[str, dict[str, Any]]]] = {
     "images": lambda mine, id: ("/v1/generations", {"images": [id]}),

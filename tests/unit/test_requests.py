@@ -4,7 +4,7 @@ import pytest
 
 from domain.accounts import Mode
 from domain.capabilities import Background, Quality, Size
-from domain.errors import UnsupportedByModel
+from domain.errors import InvalidRequest, UnsupportedByModel
 from domain.media import PictureFormat
 from domain.requests import Fault, Kind, PictureRequest, Sandbox
 from tests.offer import CATALOGUE, ask, asset, mask
@@ -114,6 +114,12 @@ def test_the_painter_keeps_any_size_of_a_masked_edit() -> None:
 
 def test_an_animated_edit_takes_the_nearest_frame() -> None:
     assert ask(NEW, [asset(1920, 1080)], output_format="gif").size == Size(768, 512)
+
+
+def test_a_gif_is_drawn_without_a_mask() -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        ask(NEW, [asset(1024, 1024)], mask(1024, 1024), output_format="gif")
+    assert refused.value.facts["field"] == "mask"
 
 
 def test_a_size_that_is_asked_for_wins() -> None:

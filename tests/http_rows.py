@@ -1,0 +1,84 @@
+"""Rows for the HTTP surface: whatever a test has put on the stage."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from application.queries import BalanceRow, CreditsRow, GenerationFilter, LotRow, Position, TransferFilter, TransferRow
+from domain.accounts import AccountId, Caller, Mode
+from domain.errors import NotFound
+from domain.gates import Gate
+from domain.generations import Generation, GenerationId
+from domain.ledger import LotSource, WalletId
+from domain.media import Asset, AssetId, AssetKind
+from domain.waiting import Line, Worked
+
+if TYPE_CHECKING:
+    from tests.http_stage import Stage
+
+NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
+
+
+@dataclass
+class Rows:
+    """Queries, as far as HTTP asks."""
+
+    stage: "Stage"
+    callers: Mapping[bytes, Caller]
+
+    async def caller(self, secret_hash: bytes) -> Caller | None:
+        return self.callers.get(secret_hash)
+
+    async def generation(self, generation: GenerationId, account: AccountId, mode: Mode) -> tuple[Generation, Sequence[Asset]]:
+        pictures = [picture for picture in self.stage.pictures.values() if picture.generation_id == generation]
+        return self.stage.own(generation, account, mode), pictures
+
+    async def generations(
+        self, account: AccountId, mode: Mode, matching: GenerationFilter, after: Position | None, limit: int
+    ) -> Sequence[tuple[Generation, Sequence[Asset]]]:
+        self.stage.told = matching
+        mine = [row for row in self.stage.kept.values() if (row.account_id, row.mode) == (account, mode)]
+        newest = sorted(mine, key=lambda row: (row.created_at, row.id), reverse=True)
+        return [(row, ()) for row in newest if after is None or (row.created_at, row.id) < after][:limit]
+
+    async def asset(self, asset: AssetId, account: AccountId, mode: Mode) -> Asset:
+        found = self.stage.pictures.get(asset)
+        if not found or (found.account_id, found.mode) != (account, mode):
+            raise NotFound
+        return found
+
+    async def assets(
+        self, account: AccountId, mode: Mode, kind: AssetKind | None, after: Position | None, limit: int
+    ) -> Sequence[Asset]:
+        mine = [row for row in self.stage.pictures.values() if row.account_id == account and kind in (None, row.kind)]
+        newest = sorted(mine, key=lambda row: (row.created_at, row.id), reverse=True)
+        return [row for row in newest if after is None or (row.created_at, row.id) < after][:limit]
+
+    async def line(self, limit: int) -> Line:
+        self.stage.asked["line"] += 1
+        if self.stage.outage:
+            raise self.stage.outage
+        return self.stage.line
+
+    async def worked(self, limit: int) -> Sequence[Worked]:
+        self.stage.asked["worked"] += 1
+        return self.stage.worked
+
+    async def gates(self) -> Sequence[Gate]:
+        return self.stage.gates
+
+    async def credits(self, wallet: WalletId) -> CreditsRow:
+        lot = LotRow(UUID(int=7), LotSource.TRIAL, 50, 42, 8, 100, NOW)
+        return CreditsRow(Mode.TEST, 42, 8, 0, [lot])
+
+    async def balance(self, wallet: WalletId, at: datetime) -> BalanceRow:
+        self.stage.told = at
+        return BalanceRow(5, 0, 0, False)
+
+    async def transfers(
+        self, wallet: WalletId, matching: TransferFilter, after_version: int | None, limit: int
+    ) -> Sequence[TransferRow]:
+        self.stage.told = matching
+        return [line for line in self.stage.lines if after_version is None or line.version < after_version][:limit]

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -24,15 +24,15 @@ import click
 
 from application.accounts import AddKey, OpenAccount, hash_key
 from application.credits import GrantCredits, Staff
+from application.ports import NewId
 from application.queries import Queries
 from domain.accounts import Account, AccountId, ApiKey, KeyId, Mode, Role, Scope, write_key
 from domain.ledger import LotSource
-from entrypoints.settings import Settings
+from entrypoints.settings import Environment, Settings
 from entrypoints.wiring import AlreadyRunning, EmbeddedPostgres, Keyring, container, leave_with_us, upgrade
 
 DEVELOPER = AccountId(UUID("00000000-0000-7000-8000-000000000001"))
 OPERATOR = AccountId(UUID("00000000-0000-7000-8000-000000000002"))
-KEY = KeyId(UUID("00000000-0000-7000-8000-000000000003"))
 CREDITS = 1_000
 PORTS_TRIED = 50
 READY_SECONDS = 60.0
@@ -52,6 +52,9 @@ curl -s $URL/v1/credits/transfers -H "Authorization: Bearer $KEY"; echo
 
 Staff account for `gpt-image admin … --as`: {operator}
 Metrics: {operations}/metrics (API), {worker}/metrics (worker)   Files: {data}
+"""
+
+LIVE = """Your live key calls {provider}, at your cost there: KEY={key}
 """
 
 
@@ -75,7 +78,7 @@ class Up:
                 if not self._settings.database_url:
                     stack.enter_context(self._database())
                 upgrade(self._settings.database_url)
-                key = asyncio.run(self._prepare())
+                keys = asyncio.run(self._prepare())
                 stack.callback(self._stop_children)
                 public = stack.enter_context(_listen(self._settings.host, self._settings.port))
                 for part, port in (("api", self._settings.operations_port), ("worker", self._settings.worker_port)):
@@ -85,7 +88,7 @@ class Up:
                 self._start("api")
                 self._wait_until_ready()
                 if not self._stopping:
-                    self._greet(key, time.monotonic() - began)
+                    self._greet(keys, time.monotonic() - began)
                 self._watch()
         except AlreadyRunning as error:
             click.echo(f"gpt-image: {error}", err=True)
@@ -105,20 +108,23 @@ class Up:
             finally:
                 address.unlink(missing_ok=True)
 
-    async def _prepare(self) -> str:
-        """A customer with a test key and credits, and a staff account: made once, the same ever after."""
+    async def _prepare(self) -> Mapping[Mode, str]:
+        """A customer with keys and credits, and a staff account: made once, the same ever after. A live key is only handed out
+        where there is a provider to call and nobody but us to pay it."""
+        live = bool(self._settings.openai_api_key) and self._settings.environment is Environment.DEVELOPMENT
         async with container(self._settings) as parts:
             keyring, now = await parts.get(Keyring), datetime.now(UTC)
             open_account = await parts.get(OpenAccount)
             await open_account(Account(DEVELOPER, Role.USER, "free", now, name="Developer"))
             await open_account(Account(OPERATOR, Role.ADMIN, "free", now, name="Operator"))
-            secret = write_key(Mode.TEST, keyring.derive("local test key", 24))
-            key = ApiKey(KEY, DEVELOPER, Mode.TEST, frozenset(Scope), hash_key(secret), secret[-4:], now)
-            await (await parts.get(AddKey))(key)
-            wallet = await (await parts.get(Queries)).wallet(DEVELOPER, Mode.TEST)
-            grant = await parts.get(GrantCredits)
-            await grant(Staff(OPERATOR, "gpt-image up"), wallet, CREDITS, fact="gpt-image up", source=LotSource.TRIAL)
-            return secret
+            new_id = await parts.get(NewId)
+            add_key, grant, queries = await parts.get(AddKey), await parts.get(GrantCredits), await parts.get(Queries)
+            keys = {mode: write_key(mode, keyring.derive(f"local {mode} key", 24)) for mode in Mode if live or mode is Mode.TEST}
+            for mode, secret in keys.items():
+                await add_key(ApiKey(KeyId(new_id()), DEVELOPER, mode, frozenset(Scope), hash_key(secret), secret[-4:], now))
+                wallet, staff = await queries.wallet(DEVELOPER, mode), Staff(OPERATOR, "gpt-image up")
+                await grant(staff, wallet, CREDITS, fact=f"gpt-image up, {mode}", source=LotSource.TRIAL)
+            return keys
 
     def _start(self, name: str) -> None:
         said = {"DATABASE_URL": self._settings.database_url, "DATA_DIR": str(self._settings.data_dir)}
@@ -185,10 +191,12 @@ class Up:
     def _url(self) -> str:
         return f"http://{self._settings.host}:{self._settings.port}"
 
-    def _greet(self, key: str, seconds: float) -> None:
+    def _greet(self, keys: Mapping[Mode, str], seconds: float) -> None:
         operations, worker = (f"http://127.0.0.1:{self._listeners[name].getsockname()[1]}" for name in ("api", "worker"))
-        said = {"url": self._url, "key": key, "operator": OPERATOR, "data": _short(self._settings.data_dir)}
+        said = {"url": self._url, "key": keys[Mode.TEST], "operator": OPERATOR, "data": _short(self._settings.data_dir)}
         click.echo(GREETING.format(operations=operations, worker=worker, **said))
+        if live := keys.get(Mode.LIVE):
+            click.echo(LIVE.format(key=live, provider=self._settings.openai_base_url))
         click.echo(f"Started in {seconds:.1f} s.")
         sys.stdout.flush()
 

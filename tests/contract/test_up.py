@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 
 from tests.processes import SHORT, kill_tree, until
+from tests.provider import provider
 
 SECONDS = 90
 
@@ -165,6 +166,22 @@ def test_it_comes_back_from_the_death_of_everything(tmp_path: Path) -> None:
     with up(tmp_path) as warm:
         print(f"warm start {warm.seconds} s")
         assert warm.interrupt() == 0
+    forget(tmp_path)
+
+
+def test_with_a_providers_key_and_another_keyring_it_hands_out_a_live_key_and_another_test_key(tmp_path: Path) -> None:
+    with up(tmp_path) as running:
+        before = running.headers
+        assert "gi2_live_" not in running.said, "nobody to call"
+        assert running.interrupt() == 0
+    (tmp_path / ".data" / "keyring").unlink()
+    with provider(tmp_path / "provider") as openai, up(tmp_path, OPENAI_API_KEY="sk", OPENAI_BASE_URL=openai.url) as again:
+        assert again.headers != before, "it is made from the keyring"
+        live = {"Authorization": f"Bearer {re.findall(r'KEY=(gi2_live_[0-9A-Za-z]+)', again.said)[-1]}", "Prefer": "wait=60"}
+        answer = httpx.post(f"{again.url}/v1/generations", json={"prompt": "a fox"}, headers=live, timeout=90).json()
+        assert (answer["state"], answer["mode"]) == ("succeeded", "live")
+        assert [call.made for call in openai.all_calls()].count(True) == 1
+        assert again.interrupt() == 0
     forget(tmp_path)
 
 

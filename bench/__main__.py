@@ -1,4 +1,4 @@
-"""`python -m bench [--json] [--rounds N] [--seconds S] [--only requests|pickup]`.
+"""`python -m bench [--json] [--rounds N] [--seconds S] [--only PART ...] [--share S]`.
 
 Exit code 1: a promise was missed, or what was measured was not right. 2: something is missing on this machine.
 """
@@ -9,13 +9,23 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
-from bench import pickup, requests
+from bench import calls, claims, fairness, pickup, requests
 from bench.books import BooksWrong
 from bench.figures import Figure, show
 from bench.floor import NoPgbench
 from bench.gauges import neighbours
 from bench.stage import load_average, temporary_folder
+
+PARTS: Mapping[str, Callable[[Path, argparse.Namespace], list[Figure]]] = {
+    "requests": lambda folder, options: requests.measure(folder, options.rounds, options.seconds),
+    "claims": lambda folder, options: claims.measure(folder),
+    "pickup": lambda folder, options: pickup.measure(folder, options.share),
+    "fairness": lambda folder, options: fairness.measure(folder, options.share),
+    "calls": lambda folder, options: calls.measure(folder),
+}
 
 
 def main() -> int:
@@ -44,27 +54,19 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--json", action="store_true", help="one JSON document instead of a table")
     parser.add_argument("--rounds", type=int, default=4, help="floor, spread, hot: so many times in turn")
     parser.add_argument("--seconds", type=float, default=5, help="length of each part of a round")
-    parser.add_argument("--only", choices=("requests", "pickup"), help="one half of it")
-    parser.add_argument("--share", type=float, default=1.0, help="part of the pick-up samples, for a quick look")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="some parts of it")
+    parser.add_argument("--share", type=float, default=1.0, help="part of the samples and of the jobs, for a quick look")
     return parser.parse_args()
 
 
 def _measure(options: argparse.Namespace) -> list[Figure]:
     figures: list[Figure] = []
-    if options.only != "pickup":
+    for part in options.only:
         with temporary_folder() as folder, neighbours() as taken:
-            figures += requests.measure(folder, options.rounds, options.seconds)
-        figures.append(_taken("the requests", taken))
-    if options.only != "requests":
-        with temporary_folder() as folder, neighbours() as taken:
-            figures += pickup.measure(folder, options.share)
-        figures.append(_taken("the pick-up", taken))
+            figures += PARTS[part](folder, options)
+        figures.append(Figure(f"cores kept busy by others during part {part}", taken, f"of {os.cpu_count()}"))
     promised = [figure for figure in figures if figure.promise]
     return promised + [figure for figure in figures if not figure.promise]
-
-
-def _taken(what: str, taken: list[float]) -> Figure:
-    return Figure(f"cores kept busy by others during {what}", taken, f"of {os.cpu_count()}")
 
 
 if __name__ == "__main__":

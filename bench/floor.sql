@@ -2,7 +2,8 @@
 -- service is measured against. It reads what the service reads and writes what the service writes, row for row; `make bench`
 -- counts both in each run. Per request that draws one lot:
 --
---   read      api_keys + accounts + wallets (the caller), wallets FOR UPDATE, wallet_commands, idempotency_keys, holds, lots
+--   read      api_keys + accounts + wallets (the caller), wallets FOR UPDATE, wallet_commands, idempotency_keys, holds, lots,
+--             generations (the brake, where the wallet moved within the hour)
 --   updated   wallets 1, lots 1
 --   inserted  wallet_commands 1, transfers 1, holds 1, hold_allocations 1, generations 1, idempotency_keys 1,
 --             procrastinate_jobs 1, procrastinate_events 1 (both by the engine's own function)
@@ -43,6 +44,10 @@ BEGIN
         WINDOW due AS (ORDER BY priority, expires_at NULLS LAST, id)
     ) candidates WHERE part > 0;
     lines := cardinality(drawn);
+    IF wallet.last_at > at - interval '1 hour' THEN
+        PERFORM 1 FROM generations WHERE account_id = caller.account_id AND mode = caller.mode
+            AND finished_at > at - interval '1 hour' AND (state = 'refused' OR state = 'cancelled' AND failure->>'code' = 'refunded');
+    END IF;
 
     UPDATE wallets SET available = available - price, held = held + price, version = version + lines,
         open_holds = open_holds + 1, last_at = at WHERE id = wallet.id;

@@ -3,12 +3,16 @@
 The producer asks as the API does, through the store and with the bell. The row that a lease leaves is written anew when the call
 ends, so a trigger of this measurement's own notes each first attempt in a row that stays. The painter is told to wait and then
 to fail, as painting a hundred pictures a second would measure the painter.
+
+The same is measured, in turn and in the same Postgres, of a service whose job table has a past: see bench/rot.py.
 """
 
 import asyncio
 import random
 from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from time import monotonic
 from uuid import UUID
@@ -22,20 +26,24 @@ from bench.customers import Customer, seed
 from bench.figures import Figure, Promise, percentile
 from bench.gauges import Memory
 from bench.requests import REST_SECONDS, memory_figures
+from bench.rot import Past, age
 from bench.stage import durable_postgres, running
 from domain.requests import Asked, Fault, Sandbox
 from entrypoints.settings import Settings
 from entrypoints.wiring import Bell, container
+from tests.processes import Part
 
 CUSTOMERS = 500
 CONCURRENCY = 32
 PAINTER_MILLISECONDS = 150
-ROUNDS = 3
-ENOUGH_SECONDS = 35
+ROUNDS, SLICES = 3, 4
+ENOUGH_SECONDS = 80
 """No further round begins later: on a machine that cannot keep up each takes long, and says the same."""
-IDLE_SAMPLES, IDLE_PER_SECOND = 70, 12
+IDLE_SAMPLES, IDLE_PER_SECOND = 100, 12
 BUSY_SAMPLES, BUSY_PER_SECOND = 700, 100
 P99 = Promise(50, 50, at_most=True)
+PAST = 1_000_000
+AGED = Promise(1.5, 1.5, at_most=True)
 
 _NOTED = """
 CREATE TABLE bench_leases (generation_id uuid NOT NULL);
@@ -92,42 +100,93 @@ class Producer:
                 await asyncio.sleep(0.1)
 
 
+@dataclass(slots=True)
+class Place:
+    """A service of its own: database, worker, producer; `past` has its job table's."""
+
+    producer: Producer
+    past: Past | None = None
+    idle: list[list[float]] = field(default_factory=list)
+    busy: list[list[float]] = field(default_factory=list)
+
+
 def measure(folder: Path, share: float) -> list[Figure]:
-    """`share` of the samples, for a quick look."""
-    with durable_postgres(folder / "postgres", track_commit_timestamp="on") as postgres:
-        customers = asyncio.run(seed(postgres.url, CUSTOMERS))
-        with psycopg.connect(postgres.url) as connection:
-            connection.execute(_NOTED)
-        concurrency = {"WORKER_CONCURRENCY": str(CONCURRENCY)}
-        with running("worker", folder / "service", postgres.url, **concurrency) as worker:
-            settings = Settings(database_url=postgres.url, data_dir=folder / "producer")
-            figures = asyncio.run(_measure(settings, customers, worker.process.pid, share))
+    """`share` of the samples, and of the past, for a quick look."""
+    with durable_postgres(folder / "postgres", track_commit_timestamp="on") as postgres, ExitStack() as stack:
+        postgres.create_database("aged", template="gpt_image")
+        urls = (postgres.url, postgres.url_for("aged"))
+        past = age(urls[1], round(PAST * share))
+        print(f"The aged job table: {past}.")
+        stays, workers = list[tuple[Settings, Sequence[Customer], Past | None]](), list[Part]()
+        for name, url in zip(("empty", "aged"), urls, strict=True):
+            customers = asyncio.run(seed(url, CUSTOMERS))
+            with psycopg.connect(url) as connection:
+                connection.execute(_NOTED)
+            concurrency = {"WORKER_CONCURRENCY": str(CONCURRENCY)}
+            workers.append(stack.enter_context(running("worker", folder / name, url, **concurrency)))
+            stays.append(
+                (Settings(database_url=url, data_dir=folder / f"{name}-producer"), customers, past if workers[1:] else None)
+            )
+        figures = asyncio.run(_measure(stays, workers[0].process.pid, share))
+        for worker in workers:
             worker.stop()
-        asyncio.run(audit_whole(postgres.url))
+        for url in urls:
+            asyncio.run(audit_whole(url))
     return figures
 
 
-async def _measure(settings: Settings, customers: Sequence[Customer], worker: int, share: float) -> list[Figure]:
-    idle_samples, busy_samples = (max(5, round(samples * share)) for samples in (IDLE_SAMPLES, BUSY_SAMPLES))
-    async with container(settings) as parts:
-        await parts.get(Bell)
-        producer = Producer(await parts.get(RequestGeneration), customers, settings.database_url)
-        await producer.many(0.05 for _ in range(20))  # the first ones wait until the worker is up
+async def _measure(stays: Sequence[tuple[Settings, Sequence[Customer], Past | None]], worker: int, share: float) -> list[Figure]:
+    """Both services are there all the time and are asked in turn, a few seconds each, so that a busy machine is so to both."""
+    idle_samples, busy_samples = (max(4 * SLICES, round(samples * share)) for samples in (IDLE_SAMPLES, BUSY_SAMPLES))
+    async with AsyncExitStack() as stack:
+        places = list[Place]()
+        for settings, customers, past in stays:
+            parts = await stack.enter_async_context(container(settings))
+            await parts.get(Bell)
+            producer = Producer(await parts.get(RequestGeneration), customers, settings.database_url)
+            await producer.many(0.05 for _ in range(20))  # the first ones wait until the worker is up
+            places.append(Place(producer, past))
         await asyncio.sleep(REST_SECONDS)
         memory = Memory.of(worker)
         jitter = random.Random(12)
-        idle, busy, began = list[list[float]](), list[list[float]](), monotonic()
-        while len(busy) < ROUNDS and monotonic() < began + ENOUGH_SECONDS:
-            idle.append(await producer.many(jitter.uniform(0.5, 1.5) / IDLE_PER_SECOND for _ in range(idle_samples)))
-            busy.append(await producer.many(1 / BUSY_PER_SECOND for _ in range(busy_samples)))
+        empty, aged = places
+        began = monotonic()
+        while len(empty.busy) < ROUNDS and monotonic() < began + ENOUGH_SECONDS:
+            for place in places:
+                place.idle.append([])
+                place.busy.append([])
+            for _ in range(SLICES):
+                for place in places:
+                    pauses = (jitter.uniform(0.5, 1.5) / IDLE_PER_SECOND for _ in range(idle_samples // SLICES))
+                    place.idle[-1] += await place.producer.many(pauses)
+            for _ in range(SLICES):
+                for place in places:
+                    pauses = (1 / BUSY_PER_SECOND for _ in range(busy_samples // SLICES))
+                    place.busy[-1] += await place.producer.many(pauses)
+                places.reverse()
+        for times in chain(*(place.idle + place.busy for place in places)):
+            times.sort()
+    jobs = f"{aged.past.jobs:,}" if aged.past else ""
     return [
-        _p99(f"pick-up p99, idle ({idle_samples} requests)", idle),
-        _p99(f"pick-up p99 at {BUSY_PER_SECOND}/s ({busy_samples} requests)", busy),
+        _p99(f"pick-up p99, idle ({idle_samples} requests)", empty.idle, P99),
+        _p99(f"pick-up p99 at {BUSY_PER_SECOND}/s ({busy_samples} requests)", empty.busy, P99),
+        _aged(f"pick-up p99 after {jobs} jobs ÷ that of an empty table, idle", empty.idle, aged.idle),
+        _aged(f"pick-up p99 after {jobs} jobs ÷ that of an empty table, at {BUSY_PER_SECOND}/s", empty.busy, aged.busy),
+        _p99(f"pick-up p99 after {jobs} jobs, idle", aged.idle),
+        _p99(f"pick-up p99 after {jobs} jobs, at {BUSY_PER_SECOND}/s", aged.busy),
         *memory_figures("worker", memory),
     ]
 
 
-def _p99(name: str, rounds: Sequence[Sequence[float]]) -> Figure:
+def _aged(name: str, empty: Sequence[Sequence[float]], aged: Sequence[Sequence[float]]) -> Figure:
+    """Over all rounds together: the p99 of one round is its worst few samples."""
+    p99 = [percentile(sorted(chain(*rounds)), 99) for rounds in (empty, aged)]
+    each = ", ".join(f"{percentile(b, 99) / percentile(a, 99):.2f}" for a, b in zip(empty, aged, strict=True))
+    note = f"{p99[1]:.1f} ms against {p99[0]:.1f} ms, all rounds together; of each round {each}"
+    return Figure(name, [p99[1] / p99[0]], "", AGED, note)
+
+
+def _p99(name: str, rounds: Sequence[Sequence[float]], promise: Promise | None = None) -> Figure:
     p50, p90, most = ([f"{percentile(times, percent):.0f}" for times in rounds] for percent in (50, 90, 100))
     note = f"p50 {', '.join(p50)}; p90 {', '.join(p90)}; most {', '.join(most)} ms"
-    return Figure(name, [percentile(times, 99) for times in rounds], "ms", P99, note)
+    return Figure(name, [percentile(times, 99) for times in rounds], "ms", promise, note)

@@ -1,4 +1,4 @@
-"""An endless stream of files nobody should have to open, every one made from its seed alone."""
+"""What nobody should have to read: an endless stream of files, every one made from its seed alone, and any JSON."""
 
 import io
 import random
@@ -6,7 +6,14 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator
 
+from hypothesis import strategies as st
 from PIL import Image, ImageCms, PngImagePlugin
+
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
 
 CANARY = b"CANARY-5ecret"
 """Stands in every kind of metadata; must stand in nothing that intake gives back."""

@@ -1,143 +1,173 @@
 """kill -9 at every point where the worker touches the outside: what must come of it is exact.
 
-A recorded run of a scenario lists the points; each is then run in a database of its own, with a worker that kills itself there
-and a second one that finds what the first left.
+A recorded run of each scenario lists its points, so a call that is added to the code is covered by itself. At each point a worker
+kills itself; what it left behind (rows, objects, calls the provider counted) decides which end there must be (`kill_ends`), and a
+second worker has to bring it about: the calls, the charge and the time as well.
 """
 
 import asyncio
-import io
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from uuid import UUID
 
-import psycopg
-from PIL import Image
-
-from application.generations import RequestGeneration
-from application.media import AdmitUpload
-from application.queries import Queries
-from domain.accounts import Caller
+from application.generations import CancelGeneration
+from domain.accounts import Mode
 from domain.attempts import Outcome
-from domain.generations import Generation, GenerationId, GenerationState
-from domain.media import AssetId, AssetKind
-from domain.requests import Asked, Sandbox
-from tests.processes import part, until
-from tests.world import World, world
+from domain.generations import GenerationId
+from tests.forks import Fork
+from tests.kill_ends import Answer, End, end_of
+from tests.kill_stage import Lane, calls_begun, new_tag, points_of
+from tests.kill_stage import a_png as a_png
+from tests.processes import SHORT
 
-CREDITS = 500
+RECOVERY_SECONDS = 15.0
+"""After a death, besides its lease and the calls still to be made: 45 s with leases of 30."""
+AFTERWARDS_SECONDS = 0.5
+"""For the points that a worker passes once the end is written."""
+ARRIVING_SECONDS = 0.3
+"""What a process sent before it died is read by the provider within."""
+LONG_MS = 1_500  # longer than a lease waits for its renewal
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
+    """`words`: to the pretended provider. `heir_of`: a point at which an earlier worker has died, whose work is taken over."""
+
     name: str
     n: int = 1
     edit: bool = False
     latency_ms: int = 0
+    live: bool = True
+    words: str = ""
+    answers: tuple[Answer, ...] = (Answer.PICTURES,)
+    cancel: bool = False
+    heir_of: str = ""
 
 
-SCENARIOS = (Scenario("generate"), Scenario("two pictures", n=2), Scenario("edit", edit=True))
+SCENARIOS = (
+    Scenario("generate"),
+    Scenario("two pictures", n=2),
+    Scenario("edit", edit=True),
+    Scenario("long call", latency_ms=LONG_MS),
+    Scenario("refused", words="[fault: moderation-input]", answers=(Answer.REFUSAL,)),
+    Scenario(
+        "rate limited",
+        words="[fault: rate-limit-bare] [times: 1] [retry-after: 1]",
+        answers=(Answer.LIMIT, Answer.PICTURES),
+    ),
+    Scenario("answer lost", words="[fault: reset] [times: 1]", answers=(Answer.SILENCE, Answer.PICTURES)),
+    Scenario("cancelled", cancel=True, latency_ms=500),
+    Scenario("heir of a call", heir_of="ImageModel.make#1:after"),
+    Scenario("heir of pictures", n=2, heir_of="ObjectStorage.put#2:after"),
+    Scenario("painted", live=False),
+    Scenario("painted edit", live=False, edit=True, n=2),
+)
+NAMED = {scenario.name: scenario for scenario in SCENARIOS}
 
 
 @dataclass(frozen=True, slots=True)
-class End:
-    """What came of one run: the calls that were made, and the books."""
+class Kill:
+    """One run. `died`: whether the worker came to the point; `passed`: the points it passed; `seconds` to the end since then."""
 
+    scenario: str
     point: str
-    state: GenerationState
-    calls: int
-    outcomes: tuple[Outcome, ...]
-    delivered: int
-    available: int
-    held: int
-    unit: int
+    died: bool
+    end: End
+    passed: list[str]
+    seconds: float
 
     @property
     def row(self) -> str:
-        outcomes = "+".join(self.outcomes)
-        return f"{self.point:<44} {self.state:<10} calls {self.calls}  {outcomes:<22} available {self.available} held {self.held}"
+        return f"{self.scenario:<18} {self.point or '(none)':<36} {self.end}, {self.seconds:.1f} s"
 
 
-async def ask(service: World, scenario: Scenario) -> tuple[Caller, GenerationId]:
-    caller = await service.caller(credits=CREDITS)
-    images: tuple[AssetId, ...] = ()
-    if scenario.edit:
-        admitted, _ = await (await service.parts.get(AdmitUpload))(caller, a_png(), AssetKind.REFERENCE)
-        images = (admitted.id,)
-    sandbox = Sandbox(latency_ms=scenario.latency_ms)
-    asked = Asked(prompt="a green boat", size="64x64", n=scenario.n, images=images, sandbox=sandbox)
-    generation_id, _ = await (await service.parts.get(RequestGeneration))(caller, asked)
-    return caller, generation_id
+class Run:
+    """One scenario in a lane, with one death (none if `crash_at` is empty)."""
 
+    def __init__(self, lane: Lane, scenario: Scenario, crash_at: str = "", *, times: Mapping[str, str] = SHORT) -> None:
+        self._lane, self._scenario, self._crash_at, self._times = lane, scenario, crash_at, times
+        self._mode = Mode.LIVE if scenario.live else Mode.TEST
+        self._tag = new_tag()
+        self._points = lane.folder / f"points-{self._tag}"
+        self._cancelled = asyncio.Event()
+        self._id = GenerationId(UUID(int=0))
 
-def points_of(record: Path) -> dict[int, list[str]]:
-    """The points each process passed, the first process first."""
-    passed: dict[int, list[str]] = {}
-    for line in record.read_text().splitlines():
-        pid, point = line.split(" ", 1)
-        passed.setdefault(int(pid), []).append(point)
-    return passed
+    async def __call__(self) -> Kill:
+        """Raises AssertionError for an end that should not be."""
+        lane, scenario = self._lane, self._scenario
+        available, held = await lane.balance(self._mode)
+        words = f"a boat [tag: {self._tag}] [latency: {scenario.latency_ms}] {scenario.words}"
+        self._id = await lane.ask(self._mode, words, n=scenario.n, edit=scenario.edit, latency_ms=scenario.latency_ms)
+        unit = ((await lane.balance(self._mode))[1] - held) // scenario.n
+        canceller = asyncio.create_task(self._cancel()) if scenario.cancel else None
+        try:
+            if scenario.heir_of:
+                await self._die(scenario.heir_of)
+            kill = await self._play()
+        finally:
+            if canceller:
+                canceller.cancel()
+        balance = await lane.balance(self._mode)
+        charged = unit * kill.end.delivered
+        assert balance == (available - charged, held), f"{kill.row}: {available - balance[0]} charged, {balance[1] - held} held"
+        assert kill.seconds <= self._in_time, f"{kill.row}: not within {self._in_time:.1f} s"
+        self._points.unlink(missing_ok=True)
+        return kill
 
+    @property
+    def _in_time(self) -> float:
+        return float(self._times["LEASE_SECONDS"]) + RECOVERY_SECONDS + 2 * self._scenario.latency_ms / 1000
 
-def calls_made(passed: dict[int, list[str]]) -> int:
-    """Calls that went out: each that was begun, but for one at whose very beginning the process died."""
-    begun = [point for points in passed.values() for point in points if point.startswith("ImageModel.make#")]
-    died_at_begin = [
-        points for points in passed.values() if points[-1].startswith("ImageModel.make#") and points[-1].endswith(":before")
-    ]
-    return sum(point.endswith(":before") for point in begun) - len(died_at_begin)
+    async def _play(self) -> Kill:
+        doomed, died = await self._die(self._crash_at)
+        since = time.monotonic()
+        left = await self._lane.left(self._id)
+        if left.attempts and left.attempts[-1][0] is Outcome.INTENDED:
+            await asyncio.sleep(ARRIVING_SECONDS)
+        calls = self._calls()
+        if self._scenario.cancel and calls:
+            await self._cancelled.wait()
+            left = await self._lane.left(self._id)
+        expected = end_of(left, calls, self._scenario.answers)
+        if left.state.is_open:
+            heir = self._lane.worker(self._points, **self._times)
+            try:
+                await self._lane.becomes_ended(self._id, 2 * self._in_time, f"{self._crash_at}: {left}\n{heir.last_words}")
+            finally:
+                heir.kill()
+        passed = points_of(self._points).get(doomed.pid, [])
+        kill = Kill(self._scenario.name, self._crash_at, died, await self._end(), passed, time.monotonic() - since)
+        assert kill.end == expected, f"{kill.row}, where {expected} must come of {left}"
+        return kill
 
+    async def _die(self, crash_at: str) -> tuple[Fork, bool]:
+        """A worker that has died at `crash_at`, or has done all there was to do without coming there."""
+        doomed = self._lane.worker(self._points, crash_at, **self._times)
+        ended = asyncio.create_task(doomed.ended())
+        until = time.monotonic() + 2 * self._in_time
+        try:
+            while not ended.done() and await self._lane.is_open(self._id):
+                assert time.monotonic() < until, f"{self._scenario.name}, {crash_at}: nothing happens\n{doomed.last_words}"
+                await asyncio.wait([ended], timeout=0.05)
+            if crash_at:
+                await asyncio.wait([ended], timeout=AFTERWARDS_SECONDS)
+        finally:
+            ended.cancel()
+            doomed.kill()
+        return doomed, points_of(self._points).get(doomed.pid, [""])[-1] == crash_at
 
-async def run(scenario: Scenario, database_url: str, folder: Path, crash_at: str = "") -> tuple[End, list[str]]:
-    """One scenario with one death (none if `crash_at` is empty): how it ended, and the points the first worker passed."""
-    record = folder / "points"
-    async with world(database_url, folder, picture_workers=1) as service:
-        caller, generation_id = await ask(service, scenario)
-        queries = await service.parts.get(Queries)
+    async def _cancel(self) -> None:
+        """By the caller, as soon as the call has reached the provider."""
+        while not self._calls():
+            await asyncio.sleep(0.02)
+        await (await self._lane.service.parts.get(CancelGeneration))(self._lane.callers[self._mode], self._id)
+        self._cancelled.set()
 
-        def is_open() -> bool:
-            with psycopg.connect(database_url) as connection:
-                row = connection.execute("SELECT finished_at FROM generations WHERE id = %s", (generation_id,)).fetchone()
-                return row is not None and row[0] is None
+    def _calls(self) -> int:
+        provider = self._lane.provider
+        return provider.calls(self._tag) if provider and self._scenario.live else calls_begun(points_of(self._points))
 
-        environment = {"DATABASE_URL": database_url, "CRASH_POINTS": str(record)}
-        with part("worker", folder, CRASH_AT=crash_at, **environment) as first:
-            await asyncio.to_thread(until, lambda: first.has_ended or not is_open(), f"the worker at {crash_at or 'work'}")
-        if await asyncio.to_thread(is_open):
-            with part("worker", folder, **environment):
-                await asyncio.to_thread(until, lambda: not is_open(), f"the end after {crash_at}")
-        generation, _ = await queries.generation(generation_id, caller.account_id, caller.mode)
-        credits = await queries.credits(caller.wallet_id)
-        passed = points_of(record)
-        end = End(
-            crash_at or "(none)",
-            generation.state,
-            calls_made(passed),
-            tuple(attempt.outcome for attempt in generation.attempts),
-            generation.delivered,
-            credits.available,
-            credits.held,
-            generation.unit,
-        )
-        firsts = next(iter(passed.values()))
-        check(end, generation, firsts)
-        return end, firsts
-
-
-def check(end: End, generation: Generation, passed: Sequence[str]) -> None:
-    """The exact ends. Killed before the intent was committed, or once a picture lay there: one call, never another. Between: at
-    most two, the second at our cost."""
-    where = end.row
-    put = [p for p in passed if p.startswith("ObjectStorage.put#") and p.endswith(":after")]
-    assert end.state is GenerationState.SUCCEEDED, where
-    # Pictures are put at once: one may lie there though the worker died before it heard so.
-    assert max(1, min(len(put), generation.n)) <= end.delivered <= generation.n, where
-    assert (end.available, end.held) == (CREDITS - end.unit * end.delivered, 0), where
-    assert sum(attempt.booked for attempt in generation.attempts) == 1, where
-    intended = "Store.commit#1:after" in passed
-    assert end.calls == 1 if put or not intended else 1 <= end.calls <= 2, where
-
-
-def a_png() -> bytes:
-    content = io.BytesIO()
-    Image.new("RGB", (64, 64), "red").save(content, "PNG")
-    return content.getvalue()
+    async def _end(self) -> End:
+        left = await self._lane.left(self._id)
+        return End(left.state, left.delivered, self._calls(), left.paid)

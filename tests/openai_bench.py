@@ -54,6 +54,7 @@ def a_call(
     shown: Shown | None = None,
     model: str = "gpt-image-2",
     contents: tuple[bytes, ...] | None = None,
+    seconds: float | None = None,
     **asked: Any,
 ) -> ModelCall:
     """A call for a red fox, in the words of tests/provider.py; references are small pictures that say they are 1024x1024."""
@@ -61,4 +62,5 @@ def a_call(
     request = ask(model, known, mask_asset() if mask else None, prompt=f"a red fox {words}", **asked)
     formats = tuple(PictureFormat)[:3]
     drawn = contents or tuple(picture(formats[place % 3].value, 64, 48, place) for place in range(references))
-    return ModelCall(request, drawn, picture("png", 64, 48, 9, alpha=True) if mask else None, SUBJECT, shown)
+    drawn_mask = picture("png", 64, 48, 9, alpha=True) if mask else None
+    return ModelCall(request, drawn, drawn_mask, SUBJECT, seconds=seconds, partial=shown)

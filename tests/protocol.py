@@ -14,6 +14,7 @@ from uuid import UUID
 
 from application.attempts import PerformGeneration
 from application.calls import CallModel
+from application.echoes import FindEchoes
 from application.generations import CancelGeneration, DeleteGeneration
 from application.housekeeping import KeepHouse, SweepObjects
 from application.ports import ImageModel, ModelCall, ObjectMissing, ObjectStorage, PictureIntake, StorageUnavailable, StoredObject
@@ -241,7 +242,8 @@ class World:
             store or self.store,
             self.storage,
             ScriptedIntake(),
-            CallModel(store or self.store, self.storage, dict.fromkeys(Mode, self.model), ScriptedIntake(), an_attempts_name),
+            CallModel(store or self.store, self.storage, dict.fromkeys(Mode, self.model), an_attempts_name),
+            FindEchoes(store or self.store, self.storage, ScriptedIntake()),
             self.timing,
             self.gate_rules,
             lambda: owner,

@@ -9,6 +9,17 @@ from typing import Any
 
 from tests.provider_pictures import picture, reencoded
 
+_BLOCKED = ("image_generation_user_error", "moderation_blocked")
+_ERRORS = {
+    "sse-error": ("server_error", "server_error"),
+    "sse-error-first": ("server_error", "server_error"),
+    "sse-error-moderation": _BLOCKED,
+    "sse-error-moderation-late": _BLOCKED,
+    "sse-error-moderation-paid": _BLOCKED,
+    "sse-rate-limit": ("requests", "rate_limit_exceeded"),
+}
+_AT_ONCE = _ERRORS.keys() - {"sse-error", "sse-error-moderation-late"}
+"""Errors before the first partial image."""
 RATES = {"low": 272, "medium": 1_056, "high": 4_160, "xhigh": 6_240, "max": 8_320}
 
 
@@ -125,6 +136,8 @@ def nonsense(asked: Asked, fault: str) -> bytes | None:
     bodies: dict[str, object] = {
         "not-object": ["hello"],
         "error-moderation": {"error": blocked | {"moderation_stage": "output"}},
+        "error-moderation-paid": {"error": blocked, "usage": usage(asked, 1, None)},
+        "error-moderation-spoilt": {"error": blocked, "data": [{"b64_json": "withheld!"}]},
         "error-server": {"error": {"type": "server_error", "code": "server_error", "message": "The server had an error."}},
         "empty": {"created": 1, "data": [], "usage": usage(asked, 1, None)},
         "data-null": {"created": 1, "data": None, "usage": usage(asked, 1, None)},
@@ -143,18 +156,20 @@ def events(asked: Asked, fault: str | None, least: int) -> Iterator[bytes]:
     partials = [_event(asked, f"{kind}.partial_image", -1 - index, fault, least, index) for index in range(asked.partials)]
     count = asked.n + {"fewer": -1, "more": 2}.get(fault or "", 0)
     finals = [_event(asked, f"{kind}.completed", index, fault, least) for index in range(count)]
-    if fault == "sse-no-partials":
+    if fault in _AT_ONCE or fault == "sse-no-partials":
         partials = []
     if fault == "sse-disorder":
         partials = partials[::-1]
     if fault == "sse-unknown":
         strange = b'event: image_generation.dreaming\ndata: {"type": "image_generation.dreaming", "mood": 3}\n\n'
         partials = [b": keep-alive\n\n", strange, b"id: 7\nretry: 10\n\n", b"data: not json at all\n\n", *partials]
+    if fault == "sse-newlines":
+        yield from (b"\n" * 65_536 for _ in range(64))
     yield from partials
-    if fault in ("sse-error", "sse-error-moderation"):
-        yield _error(fault)
+    if fault in _ERRORS:
+        yield _error(asked, fault)
         return
-    if fault in ("sse-cut", "sse-cut-clean"):
+    if fault in ("sse-cut", "sse-cut-clean", "sse-crumbs"):
         return
     if fault in ("sse-cut-between", "sse-hang-between"):
         yield from finals[:1]
@@ -184,8 +199,8 @@ def _event(asked: Asked, type: str, index: int, fault: str | None, least: int, p
     return b"event: " + type.encode() + end + b"data: " + body + end + end
 
 
-def _error(fault: str) -> bytes:
-    code = "moderation_blocked" if fault == "sse-error-moderation" else "server_error"
-    kind = "image_generation_user_error" if fault == "sse-error-moderation" else "server_error"
+def _error(asked: Asked, fault: str) -> bytes:
+    kind, code = _ERRORS[fault]
     error = {"type": kind, "code": code, "message": "safety_violations=[violence]", "param": None}
-    return b"event: error\ndata: " + json.dumps({"type": "error", "error": error}).encode() + b"\n\n"
+    said = {"type": "error", "error": error} | ({"usage": usage(asked, 1, None)} if fault.endswith("-paid") else {})
+    return b"event: error\ndata: " + json.dumps(said).encode() + b"\n\n"

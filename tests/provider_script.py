@@ -86,6 +86,12 @@ _SPENT = (
 REFUSALS: dict[str, Refusal] = {
     "invalid-key": Refusal(401, code="invalid_api_key", message="Incorrect API key provided: sk-wrong."),
     "unverified": Refusal(403, message="Your organization must be verified to use the model `gpt-image-2`."),
+    "no-access": Refusal(403, code="model_not_found", message="Project `p` does not have access to model `gpt-image-2`."),
+    "country": Refusal(
+        403, "request_forbidden", "unsupported_country_region_territory", "Country, region, or territory not supported"
+    ),
+    "content-403": Refusal(403, message="This picture cannot be edited."),
+    "wall-403": Refusal(403, html=True),
     "no-model": Refusal(404, code="model_not_found", message="The model does not exist or you do not have access to it."),
     "unknown-parameter": Refusal(400, code="unknown_parameter", param="input_fidelity", message="Unknown parameter."),
     "transparent": Refusal(400, code="invalid_value", param="background", message="Transparent background is not supported."),
@@ -117,6 +123,19 @@ REFUSALS: dict[str, Refusal] = {
     "rate-limit-reset": Refusal(429, "requests", "rate_limit_exceeded", _LIMITED, headers=_SPENT),
     "rate-limit-bare": Refusal(429, "requests", "rate_limit_exceeded", _LIMITED),
     "quota": Refusal(429, "insufficient_quota", "insufficient_quota", "You exceeded your current quota."),
+    "request-too-large": Refusal(
+        429,
+        "tokens",
+        "rate_limit_exceeded",
+        "Request too large for gpt-image-2 in organization org-1 on tokens per min (TPM): Limit 30000, Requested 45000.",
+        headers=_SPENT,
+    ),
+    "tokens-spent": Refusal(
+        429,
+        "tokens",
+        "rate_limit_exceeded",
+        "Rate limit reached for gpt-image-2 on tokens per min (TPM): Limit 30000, Used 29000, Requested 4500.",
+    ),
     "teapot": Refusal(418, message="Short and stout"),
     "request-timeout": Refusal(408, "timeout", None, "Request timed out"),
     "conflict": Refusal(409, "conflict", None, "Conflict"),
@@ -157,6 +176,8 @@ NONSENSE = frozenset(
         "announced-jpeg",
         "truncated",
         "error-moderation",
+        "error-moderation-paid",
+        "error-moderation-spoilt",
         "error-server",
         "unknown-words",
         "wild-usage",
@@ -180,6 +201,10 @@ STREAMS = frozenset(
     (
         "sse-error",
         "sse-error-moderation",
+        "sse-error-moderation-late",
+        "sse-error-moderation-paid",
+        "sse-error-first",
+        "sse-rate-limit",
         "sse-cut",
         "sse-cut-clean",
         "sse-cut-between",
@@ -189,6 +214,8 @@ STREAMS = frozenset(
         "sse-unknown",
         "sse-late-partial",
         "sse-endless",
+        "sse-crumbs",
+        "sse-newlines",
         "sse-json",
         "sse-bad-picture",
         "sse-crlf",
@@ -196,7 +223,13 @@ STREAMS = frozenset(
 )
 """Of streams only; a call that does not ask for a stream is answered as if nothing were wrong."""
 
-UNMADE = {"error-moderation": "refused", "sse-error-moderation": "refused", "error-server": "failed"}
+UNMADE = {
+    "error-moderation": "refused",
+    "sse-error-moderation": "refused",
+    "error-server": "failed",
+    "sse-error-first": "failed",
+    "sse-rate-limit": "limited",
+}
 """Faults with status 200 that are not billed, and what the record calls them."""
 
 FAULTS = frozenset(REFUSALS) | LINES | NONSENSE | STREAMS

@@ -174,8 +174,8 @@ class Server:
         await line.send(start(200, {"content-type": "text/event-stream", "transfer-encoding": "chunked"} | headers))
         async for event in _in_threads(asked, fault, script.bytes):
             await line.send(b"%x\r\n%s\r\n" % (len(event), event))
-        if fault == "sse-endless":
-            noise = b": " + b"x" * 65_000 + b"\n\n"
+        if fault in ("sse-endless", "sse-crumbs"):
+            noise = b": " + b"x" * 65_000 + b"\n\n" if fault == "sse-endless" else b":\n\n" * 21_000
             while not line.is_gone:
                 await line.send(b"%x\r\n%s\r\n" % (len(noise), noise))
         if fault == "sse-hang-between":

@@ -1,40 +1,52 @@
 """The random suites: for as long as one likes (`python -m tests.soak run ledger --minutes 30`), or a slice of each (`verify`).
 
-Each suite resumes where it stopped: `.soak/<suite>.json` keeps the next seed and the sums. A failure names its seed; `--seed`
-runs that one again.
+Each suite resumes where it stopped: `.soak/<suite>.json` keeps the next seed and the sums. A failure names its seed, which comes
+again first until it holds; `--seed` runs one alone.
 """
 
 import asyncio
 import json
 import subprocess
-import sys
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
 from tests import soak_suites
+from tests.soak_promises import Row, merged, show, show_points
 
-Suite = Callable[[int, float, Path], Coroutine[Any, Any, dict[str, int]]]
+Play = Callable[[int, float, Path, Mapping[str, int]], Coroutine[Any, Any, dict[str, int]]]
+"""A seed, when to stop (monotonic), a folder of its own, and the sums so far, to counts of what was done."""
 
-SUITES: dict[str, tuple[Suite, float]] = {
-    "ledger": (soak_suites.ledger, 1.0),
-    "store": (soak_suites.store, 2.0),
-    "use-cases": (soak_suites.use_cases, 1.5),
-    "timelines": (soak_suites.timelines, 1.0),
-    "uploads": (soak_suites.uploads, 1.5),
-    "crash": (soak_suites.crash, 3.0),
-    "api": (soak_suites.api, 2.0),
-    "faults": (soak_suites.faults, 2.0),
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """`verify`: minutes in `make verify`. `slice`: seconds with one seed; suites that start a deployment take longer ones."""
+
+    play: Play
+    verify: float
+    slice: float = 60.0
+
+
+SUITES: dict[str, Suite] = {
+    "ledger": Suite(soak_suites.ledger, 1.0),
+    "store": Suite(soak_suites.store, 1.5),
+    "use-cases": Suite(soak_suites.use_cases, 1.5),
+    "timelines": Suite(soak_suites.timelines, 1.0),
+    "uploads": Suite(soak_suites.uploads, 1.0),
+    "crash": Suite(soak_suites.crash, 3.5, 300.0),
+    "stops": Suite(soak_suites.stops, 1.0, 300.0),
+    "restarts": Suite(soak_suites.restarts, 1.5, 300.0),
+    "deploys": Suite(soak_suites.deploys, 1.0, 300.0),
+    "api": Suite(soak_suites.api, 2.0),
+    "faults": Suite(soak_suites.faults, 2.0),
 }
-"""Each suite, and the minutes it gets in `make verify`."""
 
 KEPT = Path(".soak")
-SLICE_SECONDS = 60.0
 
 
 @click.group()
@@ -48,11 +60,11 @@ def main() -> None:
 @click.option("--seed", type=int, help="run this seed alone")
 def run(suite: str, minutes: float, seed: int | None) -> None:
     """Run one suite, adding to its sums."""
-    for name in SUITES if suite == "all" else (suite,):
-        if seed is not None:
-            _show(name, seed, _slice(name, seed, minutes * 60), 0)
-        else:
-            _resume(name, minutes * 60)
+    names = list(SUITES) if suite == "all" else [suite]
+    if seed is None:
+        _conclude([_resume(name, minutes * 60) for name in names])
+    else:
+        _conclude([_slice(name, seed, minutes * 60, {}) for name in names])
 
 
 @main.command()
@@ -61,40 +73,50 @@ def verify(scale: float) -> None:
     """A time slice of every suite, seeded by the commit."""
     head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
     seed = int((head or "0")[:8], 16)
-    for name, (_, minutes) in SUITES.items():
-        began = time.monotonic()
-        _show(name, seed, _slice(name, seed, minutes * 60 * scale), time.monotonic() - began)
+    _conclude([_slice(name, seed, suite.verify * 60 * scale, {}) for name, suite in SUITES.items()])
 
 
-def _resume(name: str, seconds: float) -> None:
+@main.command()
+def points() -> None:
+    """Where the crash suite has killed, how often, and what came of it."""
+    show_points(json.loads((KEPT / "crash.json").read_text())["counts"])
+
+
+def _conclude(rows: list[Row]) -> None:
+    show(rows)
+    if any(row.broken is not None for row in rows):
+        raise SystemExit(1)
+
+
+def _resume(name: str, seconds: float) -> Row:
     KEPT.mkdir(exist_ok=True)
     file = KEPT / f"{name}.json"
     kept: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {"seed": 1, "seconds": 0.0, "counts": {}}
     end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        began = time.monotonic()
-        counts = _slice(name, kept["seed"], min(SLICE_SECONDS, end - began))
-        kept["counts"] = dict(Counter(kept["counts"]) + Counter(counts))
-        kept["seed"], kept["seconds"] = kept["seed"] + 1, kept["seconds"] + time.monotonic() - began
-        file.write_text(json.dumps(kept))
-        _show(name, kept["seed"] - 1, kept["counts"], kept["seconds"])
+    while True:
+        row = _slice(name, kept["seed"], min(SUITES[name].slice, end - time.monotonic()), kept["counts"])
+        kept["seconds"] += row.seconds
+        if row.broken is None:
+            kept["counts"], kept["seed"] = merged(kept["counts"], row.counts), kept["seed"] + 1
+        file.write_text(json.dumps(kept, indent=1))
+        if row.broken is not None or end - time.monotonic() < SUITES[name].slice / 10:
+            return Row(name, kept["counts"], row.seed, kept["seconds"], row.broken)
 
 
-def _slice(name: str, seed: int, seconds: float) -> dict[str, int]:
-    suite, _ = SUITES[name]
-    with tempfile.TemporaryDirectory(prefix="gpt-image-soak-") as folder:
+def _slice(name: str, seed: int, seconds: float, kept: Mapping[str, int]) -> Row:
+    began = time.monotonic()
+    broken, counts = None, dict[str, int]()
+    with tempfile.TemporaryDirectory(prefix="gpt-image-soak-", ignore_cleanup_errors=True) as folder:
         try:
-            return asyncio.run(suite(seed, time.monotonic() + seconds, Path(folder)))
-        except AssertionError as error:
-            click.echo(f"{name}: seed {seed} failed\n{error}", err=True)
-            sys.exit(1)
-
-
-def _show(name: str, seed: int, counts: dict[str, int], seconds: float) -> None:
-    sums = ", ".join(f"{count:,} {what}" for what, count in sorted(counts.items()))
-    click.echo(f"{name}: seed {seed}, {seconds:.0f} s: {sums}")
-    if not sum(counts.values()):
+            counts = asyncio.run(SUITES[name].play(seed, began + seconds, Path(folder), kept))
+        except (AssertionError, TimeoutError) as error:
+            broken = getattr(error, "promise", "")
+            click.echo(f"{name}: seed {seed} failed\n{str(error) or repr(error)}", err=True)
+    took = time.monotonic() - began
+    click.echo(f"{name}: seed {seed}, {took:.0f} s: {sum(counts.values()):,} counted")
+    if broken is None and not sum(counts.values()):
         raise SystemExit(f"{name}: nothing was run")
+    return Row(name, counts, seed, took, broken)
 
 
 if __name__ == "__main__":

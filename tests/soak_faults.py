@@ -3,11 +3,11 @@
 import asyncio
 import hashlib
 import logging
+import os
 import random
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -20,6 +20,7 @@ from adapters.postgres.pool import open_pool
 from application.housekeeping import SweepObjects
 from application.ports import ObjectStorage
 from application.queries import Queries
+from application.store import Store
 from domain.media import ObjectKey
 from domain.requests import Fault
 from tests.fault_stage import ACT, Deployment, Faults, deployment
@@ -47,17 +48,17 @@ async def soak_faults(seed: int, deadline: float, folder: Path) -> dict[str, int
         rich = [await customer(service, CREDITS) for _ in range(4)]
         traffic = Traffic(running, client, draw, rich, await customer(service, POOR))
         try:
-            await _ready(running)
+            await ready(running)
             await traffic.bring_references()
             faults = Faults(running, seed)
             until = max(deadline - RESERVED_SECONDS, time.monotonic() + 15)
             await asyncio.gather(traffic.until(until), faults.until(until))
-            await _ready(running)
+            await ready(running)
             await asyncio.wait_for(traffic.answered(), ENDING_SECONDS)
-            await _ended(running)
+            await everything_ended(running)
             for kept in running.kept:
                 kept.part.kill()
-            ends = await _check(running, service, traffic)
+            ends = await check_ends(running, service, traffic)
         except (AssertionError, TimeoutError, ExceptionGroup) as error:
             words = "\n".join(f"{kept.kind}: {kept.last_words}" for kept in running.kept)
             raise AssertionError(f"{words}\nseed {seed}: {error!r}") from error
@@ -160,7 +161,7 @@ class Traffic:
             await asyncio.sleep(0.5)
 
 
-async def _ready(running: Deployment) -> None:
+async def ready(running: Deployment) -> None:
     until = time.monotonic() + ENDING_SECONDS
     async with httpx.AsyncClient(timeout=5) as client:
         for api in running.of("api"):
@@ -174,7 +175,7 @@ async def _ready(running: Deployment) -> None:
                 await asyncio.sleep(0.1)
 
 
-async def _ended(running: Deployment) -> None:
+async def everything_ended(running: Deployment) -> None:
     """Now that nothing is hurt any more, every generation ends."""
     until = time.monotonic() + ENDING_SECONDS
     while left := _rows(running, "SELECT id, state, lease_until, resume_at FROM generations WHERE finished_at IS NULL"):
@@ -187,7 +188,7 @@ def _rows(running: Deployment, statement: str) -> list[tuple[Any, ...]]:
         return connection.execute(statement.encode()).fetchall()
 
 
-async def _check(running: Deployment, service: World, traffic: Traffic) -> dict[str, int]:
+async def check_ends(running: Deployment, service: World, traffic: Traffic) -> dict[str, int]:
     made = {str(id) for (id,) in _rows(running, "SELECT id FROM generations")}
     acknowledged = list(traffic.acknowledged.values())
     assert len(set(acknowledged)) == len(acknowledged), "two requests were answered with the same generation"
@@ -224,7 +225,10 @@ def _check_calls(running: Deployment) -> dict[str, int]:
 async def _check_objects(running: Deployment, service: World) -> int:
     """After one sweep every object has its row and every row its object."""
     storage, queries = await service.parts.get(ObjectStorage), await service.parts.get(Queries)
-    swept = await SweepObjects(storage, queries, upload_age=timedelta(0))()
+    long_ago = time.time() - 7_200  # an upload without a row is left alone for an hour
+    for file in (running.folder / "objects").rglob("*"):
+        os.utime(file, (long_ago, long_ago))
+    swept = await SweepObjects(await service.parts.get(Store), storage, queries)()
     found = {str(stored.key) async for stored in storage.list("")}
     spoken = set[str]()
     rows = _rows(running, 'SELECT id, account_id, generation_id, attempt, "index", sha256 FROM assets')

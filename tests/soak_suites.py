@@ -1,30 +1,35 @@
-"""What each random suite runs: a seed, a time to stop, and a folder of its own, to counts of what was done."""
+"""What each random suite runs: a seed, a time to stop, a folder of its own and the sums so far, to counts of what was done."""
 
 import asyncio
-import random
 import time
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from uuid import uuid4
 
 from tests import ledger_stores, use_cases_stage
 from tests.clusters import migrated_postgres, new_database
-from tests.kill_matrix import SCENARIOS, run
 from tests.soak_api import soak_api
+from tests.soak_deploys import soak_deploys
 from tests.soak_faults import soak_faults
+from tests.soak_kills import soak_kills
 from tests.soak_ledger import soak_ledger
+from tests.soak_restarts import soak_restarts
+from tests.soak_stops import soak_stops
 from tests.soak_timelines import soak_timelines
 from tests.soak_uploads import soak_uploads
 from tests.soak_use_cases import soak_use_cases
 
+Kept = Mapping[str, int]
+"""What earlier runs have counted."""
 
-async def ledger(seed: int, deadline: float, _: Path) -> dict[str, int]:
+
+async def ledger(seed: int, deadline: float, _: Path, __: Kept) -> dict[str, int]:
     """Random commands on the domain, every invariant after each."""
     return soak_ledger(seed, deadline)
 
 
-async def store(seed: int, deadline: float, folder: Path) -> dict[str, int]:
+async def store(seed: int, deadline: float, folder: Path, _: Kept) -> dict[str, int]:
     """The same on Postgres, its clock standing still, then running."""
     counts = Counter[str]()
 
@@ -39,7 +44,7 @@ async def store(seed: int, deadline: float, folder: Path) -> dict[str, int]:
     return counts
 
 
-async def use_cases(seed: int, deadline: float, folder: Path) -> dict[str, int]:
+async def use_cases(seed: int, deadline: float, folder: Path, _: Kept) -> dict[str, int]:
     """Customer, staff, workers and housekeeper in turn, dying anywhere: in memory, then on Postgres and under its own audit."""
     counts = Counter[str]()
 
@@ -54,43 +59,41 @@ async def use_cases(seed: int, deadline: float, folder: Path) -> dict[str, int]:
     return counts
 
 
-async def timelines(seed: int, deadline: float, _: Path) -> dict[str, int]:
+async def timelines(seed: int, deadline: float, _: Path, __: Kept) -> dict[str, int]:
     """Workers, callers and the housekeeper in any order, with crashes, lost answers and outages."""
     return await soak_timelines(seed, deadline)
 
 
-async def uploads(seed: int, deadline: float, _: Path) -> dict[str, int]:
+async def uploads(seed: int, deadline: float, _: Path, __: Kept) -> dict[str, int]:
     """Hostile files through the intake."""
     return await soak_uploads(seed, deadline)
 
 
-async def crash(seed: int, deadline: float, folder: Path) -> dict[str, int]:
-    """kill -9 of the worker at points drawn from recorded runs."""
-    draw, counts = random.Random(seed), Counter[str]()
-    with migrated_postgres(folder / "postgres") as postgres:
-        points = []
-        for scenario in SCENARIOS:
-            _, passed = await run(scenario, new_database(postgres), folder / uuid4().hex)
-            points += [(scenario, point) for point in passed if "/" not in point]
-        counts["points known"] = len(points)
-        draw.shuffle(points)
-        for scenario, point in points:
-            if time.monotonic() >= deadline:
-                break
-            try:
-                end, _ = await run(scenario, new_database(postgres), folder / uuid4().hex, point)
-            except AssertionError as error:
-                raise AssertionError(f"seed {seed}, {scenario.name}, killed at {point}: {error}") from error
-            counts["kills"] += 1
-            counts["calls"] += end.calls
-    return dict(counts)
+async def crash(seed: int, deadline: float, folder: Path, kept: Kept) -> dict[str, int]:
+    """kill -9 of workers and API: at every recorded point, fewest deaths first, and at any moment."""
+    return await soak_kills(seed, deadline, folder, kept)
 
 
-async def api(seed: int, deadline: float, folder: Path) -> dict[str, int]:
+async def stops(seed: int, deadline: float, folder: Path, _: Kept) -> dict[str, int]:
+    """Workers frozen in their calls, and woken after others have finished for them."""
+    return await soak_stops(seed, deadline, folder)
+
+
+async def restarts(seed: int, deadline: float, folder: Path, _: Kept) -> dict[str, int]:
+    """Postgres restarted under load, fast and immediate."""
+    return await soak_restarts(seed, deadline, folder)
+
+
+async def deploys(seed: int, deadline: float, folder: Path, _: Kept) -> dict[str, int]:
+    """One worker after the other replaced while its calls are out."""
+    return await soak_deploys(seed, deadline, folder)
+
+
+async def api(seed: int, deadline: float, folder: Path, _: Kept) -> dict[str, int]:
     """The HTTP surface against its own document, and against what is no HTTP."""
     return await soak_api(seed, deadline, folder)
 
 
-async def faults(seed: int, deadline: float, folder: Path) -> dict[str, int]:
+async def faults(seed: int, deadline: float, folder: Path, _: Kept) -> dict[str, int]:
     """Traffic while processes, database and files are hurt."""
     return await soak_faults(seed, deadline, folder)

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from application.attempts import PerformGeneration
 from application.calls import CallModel
+from application.echoes import FindEchoes
 from application.ports import ImageModel, ModelCall, ObjectStorage, StorageUnavailable, StoredObject
 from application.store import Store, StoreUnavailable, Transaction
 from domain.accounts import Mode
@@ -128,7 +129,8 @@ class Stage:
             store,
             storage,
             ScriptedIntake(),
-            CallModel(store, storage, dict.fromkeys(Mode, GatedModel(process)), ScriptedIntake(), an_attempts_name),
+            CallModel(store, storage, dict.fromkeys(Mode, GatedModel(process)), an_attempts_name),
+            FindEchoes(store, storage, ScriptedIntake()),
             self.world.timing,
             self.world.gate_rules,
             lambda: process.owner,

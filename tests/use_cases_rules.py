@@ -56,7 +56,7 @@ def check_answered(
         case NotExecuted(finality=Finality.FINAL):
             assert ends == (GenerationState.FAILED, 0, "busy")
         case NotExecuted() if any(said.finality is not Finality.RETRYABLE for said in before.attempts[:-1]):
-            resume_at = now if before.cancel_requested_at else now + timedelta(seconds=_WAIT)
+            resume_at = now if before.cancel_requested_at else min(now + timedelta(seconds=_WAIT), max(now, before.deadline))
             parked = (GenerationState.RUNNING, None, resume_at)
             assert (after.state, after.lease, after.resume_at) == parked, "it is looked at before another call"
         case NotExecuted() if before.cancel_requested_at:

@@ -19,7 +19,7 @@ from application.ports import PictureIntake
 from domain.attempts import Picture
 from domain.errors import BrokenImage, DomainError, IntakeBusy, LimitExceeded
 from domain.limits import LIMITS
-from domain.media import AssetKind, CleanPicture, PictureFormat, check_bytes, check_mask, check_pixels, sniff
+from domain.media import AssetKind, CleanPicture, PictureFormat, check_bytes, check_mask, check_opening, check_pixels, sniff
 
 Seen = TypeVar("Seen")
 
@@ -138,6 +138,8 @@ def _too_heavy() -> LimitExceeded:
 
 def _clean(content: bytes, format: PictureFormat, kind: AssetKind) -> CleanPicture:
     fresh, turn, converted = _draw_anew(content, format, kind)
+    if kind is AssetKind.MASK and fresh.mode == "RGBA":
+        check_opening(int(fresh.getchannel("A").getextrema()[0]))  # type: ignore[arg-type]  # one channel has one pair of extrema
     if turn is not None:
         fresh = fresh.transpose(turn)
     written, kept_as = _write(fresh, content, format)

@@ -8,16 +8,17 @@ attempts before it decides anything.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from application.calls import CallModel
+from application.echoes import FindEchoes
 from application.generations import resolve_hold
 from application.outputs import find, keep, keep_answer
-from application.ports import NewId, ObjectStorage, PictureIntake, StorageUnavailable
+from application.ports import NewId, ObjectMissing, ObjectStorage, PictureIntake, StorageUnavailable
 from application.store import Store, StoreUnavailable, Transaction
 from domain.accounts import Mode
-from domain.attempts import Attempt, CallResult, Executed, StoredPicture, Timing, Unknown
+from domain.attempts import ECHO, Attempt, CallResult, Executed, Found, StoredPicture, Timing
 from domain.errors import IntakeBusy, LeaseLost
 from domain.gates import GateRules
 from domain.generations import Generation, Lease, Next
@@ -46,6 +47,7 @@ class PerformGeneration:
     storage: ObjectStorage
     intake: PictureIntake
     call_model: CallModel
+    find_echoes: FindEchoes
     timing: Timing
     gate_rules: GateRules
     owner: Owner
@@ -90,8 +92,8 @@ class PerformGeneration:
             gone, began = await self._look_begins(held.generation)
             try:
                 look = [
-                    await find(self.storage, self.intake, held.generation, a, a.is_past(began) or a.owner in gone)
-                    for a in held.generation.attempts
+                    await self._found(held.generation, attempt, attempt.is_past(began) or attempt.owner in gone)
+                    for attempt in held.generation.attempts
                 ]
             except (StorageUnavailable, IntakeBusy):  # nothing is known of what lies there
                 await self._park(held)
@@ -100,18 +102,20 @@ class PerformGeneration:
             async with self.store.transaction() as tx:
                 generation = await tx.generations.lock(held.generation.id)
                 now = await tx.now()
-                lost = len(generation.lost())
                 closed = _is_gated(generation) and (await tx.gates.find(generation.model)).is_closed(now)
                 decision = decide(generation, held.lease, look, now, self.timing, owner=owner, gate_closed=closed)
                 if decision is Next.CALL:  # one too many, if the gate has closed meanwhile, does no harm
                     await self._pass_gate(tx, generation, now)
                 found = next((f for f in look if generation.attempt(f.attempt).booked), None)
                 await self._write(tx, generation, decision, found.attempt if found else 0, found.pictures if found else ())
-        if len(generation.lost()) > lost:
-            await self._tell_gate(generation, Unknown("answer_lost"))
         if decision is not Next.CALL:
             return None
         return Held(generation, held.lease, generation.attempts[-1], until)
+
+    async def _found(self, generation: Generation, attempt: Attempt, was_past: bool) -> Found:
+        """What lies at its keys and is a picture."""
+        found = await find(self.storage, self.intake, generation, attempt, was_past)
+        return found.without(await self.find_echoes(generation, attempt.number, found.pictures))
 
     async def _look_begins(self, generation: Generation) -> tuple[frozenset[int], datetime]:
         async with self.store.transaction() as tx:
@@ -129,21 +133,34 @@ class PerformGeneration:
     async def _call(self, held: Held, attempt: Attempt) -> None:
         async with self._renewing(held):
             latest = held.until - (self.timing.act - self.timing.call).total_seconds()
-            result = await self.call_model(held.generation, latest, self._pause)
-            await self._tell_gate(held.generation, result)
-            stored = await self._keep(held, attempt, result)
-            try:
-                await self._until_written(lambda: self._settle(held, attempt, result, stored))
-            except LeaseLost:
-                await self._until_written(lambda: self._testify(held, attempt, result))
+            result = await self.call_model(held.generation, latest)
+            stored: Sequence[StoredPicture] = ()
+            if isinstance(result, Executed):
+                stored = await keep(self.storage, held.generation, attempt, result, until=held.until, pause=self._pause)
+                result, stored = await self._without_echoes(held, attempt, result, stored)
+            await self._write_down(held, attempt, result, stored)
+        # What follows serves calls to come and support. Nobody's picture or refund waits for it.
+        await self._tell_gate(held.generation, result)
+        if result.answer:
+            await keep_answer(self.storage, held.generation, attempt, result.answer)
 
-    async def _keep(self, held: Held, attempt: Attempt, result: CallResult) -> Sequence[StoredPicture]:
-        """Everything that came: the pictures for the caller, an answer that could not be used for support."""
-        if isinstance(result, Executed | Unknown) and result.answer:
-            await keep_answer(self.storage, held.generation, attempt, result.answer, until=held.until, pause=self._pause)
-        if not isinstance(result, Executed):
-            return ()
-        return await keep(self.storage, held.generation, attempt, result, until=held.until, pause=self._pause)
+    async def _without_echoes(
+        self, held: Held, attempt: Attempt, result: Executed, stored: Sequence[StoredPicture]
+    ) -> tuple[Executed, Sequence[StoredPicture]]:
+        """Looked at once everything lies at its key. What nobody can tell in time is the caller's picture."""
+        try:
+            async with asyncio.timeout_at(held.until):
+                echoes = await self.find_echoes(held.generation, attempt.number, stored)
+        except (StoreUnavailable, StorageUnavailable, ObjectMissing, IntakeBusy, TimeoutError):
+            return result, stored
+        fresh = [picture for picture in stored if picture.index not in echoes]
+        return (result if fresh or not stored else replace(result, pictures=(), failure=ECHO)), fresh
+
+    async def _write_down(self, held: Held, attempt: Attempt, result: CallResult, stored: Sequence[StoredPicture]) -> None:
+        try:
+            await self._until_written(lambda: self._settle(held, attempt, result, stored))
+        except LeaseLost:
+            await self._until_written(lambda: self._testify(held, attempt, result))
 
     # The gate of the model
 
@@ -152,7 +169,7 @@ class PerformGeneration:
         if not _is_gated(generation):
             return True
         gate = await tx.gates.lock(generation.model)
-        if passed := gate.take(now):
+        if passed := gate.take(now, self.gate_rules):
             tx.gates.save(gate)
         return passed
 

@@ -9,7 +9,7 @@ from application.generations import erase_bytes, erase_rows, resolve_hold
 from application.ports import ObjectMissing, ObjectStorage, StorageUnavailable, StoredObject
 from application.queries import Queries
 from application.store import Store, StoreUnavailable
-from domain.attempts import Manifest
+from domain.attempts import BrokenManifest, Manifest
 from domain.errors import AssetInUse, NotFound
 from domain.generations import GenerationId, Next
 from domain.media import ObjectClass, ObjectKey
@@ -108,6 +108,8 @@ class SweepObjects:
             manifest = Manifest.read(await self.storage.get(key)) if key.is_manifest else None
         except ObjectMissing:
             return
+        except BrokenManifest:
+            manifest = None
         with suppress(NotFound):
             async with self.store.transaction() as tx:
                 generation = await tx.generations.lock(GenerationId(key.owner))

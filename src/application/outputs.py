@@ -3,12 +3,16 @@
 import asyncio
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 
 from application.ports import ObjectMissing, ObjectStorage, PictureIntake, StorageUnavailable
-from domain.attempts import Attempt, Executed, Found, Manifest, Picture, StoredPicture
+from domain.attempts import Attempt, BrokenManifest, Executed, Found, Manifest, Picture, StoredPicture
 from domain.errors import BrokenImage
 from domain.generations import Generation
 from domain.media import ObjectKey
+
+_LARGE = 256 << 10
+ANSWER_SECONDS = 10.0
 
 
 async def keep(
@@ -26,19 +30,19 @@ async def keep(
         for index, picture in pictures
     ]
     lies = await asyncio.gather(*puts)
-    stored = [_stored(index, picture) for index, picture in pictures if lies[index]]
+    stored = [await _stored(index, picture) for index, picture in pictures if lies[index]]
     if stored:
         manifest = Manifest(tuple(stored), result.request_id, result.usage, result.cost)
         await _put(storage, ObjectKey.manifest(*keys), manifest.write(), "application/json", until, pause)
     return stored
 
 
-async def keep_answer(
-    storage: ObjectStorage, generation: Generation, attempt: Attempt, answer: bytes, *, until: float, pause: float
-) -> None:
-    """Put aside, for support, what came instead of a picture."""
+async def keep_answer(storage: ObjectStorage, generation: Generation, attempt: Attempt, answer: bytes) -> None:
+    """Put aside, for support, what came instead of a picture: once, and only if the storage answers soon."""
     key = ObjectKey.answer(generation.account_id, generation.id, attempt.number)
-    await _put(storage, key, answer, "application/octet-stream", until, pause)
+    with suppress(StorageUnavailable, TimeoutError):
+        async with asyncio.timeout(ANSWER_SECONDS):
+            await storage.put(key, answer, "application/octet-stream")
 
 
 async def find(storage: ObjectStorage, intake: PictureIntake, generation: Generation, attempt: Attempt, was_past: bool) -> Found:
@@ -46,14 +50,14 @@ async def find(storage: ObjectStorage, intake: PictureIntake, generation: Genera
     keys = (generation.account_id, generation.id, attempt.number)
     try:
         manifest = Manifest.read(await storage.get(ObjectKey.manifest(*keys)))
-    except ObjectMissing:
+    except (ObjectMissing, BrokenManifest):  # the pictures may lie there all the same
         manifest = None
     promised = {picture.index: picture for picture in manifest.pictures} if manifest else {}
     pictures = []
     for index in range(generation.n):
         try:
             content = await storage.get(ObjectKey.picture(*keys, index))
-            pictures.append(promised.get(index) or _stored(index, await intake.describe(content)))
+            pictures.append(promised.get(index) or await _stored(index, await intake.describe(content)))
         except (ObjectMissing, BrokenImage):  # what cannot be read is no picture
             continue
     return Found(attempt.number, tuple(pictures), manifest, was_past)
@@ -73,6 +77,17 @@ async def _put(storage: ObjectStorage, key: ObjectKey, content: bytes, content_t
     return False
 
 
-def _stored(index: int, picture: Picture) -> StoredPicture:
-    digest = hashlib.sha256(picture.content).hexdigest()
+async def _stored(index: int, picture: Picture) -> StoredPicture:
+    digest = await _digest(picture.content)
     return StoredPicture(index, picture.format, picture.width, picture.height, len(picture.content), digest, picture.has_alpha)
+
+
+async def _digest(content: bytes) -> str:
+    """A large picture takes milliseconds, in which the event loop would serve no other call: a thread takes it."""
+    if len(content) < _LARGE:
+        return _sha256(content)
+    return await asyncio.to_thread(_sha256, content)
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -20,13 +20,15 @@ NewId = Callable[[], UUID]
 @dataclass(frozen=True, slots=True)
 class ModelCall:
     """All that a model is told. `references` and `mask` are bytes of cleaned uploads, in the request's order; `subject` is an
-    opaque name for the account. `partial`, if given, is awaited with (index, bytes) for each partial picture."""
+    opaque name for the account. `partial`, if given, is awaited with (index, bytes) for each partial picture. `seconds`: the call
+    is over by then, and what has come by then is delivered."""
 
     request: PictureRequest
     references: tuple[bytes, ...]
     mask: bytes | None
     subject: str
     partial: Callable[[int, bytes], Awaitable[None]] | None = None
+    seconds: float | None = None
 
 
 class ImageModel(Protocol):

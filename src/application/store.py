@@ -123,7 +123,7 @@ class Gates(Protocol):
         """Write the gate, before the transaction ends."""
 
     async def reopen(self, reason: ClosedFor) -> int:
-        """Open the gates closed for this reason; answers how many."""
+        """Let one call try each gate closed for this reason now; answers how many there are."""
 
 
 class Assets(Protocol):

@@ -1,6 +1,7 @@
 """One call of a model, and the three ways it can have ended as far as we know."""
 
 import json
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -95,6 +96,8 @@ class Obstacle(StrEnum):
     """Of this model, for a while."""
     KEY_REFUSED = "key_refused"
     """Our key, our organisation or our balance with the provider."""
+    UNREACHABLE = "unreachable"
+    """Nobody answers there: nothing was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +128,14 @@ class Executed:
 
 @dataclass(frozen=True, slots=True)
 class NotExecuted:
-    """The provider says, or the network proves, that nothing was made or billed."""
+    """The provider says, or the network proves, that nothing was made or billed. `answer`: what came, if it says too little."""
 
     failure: Failure
     finality: Finality
     retry_after_seconds: float | None = None
     obstacle: Obstacle | None = None
     allowance: Allowance | None = None
+    answer: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +217,16 @@ class Attempt:
         if self.outcome in (Outcome.EXECUTED, Outcome.NOT_EXECUTED):
             return
         self.written_by_caller, self.decided_at = True, now
+        self._write(result)
+
+    def returned_echoes(self, found: "Found", now: datetime) -> None:
+        """All that lies at its keys is what was sent."""
+        if self.outcome in (Outcome.INTENDED, Outcome.UNKNOWN) and (found.manifest or found.was_past):
+            told = found.manifest or Manifest((), self.request_id, Usage(), None)
+            self.decided_at = now
+            self._write(Executed((), told.request_id, told.usage, told.cost, ECHO))
+
+    def _write(self, result: CallResult) -> None:
         match result:
             case Executed():
                 self.outcome, self.cost, self.request_id = Outcome.EXECUTED, result.cost, result.request_id
@@ -239,6 +253,10 @@ class StoredPicture:
     has_alpha: bool
 
 
+class BrokenManifest(Exception):
+    """It cannot be read. What lies beside it can."""
+
+
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """Put after the last picture of an attempt: proof that the call was executed and that nothing more will be put."""
@@ -253,19 +271,29 @@ class Manifest:
 
     @classmethod
     def read(cls, content: bytes) -> Self:
-        said = json.loads(content)
-        pictures = tuple(StoredPicture(**(p | {"format": PictureFormat(p["format"])})) for p in said["pictures"])
-        return cls(pictures, said["request_id"], Usage(**said["usage"]), said["cost"])
+        """Raises BrokenManifest, also for one that a later version wrote differently."""
+        try:
+            said = json.loads(content)
+            pictures = tuple(StoredPicture(**(p | {"format": PictureFormat(p["format"])})) for p in said["pictures"])
+            return cls(pictures, said["request_id"], Usage(**said["usage"]), said["cost"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise BrokenManifest from error
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What lay at the keys of one attempt. `was_past`: nothing more could come when the look began."""
+    """What lay at the keys of one attempt. `was_past`: nothing more could come when the look began. `only_echoes`: something did,
+    and none of it is a picture."""
 
     attempt: int
     pictures: tuple[StoredPicture, ...]
     manifest: Manifest | None
     was_past: bool
+    only_echoes: bool = False
+
+    def without(self, echoes: Collection[int]) -> Self:
+        pictures = tuple(picture for picture in self.pictures if picture.index not in echoes)
+        return replace(self, pictures=pictures, only_echoes=bool(self.pictures) and not pictures)
 
     @property
     def is_whole(self) -> bool:

@@ -16,6 +16,7 @@ from domain.accounts import AccountId, KeyId, Mode
 from domain.attempts import (
     CANCELLED,
     DEADLINE_PASSED,
+    EMPTY,
     HOLD_EXPIRED,
     NOT_STORED,
     REFUNDED,
@@ -24,6 +25,7 @@ from domain.attempts import (
     CallResult,
     Executed,
     Failure,
+    FailureClass,
     Finality,
     Manifest,
     NotExecuted,
@@ -108,9 +110,9 @@ class Generation:
     @property
     def uncertain_since(self) -> datetime | None:
         """Since when a call has been out of which nothing is known; its owner may take the refund."""
-        if self.state is GenerationState.RUNNING and self.attempts and self.attempts[-1].outcome is Outcome.UNKNOWN:
-            return self.attempts[-1].decided_at
-        return None
+        calling = bool(self.attempts) and self.attempts[-1].outcome is Outcome.INTENDED
+        lost = self.lost() if self.state is GenerationState.RUNNING and not calling else []
+        return lost[-1].decided_at if lost else None
 
     def perhaps_paid(self) -> list[Attempt]:
         return [attempt for attempt in self.attempts if attempt.outcome.perhaps_paid]
@@ -192,7 +194,7 @@ class Generation:
         attempt.record(result, now)
         match result:
             case Executed(pictures=()):
-                return self.end(GenerationState.FAILED, now, attempt.failure)
+                return self.end_without(attempt.failure or EMPTY, now)
             case Executed():
                 return self.deliver(attempt, stored, now) if stored else self.end(GenerationState.FAILED, now, NOT_STORED)
             case NotExecuted():
@@ -200,7 +202,7 @@ class Generation:
                 wait = timing.back_off if seconds is None else timedelta(seconds=seconds)
                 if result.finality is Finality.RETRYABLE and any(a.finality is not Finality.RETRYABLE for a in self.attempts):
                     # What an earlier call brought or said may have come meanwhile: look before there is another.
-                    return self.park(lease, now if self.cancel_requested_at else now + wait)
+                    return self.park(lease, now if self.cancel_requested_at else min(now + wait, max(now, self.deadline)))
                 return self.not_executed(result.finality, result.failure, wait, now, timing)
             case _:
                 return self.park(lease, now)
@@ -209,6 +211,8 @@ class Generation:
         """The lease was lost: the caller says only how its call ended, and whoever decides shall look again now."""
         attempt = self.attempt(number)
         attempt.record(result, now)
+        if self.request is None and attempt.failure:  # erased meanwhile: a provider's words may quote what was
+            attempt.failure = attempt.failure.without_words()
         parked = self.state is GenerationState.RUNNING and self.lease is None
         if parked or (self.state is GenerationState.QUEUED and attempt.finality is not Finality.RETRYABLE):
             self.state, self.resume_at = GenerationState.RUNNING, now
@@ -226,7 +230,7 @@ class Generation:
         if finality is Finality.FINAL:
             return self.end(GenerationState.FAILED, now, failure)
         if self.cancel_requested_at:
-            return self.end(GenerationState.CANCELLED, now, CANCELLED)
+            return self.end(GenerationState.CANCELLED, now, REFUNDED if self.lost() else CANCELLED)
         if len(self.attempts) >= timing.attempts:
             return self.end(GenerationState.FAILED, now, STAYED_BUSY)
         self.state, self.lease, self.lease_until = GenerationState.QUEUED, None, None
@@ -235,7 +239,7 @@ class Generation:
 
     def note_loss(self, number: int, manifest: Manifest | None, now: datetime) -> bool:
         """Bytes of a call came after the end: it was executed, at our cost. Whether there was anything to write down."""
-        if self.state.is_open or number > len(self.attempts):
+        if self.state.is_open or not 1 <= number <= len(self.attempts):
             return False
         attempt = self.attempt(number)
         known = attempt.outcome is Outcome.EXECUTED and (attempt.cost is not None or manifest is None)
@@ -286,6 +290,11 @@ class Generation:
         attempt.booked = True
         self.delivered = min(pictures, self.n)
         return self.end(GenerationState.SUCCEEDED, now, None)
+
+    def end_without(self, failure: Failure, now: datetime) -> Next:
+        """Executed, and nothing to deliver."""
+        refused = failure.failure_class is FailureClass.MODERATION
+        return self.end(GenerationState.REFUSED if refused else GenerationState.FAILED, now, failure)
 
     def end(self, state: GenerationState, now: datetime, failure: Failure | None) -> Next:
         self.state, self.failure, self.finished_at = state, failure, now

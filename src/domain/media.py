@@ -178,3 +178,9 @@ def check_pixels(width: int, height: int, frames: int) -> None:
 def check_mask(format: PictureFormat, has_alpha: bool) -> None:
     if format is not PictureFormat.PNG or not has_alpha:
         raise InvalidMask("a mask is a PNG whose transparent pixels mark what to change", field="file", reason="no_alpha")
+
+
+def check_opening(least_alpha: int) -> None:
+    """`least_alpha` of a mask's pixels, 0 to 255: one that is opaque everywhere would buy an unchanged picture."""
+    if least_alpha == 255:
+        raise InvalidMask("a mask needs transparent pixels: they mark what to change", field="file", reason="opaque")

@@ -24,6 +24,9 @@ def decide(
     took the refund, the deadline, two calls that may have been paid, or while too many calls end unknown.
     """
     generation.must_hold(lease)
+    for found in look:
+        if found.only_echoes:
+            generation.attempt(found.attempt).returned_echoes(found, now)
     attempts = {found.attempt: generation.attempt(found.attempt) for found in look}
     waiting = [attempts[f.attempt] for f in look if not f.was_past and attempts[f.attempt].outcome.perhaps_paid]
     whole = [found for found in look if found.is_whole or len(found.pictures) >= generation.n]
@@ -47,7 +50,7 @@ def _without_pictures(
         return generation.park(lease, _look_again(waiting, now, timing))
     for attempt in generation.attempts:
         if attempt.outcome is Outcome.EXECUTED:
-            return generation.end(GenerationState.FAILED, now, attempt.failure or NOT_STORED)
+            return generation.end_without(attempt.failure or NOT_STORED, now)
     if last.failure and last.finality is Finality.RETRYABLE:
         return generation.not_executed(Finality.RETRYABLE, last.failure, timing.back_off, now, timing)
     _nothing_is_known(last, now)

@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 
 Port = TypeVar("Port")
 
-_PARTS = {"wallets": "Wallets", "generations": "Generations", "assets": "Assets", "accounts": "Accounts", "wakeups": "Wakeups"}
+_PARTS = {"wallets": "Wallets", "generations": "Generations", "gates": "Gates", "assets": "Assets", "accounts": "Accounts"}
+_PARTS |= {"wakeups": "Wakeups"}
 
 
 class CrashPoints:

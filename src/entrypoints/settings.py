@@ -78,7 +78,7 @@ class Settings:
     longest_queue_seconds: float = _setting(3600.0, "deadline of a request that names none")
     sweep_seconds: float = _setting(1.0, "how often generations are swept")
     object_sweep_seconds: float = _setting(600.0, "how often objects without a row are looked for")
-    graceful_seconds: float = _setting(720.0, "how long a stopping worker may finish its calls")
+    graceful_seconds: float = _setting(780.0, "how long a stopping worker may finish its calls")
     crash_points: Path | None = _setting(None, "development only: where each call of a port is written down")
     crash_at: str = _setting("", "development only: the point at which this process kills itself")
 
@@ -105,6 +105,11 @@ class Settings:
                 raise SettingsInvalid(f"ENVIRONMENT=production needs {', '.join(missing)}")
             if self.allow_sandbox_on_network or self.crash_points or self.crash_at:
                 raise SettingsInvalid("ENVIRONMENT=production accepts no ALLOW_SANDBOX_ON_NETWORK, CRASH_POINTS or CRASH_AT")
+        if self.graceful_seconds < self.act_seconds + self.settle_margin_seconds:
+            raise SettingsInvalid(
+                "GRACEFUL_SECONDS must be at least ACT_SECONDS and SETTLE_MARGIN_SECONDS together: a stopping worker would "
+                "cut off calls that are paid"
+            )
         sandbox = [name for name in REAL_PARTS if not environment.get(name)]
         if sandbox and not self.allow_sandbox_on_network and not (_is_loopback(self.host) and self._public_is_loopback()):
             parts = ", ".join(REAL_PARTS[name] for name in sandbox)

@@ -37,6 +37,7 @@ from application.accounts import AddKey, Authenticate, AuthorizeStaff, ChangeRol
 from application.attempts import PerformGeneration
 from application.calls import CallModel
 from application.credits import AdjustCredits, GrantCredits
+from application.echoes import FindEchoes
 from application.first_admin import OpenFirstAdmin
 from application.gates import TryKeyAgain
 from application.generations import CancelGeneration, DeleteGeneration, QuoteRequest, RequestGeneration, RetryGeneration
@@ -230,14 +231,13 @@ class UseCases(Provider):
         store: Store,
         storage: ObjectStorage,
         models: Mapping[Mode, ImageModel],
-        intake: PictureIntake,
         safety_key: SafetyKey,
         drain: Drain,
     ) -> CallModel:
         def subject(generation: Generation) -> str:
             return safety_key.name(generation.account_id.bytes)
 
-        return drain.guard(CallModel(store, storage, models, intake, subject))
+        return drain.guard(CallModel(store, storage, models, subject))
 
     @provide
     def perform(
@@ -250,7 +250,8 @@ class UseCases(Provider):
         owner: Owner,
         new_id: NewId,
     ) -> PerformGeneration:
-        return PerformGeneration(store, storage, intake, call_model, settings.timing, settings.gate_rules, owner, new_id)
+        find_echoes, rules = FindEchoes(store, storage, intake), settings.gate_rules
+        return PerformGeneration(store, storage, intake, call_model, find_echoes, settings.timing, rules, owner, new_id)
 
 
 @asynccontextmanager

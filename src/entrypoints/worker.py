@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 
 import structlog
@@ -52,11 +52,18 @@ async def work(settings: Settings) -> None:
             await drain.begins()
             working.cancel()
             await asyncio.wait([working])
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await _end(tasks)
     if drain.handing_back:  # whoever says so twice does not wait for a thread that a dead disk holds
         os._exit(0)
+
+
+async def _end(tasks: Collection["asyncio.Task[None]"]) -> None:
+    """Cancelled until they are gone: a wait for a connection of the pool may swallow one cancellation."""
+    left = {task for task in tasks if not task.done()}
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=1)
 
 
 def _told(drain: Drain) -> None:

@@ -13,7 +13,7 @@ from tests.desk import Operator, an_operator
 pytestmark = pytest.mark.anyio
 __all__ = ["an_operator"]
 
-LATEST = ["0001", "0002", "0003"]
+LATEST = ["0001", "0002", "0003", "0004", "0005"]
 
 
 @pytest.fixture

@@ -2,16 +2,18 @@
 
 import asyncio
 import io
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from PIL import Image
 
-from adapters.image_models.openai import answers, bounds
-from application.ports import ModelCall
-from domain.attempts import Executed, NotExecuted, Usage
+from adapters.image_models.openai import images, streams
+from domain.attempts import Executed, NotExecuted, Unknown, Usage
 from domain.media import PictureFormat
 from tests.offer import CATALOGUE
 from tests.openai_bench import SUBJECT, Bench, Shown, a_call, bench
@@ -154,7 +156,7 @@ async def test_a_listener_that_breaks_costs_no_picture(at: Bench) -> None:
         raise RuntimeError("away")
 
     call = a_call(partial_images=2)
-    result = await at.model.make(ModelCall(call.request, (), None, SUBJECT, broken))
+    result = await at.model.make(replace(call, partial=broken))
     assert isinstance(result, Executed)
     assert len(result.pictures) == 1
 
@@ -206,13 +208,49 @@ async def test_a_wrong_key_leaves_the_request_for_later(openai: Provider) -> Non
         assert isinstance(await ready.make(), NotExecuted)
 
 
-async def test_time_that_runs_out_while_an_answer_is_read_loses_nothing(at: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    read = answers.read
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_time_that_runs_out_while_an_answer_is_read_loses_nothing(
+    at: Bench, streamed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module, name = (streams, "tell") if streamed else (images, "read")
+    act = getattr(module, name)
 
     def slowly(*arguments: Any) -> Any:
         time.sleep(3)
-        return read(*arguments)
+        return act(*arguments)
 
-    monkeypatch.setattr("adapters.image_models.openai.images.read", slowly)
-    monkeypatch.setattr(bounds, "seconds", lambda request: 2.0)
-    assert isinstance(await at.make(), Executed)
+    monkeypatch.setattr(module, name, slowly)
+    asked: dict[str, Any] = {"partial_images": 1, "shown": Shown()} if streamed else {}
+    result = await at.make("[fault: sse-no-partials]", seconds=2.0, **asked)
+    assert isinstance(result, Executed)
+    assert len(result.pictures) == 1
+
+
+async def test_a_listener_that_hangs_leaves_time_for_the_picture(at: Bench) -> None:
+    async def hang(index: int, content: bytes) -> None:
+        await asyncio.sleep(60)
+
+    call = a_call(partial_images=3, seconds=2.0)
+    result = await at.model.make(replace(call, partial=hang))
+    assert isinstance(result, Executed)
+    assert len(result.pictures) == 1
+
+
+async def test_the_provider_s_time_is_no_longer_than_the_caller_s(at: Bench) -> None:
+    began = time.monotonic()
+    assert isinstance(await at.make("[fault: silent]", seconds=1.0), Unknown)
+    assert time.monotonic() - began < 3
+
+
+async def test_a_store_that_hangs_keeps_no_answer_from_being_read(at: Bench) -> None:
+    """Puts of files take the threads that everybody shares. The SDK needs one of them, once, before its first call."""
+    await at.make()
+    free, threads = threading.Event(), ThreadPoolExecutor(1)
+    threads.submit(free.wait)
+    asyncio.get_running_loop().set_default_executor(threads)
+    try:
+        each: list[dict[str, Any]] = [{}, {"partial_images": 1, "shown": Shown()}]
+        for asked in each:
+            assert isinstance(await at.make(seconds=5.0, **asked), Executed)
+    finally:
+        free.set()

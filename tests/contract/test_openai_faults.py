@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from adapters.image_models.openai import bounds
 from domain.attempts import CallResult, Executed, FailureClass, Finality, NotExecuted, Obstacle, Stage, Unknown
 from domain.media import PictureFormat
 from tests.openai_bench import Bench, Shown, a_call, bench
@@ -24,6 +23,10 @@ REFUSED = [
     ("unverified", PROVIDER, "http_403", RETRYABLE, Obstacle.KEY_REFUSED, None),
     ("quota", PROVIDER, "insufficient_quota", RETRYABLE, Obstacle.KEY_REFUSED, None),
     ("billing-limit", PROVIDER, "billing_hard_limit_reached", RETRYABLE, Obstacle.KEY_REFUSED, None),
+    ("no-access", PROVIDER, "model_not_found", RETRYABLE, Obstacle.KEY_REFUSED, None),
+    ("country", PROVIDER, "unsupported_country_region_territory", RETRYABLE, Obstacle.KEY_REFUSED, None),
+    ("content-403", CAPABILITY, "http_403", FINAL, None, None),
+    ("wall-403", PROVIDER, "http_403", FINAL, None, None),
     ("no-model", CAPABILITY, "model_not_found", FINAL, None, None),
     ("unknown-parameter", CAPABILITY, "unknown_parameter", FINAL, None, None),
     ("transparent", CAPABILITY, "invalid_value", FINAL, None, None),
@@ -35,16 +38,26 @@ REFUSED = [
     ("redirect-307", PROVIDER, "redirect", FINAL, None, None),
     ("redirect-302", PROVIDER, "redirect", FINAL, None, None),
     ("too-early", CAPACITY, "too_early", RETRYABLE, None, None),
+    ("request-too-large", CAPABILITY, "request_too_large", FINAL, None, None),
+    ("tokens-spent", CAPACITY, "rate_limit_exceeded", RETRYABLE, Obstacle.RATE_LIMIT, None),
     ("rate-limit", CAPACITY, "rate_limit_exceeded", RETRYABLE, Obstacle.RATE_LIMIT, 11.5),
     ("rate-limit-reset", CAPACITY, "rate_limit_exceeded", RETRYABLE, Obstacle.RATE_LIMIT, 12.0),
     ("rate-limit-bare", CAPACITY, "rate_limit_exceeded", RETRYABLE, Obstacle.RATE_LIMIT, None),
+    ("sse-rate-limit", CAPACITY, "rate_limit_exceeded", RETRYABLE, Obstacle.RATE_LIMIT, None),
 ]
+UNREADABLE = {"not-json-400", "wall-403", "redirect-302", "redirect-307"}
 BLOCKED = [
     ("moderation-input", Stage.INPUT, "violence"),
     ("moderation-output", Stage.OUTPUT, "sexual"),
     ("moderation-bare", Stage.INPUT, None),
     ("error-moderation", Stage.OUTPUT, "violence"),
     ("sse-error-moderation", Stage.OUTPUT, "violence"),
+]
+BLOCKED_AND_PAID = [
+    ("error-moderation-paid", 1_056),
+    ("error-moderation-spoilt", 0),
+    ("sse-error-moderation-paid", 1_156),
+    ("sse-error-moderation-late", 0),
 ]
 LOST = [
     ("http-500", "http_500", True, True),
@@ -63,6 +76,7 @@ LOST = [
     ("trickle", "timeout", True, True),
     ("sse-cut", "cut_off", True, True),
     ("sse-cut-clean", "cut_off", True, True),
+    ("sse-error-first", "server_error", True, True),
 ]
 NOTHING = [
     ("not-json", "not_json"),
@@ -78,6 +92,7 @@ NOTHING = [
     ("no-content", "empty"),
     ("error-server", "server_error"),
     ("sse-error", "server_error"),
+    ("sse-crumbs", "too_large"),
 ]
 ODD = [
     ("fewer", 1),
@@ -98,6 +113,7 @@ ODD = [
     ("sse-late-partial", 2),
     ("sse-endless", 2),
     ("sse-json", 2),
+    ("sse-newlines", 2),
     ("sse-crlf", 2),
 ]
 
@@ -139,13 +155,14 @@ async def test_a_refusal_is_told_by_its_reason(
     obstacle: Obstacle | None,
     wait: float | None,
 ) -> None:
-    result = await meet(at, fault)
+    result = await meet(at, fault, partial_images=1, shown=Shown() if fault.startswith("sse") else None)
     assert isinstance(result, NotExecuted)
     told = (result.failure.failure_class, result.failure.code, result.finality, result.obstacle, result.retry_after_seconds)
     assert told == (failure_class, code, finality, obstacle, wait)
     assert result.failure.stage is Stage.CALL
     assert result.failure.message
     assert "sk-" not in result.failure.message
+    assert (result.answer is not None) is (fault in UNREADABLE), "what says too little is kept for support"
 
 
 @pytest.mark.parametrize(("fault", "stage", "category"), BLOCKED)
@@ -158,13 +175,27 @@ async def test_refused_content_is_told_with_stage_and_category(at: Bench, fault:
     assert category is None or f"({category})" in result.failure.message
 
 
+@pytest.mark.parametrize(("fault", "tokens"), BLOCKED_AND_PAID)
+async def test_refused_content_that_may_be_paid_is_booked(at: Bench, fault: str, tokens: int) -> None:
+    result = await meet(at, fault, partial_images=1, shown=Shown() if fault.startswith("sse") else None)
+    assert isinstance(result, Executed)
+    assert (result.pictures, result.usage.output_tokens) == ((), tokens)
+    assert bool(result.cost) is bool(tokens)
+    assert result.failure is not None
+    assert (result.failure.failure_class, result.failure.stage) == (FailureClass.MODERATION, Stage.OUTPUT)
+    assert (result.failure.code, "(violence)" in result.failure.message) == ("moderation_blocked", True)
+
+
+async def test_nobody_is_sent_away_for_longer_than_ten_minutes(at: Bench) -> None:
+    result = await at.make("[fault: rate-limit-bare] [retry-after: 2592000]")
+    assert isinstance(result, NotExecuted)
+    assert result.retry_after_seconds == 600
+
+
 @pytest.mark.parametrize(("fault", "code", "told", "kept"), LOST)
-async def test_a_lost_answer_is_unknown(
-    at: Bench, fault: str, code: str, told: bool, kept: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(bounds, "seconds", lambda request: 1.5)
+async def test_a_lost_answer_is_unknown(at: Bench, fault: str, code: str, told: bool, kept: bool) -> None:
     streamed = {"partial_images": 2, "shown": Shown()} if fault.startswith("sse") else {}
-    result = await meet(at, fault, **streamed)
+    result = await meet(at, fault, seconds=1.5, **streamed)
     assert isinstance(result, Unknown)
     assert (result.code, result.request_id is not None, result.answer is not None) == (code, told, kept)
 
@@ -190,13 +221,9 @@ async def test_an_answer_without_a_picture_is_a_failure_with_a_reason(at: Bench,
 
 
 @pytest.mark.parametrize(("fault", "count"), ODD)
-async def test_what_is_odd_beside_a_picture_never_costs_the_picture(
-    at: Bench, fault: str, count: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if fault == "sse-hang-between":
-        monkeypatch.setattr(bounds, "seconds", lambda request: 2.0)
+async def test_what_is_odd_beside_a_picture_never_costs_the_picture(at: Bench, fault: str, count: int) -> None:
     streamed = {"partial_images": 2, "shown": Shown()} if fault.startswith("sse") else {}
-    result = await meet(at, fault, n=2, **streamed)
+    result = await meet(at, fault, n=2, seconds=2.0 if fault == "sse-hang-between" else None, **streamed)
     assert isinstance(result, Executed)
     assert (len(result.pictures), result.failure, result.answer) == (count, None, None)
     assert {picture.format for picture in result.pictures} == {PictureFormat.JPEG if "jpeg" in fault else PictureFormat.PNG}
@@ -246,5 +273,5 @@ async def test_a_call_that_is_cancelled_hangs_up(at: Bench) -> None:
 
 
 def test_every_fault_of_the_pretended_provider_is_met_here() -> None:
-    met = {row[0] for table in (REFUSED, BLOCKED, LOST, NOTHING, ODD) for row in table}
+    met = {row[0] for table in (REFUSED, BLOCKED, BLOCKED_AND_PAID, LOST, NOTHING, ODD) for row in table}
     assert met | {"reset-at-once", "echo", "echo-reencoded"} == FAULTS

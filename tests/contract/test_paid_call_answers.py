@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from application.ports import ModelCall
 from domain.attempts import CallResult, Executed, Failure, FailureClass, Finality, NotExecuted, Stage, Unknown, Usage
 from domain.errors import NotFinished
 from domain.generations import Generation, GenerationState
@@ -123,7 +122,8 @@ async def test_references_and_mask_reach_the_model_in_the_order_asked_for(world:
     world.storage.down = False
     await world.harness.advance(1)
     worker, call = await world.call_out()
-    assert call.call == ModelCall(request, (b"2", b"0"), b"1", f"{generation.id}/2")
+    said = call.call
+    assert (said.request, said.references, said.mask, said.subject) == (request, (b"2", b"0"), b"1", f"{generation.id}/2")
     call.finish(pictures(1))
     await worker
 

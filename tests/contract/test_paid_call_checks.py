@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from domain.attempts import Executed, Failure, FailureClass, Outcome, Picture, Stage, Unknown, Usage
+from domain.attempts import Executed, Failure, FailureClass, Finality, NotExecuted, Outcome, Picture, Stage, Unknown, Usage
 from domain.generations import Generation
 from domain.media import ObjectKey, PictureFormat
 from tests.contract.harnesses import StoreHarness, each_store
 from tests.contract.store_contract import a_request, now, queued, uploaded
-from tests.protocol import QUICK, World, patiently, pictures
+from tests.protocol import QUICK, ScriptedIntake, World, patiently, pictures
 from tests.protocol_audit import ProtocolAudit
 
 pytestmark = pytest.mark.anyio
@@ -53,7 +53,8 @@ async def test_a_reference_that_comes_back_unchanged_is_a_failure_and_costs_noth
     assert ended.failure
     assert (ended.state, ended.captured, ended.failure.code, ended.failure.request_id) == ("failed", 0, "echo", "req_1")
     assert [(attempt.outcome, attempt.cost) for attempt in ended.attempts] == [(Outcome.EXECUTED, 40_000)], "it is our loss"
-    assert not [key for key in world.storage.objects if key.startswith("outputs/")], "an echo is never kept"
+    assert await world.sweep() == 3
+    assert not [key for key in world.storage.objects if key.startswith("outputs/")], "an echo does not stay"
 
 
 async def test_an_echo_among_pictures_is_left_out_and_the_others_are_paid(world: World) -> None:
@@ -68,6 +69,101 @@ async def test_pictures_of_another_size_are_not_even_compared(world: World) -> N
     call.finish(Executed((same, same), "req_1", Usage(), 1))
     await patiently(task)
     assert (await world.see(generation)).delivered == 2
+
+
+@pytest.mark.parametrize("n", [1, 2])
+async def test_an_echo_that_a_dead_worker_put_is_no_picture_either(world: World, n: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    generation = await an_edit(world, b"the reference", n)
+    settling = world.storage.gate("put", ObjectKey.manifest(generation.account_id, generation.id, 1))
+    [reference] = generation.request.references if generation.request else ()
+    async with world.store.transaction() as tx:
+        [asset] = await tx.assets.pin([reference], generation.account_id, generation.mode)
+
+    async def describe(_: ScriptedIntake, content: bytes) -> Picture:
+        return Picture(content, PictureFormat.PNG, asset.width, asset.height, has_alpha=False)
+
+    monkeypatch.setattr(ScriptedIntake, "describe", describe)
+    task, call = await world.call_out()
+    echo = Picture(b"the reference", PictureFormat.PNG, asset.width, asset.height, has_alpha=False)
+    call.finish(Executed((echo, replace(echo, content=b"a picture"))[:n], "req_1", Usage(), 40_000))
+    await settling.wait()
+    await world.kill(task)
+    await world.lapse()
+    assert await world.work(2)
+    ended = await world.see(generation)
+    ends = {1: ("failed", 0, "echo"), 2: ("succeeded", 3, None)}
+    assert (ended.state, ended.captured, ended.failure and ended.failure.code) == ends[n]
+    assert world.model.count(generation.id) == 1, "it was executed: it is not bought again"
+
+
+async def test_words_of_a_provider_that_come_after_the_purge_are_not_kept(world: World) -> None:
+    generation = await world.ask()
+    first, call = await world.call_out()
+    await world.lapse()
+    assert await world.work(2)
+    await world.cancel(generation)
+    await world.purge(generation)
+    words = Failure(FailureClass.MODERATION, Stage.INPUT, "safety", "Your words 'a secret' were refused")
+    call.finish(NotExecuted(words, Finality.REFUSED), paid=False)
+    await patiently(first)
+    async with world.store.transaction() as tx:
+        [attempt] = (await tx.generations.lock(generation.id)).attempts
+    assert attempt.failure
+    assert (attempt.failure.code, attempt.failure.message) == ("safety", "")
+
+
+async def test_a_refusal_after_paid_work_is_a_refusal_at_our_cost(world: World) -> None:
+    generation = await world.ask()
+    task, call = await world.call_out()
+    blocked = Failure(FailureClass.MODERATION, Stage.OUTPUT, "moderation_blocked", "Refused")
+    call.finish(Executed((), "req_1", Usage(10, 20), 40_000, failure=blocked))
+    await patiently(task)
+    ended = await world.see(generation)
+    assert (ended.state, ended.captured, ended.attempts[0].outcome, ended.attempts[0].cost) == ("refused", 0, "executed", 40_000)
+
+
+async def test_a_manifest_that_cannot_be_read_hides_no_picture_and_stops_no_sweep(world: World) -> None:
+    generation, other = await world.ask(), await world.ask()
+    await world.storage.put(ObjectKey.manifest(other.account_id, other.id, 1), b"{", "application/json")
+    stuck = world.storage.gate("put", ObjectKey.manifest(generation.account_id, generation.id, 1))
+    task, call = await world.call_out()
+    call.finish(pictures(2))
+    await stuck.wait()
+    await world.kill(task)
+    await world.storage.put(
+        ObjectKey.manifest(generation.account_id, generation.id, 1), b'{"pictures": [{}]}', "application/json"
+    )
+    await world.lapse()
+    assert await world.work(2)
+    assert (await world.see(generation)).delivered == 2
+    await world.cancel(other)
+    assert await world.sweep() == 1
+
+
+async def test_a_model_is_told_when_its_call_must_be_over(world: World) -> None:
+    await world.ask()
+    task, call = await world.call_out()
+    assert call.call.seconds
+    assert 0 < call.call.seconds < QUICK.call.total_seconds()
+    call.finish(pictures(2))
+    await patiently(task)
+
+
+async def test_after_a_free_refusal_a_lost_call_is_still_uncertain_and_its_end_a_refund(world: World) -> None:
+    generation = await world.ask()
+    task, call = await world.call_out()
+    call.finish(Unknown("reset"), paid=False)
+    await patiently(task)
+    task, call = await world.call_out()
+    busy = Failure(FailureClass.CAPACITY, Stage.CALL, "busy", "Busy")
+    call.finish(NotExecuted(busy, Finality.RETRYABLE, 80_000), paid=False)
+    await patiently(task)
+    seen = await world.see(generation)
+    assert seen.uncertain_since
+    assert seen.resume_at
+    assert seen.resume_at <= seen.deadline, "the deadline wakes it, whatever the provider says"
+    await world.cancel(generation)
+    assert ((await world.see(generation)).failure or busy).code == "refunded"
 
 
 async def test_an_answer_that_cannot_be_used_fails_with_its_request_id_and_is_kept_for_support(world: World) -> None:

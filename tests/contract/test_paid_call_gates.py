@@ -1,6 +1,5 @@
 """What one call's end means for the others of its model: its gate closes, and they wait. On every store, books audited."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -50,10 +49,13 @@ async def test_a_rate_limit_makes_every_live_request_of_the_model_wait_and_is_no
     assert (await world.see(first)).perhaps_paid() == []
     assert not await world.work(), "nobody calls while the provider says: not before"
     await world.harness.advance(40)
-    for _ in (first, second):
-        task, call = await world.call_out()
-        call.finish(pictures(2))
-        await patiently(task)
+    task, call = await world.call_out()
+    assert not await world.work(2), "one goes first"
+    await world.harness.advance(world.gate_rules.trial.total_seconds())
+    other, second_call = await world.call_out(2)
+    for each, out in ((task, call), (other, second_call)):
+        out.finish(pictures(2))
+        await patiently(each)
     assert await states(world, first, second) == ["succeeded", "succeeded"]
 
 
@@ -119,27 +121,29 @@ async def test_the_breaker_stops_second_calls_and_new_ones_until_it_closes(world
         await world.work()
     assert len(world.model.calls) == 4, "none is made again, no new one starts"
     await world.harness.advance(world.gate_rules.breaker_pause.total_seconds())
-    for _ in range(5):
+    task, call = await world.call_out()
+    assert not [await world.work(2) for _ in range(3)][-1] or len(world.model.calls) == 5, "one tries"
+    call.finish(pictures(2))
+    await patiently(task)
+    await world.harness.advance(0.01)
+    for _ in range(4):
         task, call = await world.call_out()
         call.finish(pictures(2))
         await patiently(task)
     assert await states(world, *asked) == ["succeeded"] * 5
 
 
-async def test_workers_that_die_while_calling_open_the_breaker_too(world: World) -> None:
-    for owner in range(1, 5):
+async def test_workers_that_die_while_calling_say_nothing_of_the_provider(world: World) -> None:
+    for owner in range(1, 6):
         await world.ask()
         task, _ = await world.call_out(owner)
         await world.kill(task, owner)
     await world.lapse()
-    takers = [await world.start(9) for _ in range(4)]
-    for _ in range(3):
-        await world.model.called()
-    async with asyncio.timeout(20):
-        while (await gate(world)).reason is not ClosedFor.UNKNOWN_OUTCOMES:
-            await asyncio.sleep(0.01)
-    for taker in takers:
-        taker.cancel()
+    for _ in range(5):
+        task, call = await world.call_out(9)
+        call.finish(pictures(2))
+        await patiently(task)
+    assert (await gate(world)).unknowns == 0
 
 
 async def test_an_outage_while_the_gate_is_told_costs_no_picture(world: World) -> None:
@@ -147,11 +151,24 @@ async def test_an_outage_while_the_gate_is_told_costs_no_picture(world: World) -
     shaky = ShakyStore(world.store)
     task = await world.start(1, shaky)
     call = await world.model.called()
-    shaky.fault = "failed"
+    shaky.fault, shaky.skip = "failed", 1  # after it was settled
     call.finish(pictures(2))
     await patiently(task)
     assert await states(world, generation) == ["succeeded"]
     assert (await gate(world)).calls == 0
+
+
+async def test_a_gate_that_breaks_costs_no_picture(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise OverflowError
+
+    generation = await world.ask()
+    task, call = await world.call_out()
+    monkeypatch.setattr(Gate, "learn", broken)
+    call.finish(pictures(2))
+    with pytest.raises(OverflowError):
+        await patiently(task)
+    assert await states(world, generation) == ["succeeded"]
 
 
 async def test_a_claim_that_meets_a_gate_just_closed_is_not_made(world: World) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from application.store import Store
 from domain.accounts import Mode
-from domain.attempts import Allowance, Executed, Usage
+from domain.attempts import Allowance, Executed, Unknown, Usage
 from domain.gates import ClosedFor, Gate, GateRules
 from domain.generations import GenerationId
 from tests.contract.harnesses import StoreHarness, each_store
@@ -16,7 +16,7 @@ from tests.contract.store_contract import customer, queued, waits
 pytestmark = pytest.mark.anyio
 __all__ = ["each_store"]
 
-MODEL = "gpt-image-2"
+MODEL, RULES = "gpt-image-2", GateRules()
 
 
 async def due(store: Store) -> GenerationId | None:
@@ -46,7 +46,7 @@ async def test_a_gate_is_kept_whole(harness: StoreHarness) -> None:
     async with harness.store.transaction() as tx:
         gate, now = await tx.gates.lock(MODEL), await tx.now()
         gate.learn(Executed((), "req", Usage(), 1, allowance=Allowance(60, 1, 90.0)), now, GateRules())
-        gate.take(now)
+        gate.take(now, RULES)
         tx.gates.save(gate)
     async with harness.store.transaction() as tx:
         assert await tx.gates.find(MODEL) == gate
@@ -58,7 +58,7 @@ async def test_who_locks_a_gate_waits_for_the_one_before(harness: StoreHarness) 
         gate = await tx.gates.lock(MODEL)
         other = asyncio.create_task(close(harness.store, 60))
         await waits(other)
-        gate.judge(True, await tx.now(), GateRules())
+        gate.learn(Unknown("reset"), await tx.now(), RULES)
         tx.gates.save(gate)
     await other
     async with harness.store.transaction() as tx:

@@ -48,7 +48,7 @@ def _met(stage: Stage, audit: TimelineAudit) -> set[str]:
             "saved by another": bool(booked and not booked[0].written_by_caller),
             "part delivered": 0 < generation.delivered < generation.n,
             "unknown for good": failure == "unknown_outcome",
-            "cancelled while out": failure == "cancelled" and any(a.outcome is Outcome.UNKNOWN for a in generation.attempts),
+            "cancelled while out": failure == "refunded" and any(a.outcome is Outcome.UNKNOWN for a in generation.attempts),
             "expired": failure in ("hold_expired", "deadline"),
             "purged": generation.request is None,
         }

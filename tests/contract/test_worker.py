@@ -6,6 +6,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from adapters.postgres.jobs import Jobs
+from adapters.postgres.pool import open_pool
 from application.generations import RequestGeneration
 from application.queries import Queries
 from domain.attempts import Outcome
@@ -16,6 +18,7 @@ from tests.processes import part, until
 from tests.world import world
 
 pytestmark = pytest.mark.anyio
+STOPPING_SECONDS = 5.0
 
 
 def state(url: str) -> str:
@@ -35,6 +38,28 @@ async def test_a_worker_told_to_stop_finishes_the_call_that_is_out(new_database_
         done, _ = await (await service.parts.get(Queries)).generation(generation_id, caller.account_id, caller.mode)
         assert done.state is GenerationState.SUCCEEDED
         assert [attempt.outcome for attempt in done.attempts] == [Outcome.EXECUTED]
+
+
+async def test_an_engine_told_to_stop_at_any_moment_of_its_start_stops(database_url: str) -> None:
+    """Whoever waits for a connection may miss that he was cancelled, and an engine that started all the same would never end."""
+    async with open_pool(database_url, size=2) as pool:
+
+        async def hold() -> None:
+            while True:
+                async with pool.connection() as connection:
+                    await connection.execute("SELECT pg_sleep(0.001)")
+
+        others = [asyncio.create_task(hold()) for _ in range(4)]
+        for moment in range(100):
+            jobs = Jobs(pool, asyncio.Event().wait, concurrency=4, graceful_seconds=1)
+            working = asyncio.create_task(jobs.work())
+            await asyncio.sleep(moment * 0.000_3)
+            working.cancel()
+            done, _ = await asyncio.wait([working], timeout=STOPPING_SECONDS)
+            assert done, f"told to stop after {moment * 0.3:.1f} ms, the engine goes on"
+        for other in others:
+            other.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
 
 
 async def test_a_restarted_database_costs_no_picture_and_no_second_call(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def test_closed_gates_are_counted_by_reason_and_every_reason_has_a_figure() -> N
         Gate("c", EARLIER, ClosedFor.ALLOWANCE),
     ]
     told = closed(Stage(gates=[*gates, Gate("d", LATER, ClosedFor.UNKNOWN_OUTCOMES)]))
-    assert told == {"allowance": 2, "rate_limit": 0, "key_refused": 0, "unknown_outcomes": 1}
+    assert told == {"allowance": 2, "rate_limit": 0, "unreachable": 0, "key_refused": 0, "unknown_outcomes": 1}
 
 
 def test_while_the_database_is_away_nothing_is_known_of_gates() -> None:

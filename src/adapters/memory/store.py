@@ -158,7 +158,7 @@ class MemoryGates(Gates):
     async def reopen(self, reason: ClosedFor) -> int:
         closed = [gate for gate in self.rows.gates.values() if gate.reason is reason]
         for gate in closed:
-            self.rows.gates[gate.model] = replace(gate, closed_until=None, reason=None)
+            self.rows.gates[gate.model] = replace(gate, closed_until=None, on_trial=False)
         return len(closed)
 
 

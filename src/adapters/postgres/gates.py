@@ -15,7 +15,7 @@ INSERT INTO model_gates AS g (model) VALUES (%(model)s) ON CONFLICT (model) DO U
 RETURNING row_to_json(g)::text
 """
 _FIND = "SELECT row_to_json(g)::text FROM model_gates g WHERE model = %(model)s"
-_REOPEN = "UPDATE model_gates SET closed_until = NULL, reason = NULL WHERE reason = %(reason)s RETURNING 1"
+_REOPEN = "UPDATE model_gates SET closed_until = NULL, on_trial = false WHERE reason = %(reason)s RETURNING 1"
 
 
 class PostgresGates(Gates):

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, suppress
 
 import psycopg
 from procrastinate import App, PsycopgConnector, RetryStrategy
+from procrastinate.worker import Worker
 from psycopg import AsyncConnection
 
 from adapters.postgres.session import Pool
@@ -93,7 +94,8 @@ class Jobs:
     async def work(self) -> None:
         """Work until cancelled, then finish what is at hand. Returns by itself when the database goes away: start again."""
         await self._app.connector.open_async(self._pool)
-        await self._app.run_worker_async(
+        engine = Worker(
+            app=self._app,
             queues=[QUEUE],
             concurrency=self._concurrency,
             fetch_job_polling_interval=0.25,
@@ -104,3 +106,11 @@ class Jobs:
             update_heartbeat_interval=5,
             stalled_worker_timeout=20,
         )
+        # Told rather than cancelled: while the engine starts it waits in places that swallow a cancellation.
+        working = asyncio.create_task(engine.run())  # type: ignore[no-untyped-call]  # the library says nothing
+        try:
+            await asyncio.shield(working)
+        except asyncio.CancelledError:
+            engine.stop()  # type: ignore[no-untyped-call]  # the library says nothing
+            await working
+            raise

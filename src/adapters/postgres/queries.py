@@ -267,5 +267,9 @@ def _is_ours(key: ObjectKey) -> bool:
     if key.object_class is ObjectClass.UPLOADS:
         return key.path == ("original",)
     if key.object_class is ObjectClass.ANSWERS:
-        return len(key.path) == 1 and key.path[0].isdecimal()
-    return len(key.path) == 2 and key.path[0].isdecimal() and (key.path[1] == "manifest" or key.path[1].isdecimal())
+        return len(key.path) == 1 and _is_small(key.path[0])
+    return len(key.path) == 2 and _is_small(key.path[0]) and (key.path[1] == "manifest" or _is_small(key.path[1]))
+
+
+def _is_small(number: str) -> bool:
+    return number.isdecimal() and len(number) <= 4

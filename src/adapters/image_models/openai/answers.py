@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
 
-from adapters.image_models.openai.complaints import Complaint
-from adapters.image_models.openai.looks import NoPicture, look
+from adapters.image_models.openai.errors import ErrorObject
+from adapters.image_models.openai.picture_headers import NoPicture, read_header
 from domain.attempts import Picture, Usage
 from domain.media import PictureFormat
 from domain.rates import Prices
@@ -15,8 +16,11 @@ from domain.requests import PictureRequest
 
 Wanted = TypeVar("Wanted")
 NULL = msgspec.Raw(b"null")
+_ABSENT = msgspec.Raw(b"")
 _MOST_TOKENS = 1_000_000_000
 """Whatever counts more is not tokens."""
+_MOST_WORDS_BYTES = 64 << 10
+"""Of anything that is not a picture: a few bytes of JSON can make a hundred times as many of Python's objects."""
 
 
 class _Document(msgspec.Struct):
@@ -33,37 +37,43 @@ class _Item(msgspec.Struct):
 
 
 @dataclass(slots=True)
-class Brought:
+class Answer:
     """What an answer brought. `flaw` names what is wrong with the first thing that is no picture; `cost` is in millionths of a
-    dollar, None if the answer does not tell."""
+    dollar, None if the answer does not tell. `drawn`: there is something in the place of a picture, readable or not."""
 
     pictures: list[Picture] = field(default_factory=list)
     usage: Usage = Usage()
     cost: int | None = None
     flaw: str | None = None
-    complaint: Complaint | None = None
+    error: ErrorObject | None = None
+    drawn: bool = False
+
+    @property
+    def is_perhaps_paid(self) -> bool:
+        return self.drawn or self.usage.output_tokens > 0
 
 
-def read(body: bytes | bytearray, request: PictureRequest, prices: Prices | None) -> Brought:
+def read(body: bytes | bytearray, request: PictureRequest, prices: Prices | None) -> Answer:
     """Runs in a thread: for some megabytes it takes tens of milliseconds. Never raises for anything a provider can send."""
     if not body:
-        return Brought(flaw="empty")
+        return Answer(flaw="empty")
     try:
         said = msgspec.json.decode(body, type=_Document)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        return Brought(flaw="not_object" if isinstance(error, msgspec.ValidationError) else "not_json")
-    brought = Brought()
-    brought.usage, brought.cost = spent(said.usage, prices)
+        return Answer(flaw="not_object" if isinstance(error, msgspec.ValidationError) else "not_json")
+    answer = Answer()
+    answer.usage, answer.cost = spent(said.usage, prices)
     if error_said := lenient(said.error, dict[str, Any] | str | None, None):
-        brought.complaint = Complaint.of(error_said)
+        answer.error = ErrorObject.of(error_said)
     announced = lenient(said.output_format, str, "")
-    for item in (lenient(said.data, list[msgspec.Raw], None) or [])[: request.n]:
+    for item in _items(said.data, request.n):
+        answer.drawn = True
         picture = picture_in(item, announced, request)
         if isinstance(picture, Picture):
-            brought.pictures.append(picture)
+            answer.pictures.append(picture)
         else:
-            brought.flaw = brought.flaw or picture
-    return brought
+            answer.flaw = answer.flaw or picture
+    return answer
 
 
 def picture_in(item: msgspec.Raw | memoryview | bytes, announced: str, request: PictureRequest) -> Picture | str:
@@ -76,7 +86,7 @@ def picture_in(item: msgspec.Raw | memoryview | bytes, announced: str, request: 
     if not content:
         return "empty"
     try:
-        picture = look(content)
+        picture = read_header(content)
     except NoPicture:
         return "wrong_format"
     return picture if picture.format in _formats(announced, request) else "wrong_format"
@@ -102,7 +112,9 @@ def spent(written: msgspec.Raw, prices: Prices | None) -> tuple[Usage, int | Non
 
 
 def lenient(written: msgspec.Raw | memoryview | bytes, type: Any, otherwise: Wanted) -> Wanted | Any:
-    """What is written, if it is of this type."""
+    """What is written, if it is of this type, and no more than words can be."""
+    if len(memoryview(written)) > _MOST_WORDS_BYTES:
+        return otherwise
     try:
         return msgspec.json.decode(written, type=type)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -114,6 +126,22 @@ def total(parts: Sequence[tuple[Usage, int | None]]) -> tuple[Usage, int | None]
     usage = Usage(sum(usage.input_tokens for usage, _ in parts), sum(usage.output_tokens for usage, _ in parts))
     costs = [cost for _, cost in parts if cost is not None]
     return usage, sum(costs) if costs else None
+
+
+def _items(written: msgspec.Raw, count: int) -> list[msgspec.Raw]:
+    """The first of a list. Nothing is built for the others, however many there are."""
+    try:
+        found = msgspec.json.decode(written, type=_list_of(count))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return []
+    items: tuple[msgspec.Raw, ...] = msgspec.structs.astuple(found)
+    return [item for item in items if item is not _ABSENT]
+
+
+@lru_cache(32)
+def _list_of(count: int) -> type[msgspec.Struct]:
+    """A list read as a struct: what is missing at its end has a default, and what is too much is skipped."""
+    return msgspec.defstruct("Items", [(f"item_{place}", msgspec.Raw, _ABSENT) for place in range(count)], array_like=True)
 
 
 def _tokens(value: object) -> int | None:

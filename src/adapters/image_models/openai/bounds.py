@@ -1,4 +1,4 @@
-"""What one answer may take at most: seconds, and bytes."""
+"""What one answer may take at most: seconds, bytes, and lines of a stream."""
 
 from domain.capabilities import Quality, Size
 from domain.media import PictureFormat
@@ -19,6 +19,15 @@ _SLACK = 1 << 20
 _LEAST_BYTES = 16 << 20
 """No answer is cut below this: a model may one day answer with a larger picture than it was asked for."""
 
+_EVENT_LINES = 50
+"""Usually it is two."""
+_KEPT_ALIVE_LINES = 2_000
+"""A line or two each second, as long as a call may take, to keep the connection open."""
+
+
+class TooLarge(Exception):
+    """The answer has more of something than its request explains."""
+
 
 def seconds(request: PictureRequest) -> float:
     """From the first byte sent to the last received."""
@@ -30,6 +39,15 @@ def seconds(request: PictureRequest) -> float:
 
 def most_bytes(request: PictureRequest, *, streamed: bool) -> int:
     """Of the whole answer: every picture as large as its pixels can be, written as base64, and the words around it."""
-    pictures = request.n * (1 + (request.partial_images if streamed else 0))
+    pictures = _pictures(request, streamed=streamed)
     pixels = pictures * request.size.pixels * (request.frame_count or 1)
     return max(_LEAST_BYTES, pixels * _PIXEL_BYTES[request.output_format] * 4 // 3 + (pictures + 1) * _SLACK)
+
+
+def most_lines(request: PictureRequest) -> int:
+    """Of a stream, without the empty ones."""
+    return _KEPT_ALIVE_LINES + _EVENT_LINES * _pictures(request, streamed=True)
+
+
+def _pictures(request: PictureRequest, *, streamed: bool) -> int:
+    return request.n * (1 + (request.partial_images if streamed else 0))

@@ -1,58 +1,82 @@
 """A stream of server-sent events, cut into events without ever holding more than one of them."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-import msgspec
+from adapters.image_models.openai.bounds import TooLarge
 
-from adapters.image_models.openai.answers import NULL
+_EMPTY_LINES = re.compile(rb"[\r\n]*")
+_END = re.compile(rb"\n\r?\n")
+"""An empty line, whose end may be written in two ways."""
+_END_BYTES = 3
+_HEAD_BYTES = 300
 
 
-class Event(msgspec.Struct):
-    """As much of an event as is needed to know what to do with it. `picture` stays in the bytes it came in."""
+@dataclass(frozen=True, slots=True)
+class Event:
+    """`head`: its first bytes, as they were written, which is all but the picture in it."""
 
-    type: msgspec.Raw = NULL
-    partial_image_index: msgspec.Raw = NULL
-    usage: msgspec.Raw = NULL
-    error: msgspec.Raw = NULL
-    output_format: msgspec.Raw = NULL
+    name: str
+    data: memoryview | bytes
+    head: bytes
 
 
 @dataclass(slots=True)
 class EventBuffer:
-    """Takes pieces of any length, gives whole events."""
+    """Takes pieces of any length, gives whole events. What it does for a piece is in proportion to the bytes of the piece, and to
+    its lines, of which it takes no more than `most_lines` in all."""
 
+    most_lines: int
     rest: bytearray = field(default_factory=bytearray)
+    _at: int = 0
+    """Where in `rest` the next event begins."""
+    _searched: int = 0
+    """No event ends before this."""
 
-    def feed(self, piece: bytes) -> Iterator[bytearray]:
-        """Each event that `piece` completes, as it was written. The bytes are handed over, not copied: events are megabytes."""
-        searched = max(0, len(self.rest) - 3)
+    def feed(self, piece: bytes) -> Iterator[Event]:
+        """Each event with data that `piece` completes. Raises TooLarge."""
+        del self.rest[: self._at]
+        self._searched, self._at = max(0, self._searched - self._at), 0
         self.rest += piece
-        while (end := _end(self.rest, searched)) is not None:
-            whole, self.rest = self.rest, self.rest[end:]
-            del whole[end:]
-            searched = 0
-            yield whole
+        while (written := self._next()) is not None:
+            if event := self._read(written):
+                yield event
 
+    def _next(self) -> bytearray | None:
+        blank = _EMPTY_LINES.match(self.rest, self._at)
+        self._at = blank.end() if blank else self._at
+        found = _END.search(self.rest, max(self._at, self._searched))
+        if not found:
+            self._searched = max(self._at, len(self.rest) - _END_BYTES + 1)
+            return None
+        start, end = self._at, found.end()
+        if len(self.rest) - end > end - start:
+            self._at = end
+            return self.rest[start:end]
+        written, self.rest = (
+            self.rest,
+            self.rest[end:],
+        )  # events are megabytes: they are handed over, and the little rest is copied
+        del written[end:], written[:start]
+        self._at = self._searched = 0
+        return written
 
-def content(event: bytearray) -> tuple[str, memoryview | bytes]:
-    """The event's name and data; several lines of data are one text, as the format has it."""
-    name, found = "", list[memoryview]()
-    at, whole = 0, memoryview(event)
-    while at < len(event):
-        end = event.find(b"\n", at)
-        stop = len(event) if end < 0 else end
-        line = whole[at : stop - (stop > at and event[stop - 1] == 13)]
-        at = stop + 1
-        if bytes(line[:5]) == b"data:":
-            found.append(line[6:] if bytes(line[5:6]) == b" " else line[5:])
-        elif bytes(line[:6]) == b"event:":
-            name = bytes(line[6:]).decode("utf-8", "replace").strip()
-    return name, found[0] if len(found) == 1 else b"\n".join(found)
-
-
-def _end(buffer: bytearray, start: int) -> int | None:
-    """Where the first event ends: behind an empty line, whose end may be written in two ways."""
-    plain, windows = buffer.find(b"\n\n", start), buffer.find(b"\n\r\n", start)
-    ends = [at + length for at, length in ((plain, 2), (windows, 3)) if at >= 0]
-    return min(ends, default=None)
+    def _read(self, written: bytearray) -> Event | None:
+        """None for an event without data, which is a sign of life. Several lines of data are one text, as the format has it."""
+        name, found = "", list[memoryview]()
+        at, whole = 0, memoryview(written)
+        while at < len(written):
+            end = written.find(b"\n", at)
+            line = whole[at : end - (end > at and written[end - 1] == 13)]
+            at = end + 1
+            self.most_lines -= bool(line)
+            if self.most_lines < 0:
+                raise TooLarge
+            start = bytes(line[:6])
+            if start.startswith(b"data:"):
+                found.append(line[6:] if start == b"data: " else line[5:])
+            elif start == b"event:":
+                name = bytes(line[6:106]).decode("utf-8", "replace").strip()
+        data = found[0] if len(found) == 1 else b"\n".join(found)
+        return Event(name, data, bytes(whole[:_HEAD_BYTES])) if data else None

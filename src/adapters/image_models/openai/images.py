@@ -2,33 +2,36 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any, Self
 
 from openai import AsyncAPIResponse, AsyncOpenAI
 
-from adapters.image_models.openai import bounds, ends, sent, wire
+from adapters.image_models.openai import bounds, connection, outcomes
 from adapters.image_models.openai.answers import read
-from adapters.image_models.openai.examined import examined
+from adapters.image_models.openai.connection import Connection
+from adapters.image_models.openai.parameters import is_streamed, parameters_of
+from adapters.image_models.openai.probe import probe
 from adapters.image_models.openai.streams import Stream
-from adapters.image_models.openai.wire import Wire
 from application.ports import ImageModel, ModelCall
 from domain.attempts import CallResult
 from domain.catalogue import Model
 from domain.rates import Prices
 from domain.requests import Kind
 
-
-class TooLarge(Exception):
-    """The answer has more bytes than the request explains."""
+_THREADS = 4
+"""Answers that are read at the same time. They are nobody else's: a disk that hangs takes all the threads it can get."""
 
 
 class OpenAIImages(ImageModel):
-    """`models`, by id, give the prices. `log` is called with an event name and fields when a listener broke; it is never told a
-    prompt. Many calls may run at once."""
+    """`models`, by id, give the prices; `threads` read the answers. `log` is called with an event name and fields when a listener
+    broke; it is never told a prompt. Many calls may run at once."""
 
-    def __init__(self, client: AsyncOpenAI, models: Mapping[str, Model], log: Callable[..., object] | None = None) -> None:
-        self._client, self._models = client, models
+    def __init__(
+        self, client: AsyncOpenAI, models: Mapping[str, Model], threads: Executor, log: Callable[..., object] | None = None
+    ) -> None:
+        self._client, self._models, self._threads = client, models, threads
         self._log = log or (lambda event, **fields: None)
 
     @classmethod
@@ -36,55 +39,68 @@ class OpenAIImages(ImageModel):
     async def opened(
         cls, api_key: str, base_url: str, models: Mapping[str, Model], log: Callable[..., object] | None = None
     ) -> AsyncIterator[Self]:
-        """Connections live as long as the block."""
-        async with wire.opened(api_key, base_url) as client:
-            yield cls(client, models, log)
+        """Connections and threads live as long as the block."""
+        threads = ThreadPoolExecutor(_THREADS, "answers")
+        try:
+            async with connection.opened(api_key, base_url) as client:
+                yield cls(client, models, threads, log)
+        finally:
+            threads.shutdown(wait=False, cancel_futures=True)
 
     async def make(self, call: ModelCall) -> CallResult:
-        """Its own time limit depends on size and quality (`bounds.seconds`); a shorter one is the caller's to set, by
-        cancelling. Partial images are streamed where the request has some and the call a listener."""
+        """Its time depends on size and quality (`bounds.seconds`), and is never longer than the call's own. It is the time of the
+        line: what is here by then is read. Partial images are streamed where the request has some and the call a listener."""
         try:
-            arguments = sent.arguments(call)
+            parameters = parameters_of(call)
         except Exception as error:
             self._log("request_not_written", error=type(error).__name__)
-            return ends.not_asked()
-        line = Wire(bounds.seconds(call.request))
-        stream = Stream(call, self._prices(call), line, self._log)
+            return outcomes.not_asked()
+        longest = bounds.seconds(call.request)
+        line = Connection(longest if call.seconds is None else min(longest, call.seconds))
+        stream = Stream(call, self._prices(call), line, self._threads, self._log)
         try:
-            async with asyncio.timeout(line.seconds), wire.on(line) as timeouts:
-                streamed = await self._receive(call, arguments | {"timeout": timeouts}, line, stream)
-            return streamed or await self._read(call, line)  # what is here is no longer a matter of time
-        except Exception as error:
-            return stream.delivered() or (
-                ends.flawed("too_large", line) if isinstance(error, TooLarge) else ends.broken(error, line)
-            )
+            try:
+                async with asyncio.timeout(line.seconds) as limit, connection.on(line) as timeouts:
+                    await self._receive(call, parameters | {"timeout": timeouts}, line, stream, limit)
+            except Exception as error:
+                return stream.result() or await self._broken(error, call, line)
+            return stream.result() or (await self._read(call, line) if line.is_whole else outcomes.cut(line))
         finally:
             line.part = bytearray()  # whoever still knows the line for a moment keeps no megabytes alive
 
     async def examine(self) -> str | None:
         """Looks at the list of models, which costs nothing."""
-        return await examined(self._client)
+        return await probe(self._client)
 
-    async def _receive(self, call: ModelCall, arguments: Mapping[str, Any], line: Wire, stream: Stream) -> CallResult | None:
-        """The one request. A stream tells its own end; any other answer lies in `line` when this returns None."""
+    async def _receive(
+        self, call: ModelCall, parameters: Mapping[str, Any], line: Connection, stream: Stream, limit: asyncio.Timeout
+    ) -> None:
+        """The one request. A stream is in `stream` then, any other answer in `line`."""
         images = self._client.images.with_streaming_response
         route = images.edit if call.request.kind is Kind.EDIT else images.generate
-        most = bounds.most_bytes(call.request, streamed=sent.is_streamed(call))
-        async with route(**arguments) as response:
+        most = bounds.most_bytes(call.request, streamed=is_streamed(call))
+        async with route(**parameters) as response:
             if response.headers.get("content-type", "").lower().startswith("text/event-stream"):
-                return await stream.read(_bounded(response, most))
+                await stream.read(_bounded(response, most), limit)
+                return
             async for piece in _bounded(response, most):
                 line.part += piece
-        return None
+            line.is_whole = True
 
-    async def _read(self, call: ModelCall, line: Wire) -> CallResult:
+    async def _broken(self, error: Exception, call: ModelCall, line: Connection) -> CallResult:
+        if line.is_whole:  # hanging up went wrong, or took too long
+            return await self._read(call, line)
+        return outcomes.flawed("too_large", line) if isinstance(error, bounds.TooLarge) else outcomes.broken(error, line)
+
+    async def _read(self, call: ModelCall, line: Connection) -> CallResult:
         """The whole answer is here, so whatever happens now, the call was executed."""
         try:
-            found = await asyncio.to_thread(read, line.part, call.request, self._prices(call))
-            return ends.brought(found, line, line.part)
+            loop = asyncio.get_running_loop()
+            answer = await loop.run_in_executor(self._threads, read, line.part, call.request, self._prices(call))
+            return outcomes.answered(answer, line, line.part)
         except Exception as error:
             self._log("answer_not_read", error=type(error).__name__)
-            return ends.flawed("unreadable", line)
+            return outcomes.flawed("unreadable", line)
 
     def _prices(self, call: ModelCall) -> Prices | None:
         model = self._models.get(call.request.model)
@@ -97,5 +113,5 @@ async def _bounded(response: AsyncAPIResponse[Any], most: int) -> AsyncIterator[
     async for piece in response.iter_bytes():
         taken += len(piece)
         if taken > most:
-            raise TooLarge
+            raise bounds.TooLarge
         yield piece

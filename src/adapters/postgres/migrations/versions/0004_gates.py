@@ -18,6 +18,8 @@ def upgrade() -> None:
         sa.Column("model", sa.Text(), nullable=False),
         sa.Column("closed_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("on_trial", sa.Boolean(), server_default="false", nullable=False),
+        sa.Column("closings", sa.Integer(), server_default="0", nullable=False),
         sa.Column("capacity", sa.Integer(), nullable=True),
         sa.Column("spare", sa.Double(), server_default="0", nullable=False),
         sa.Column("per_second", sa.Double(), server_default="0", nullable=False),
@@ -26,7 +28,8 @@ def upgrade() -> None:
         sa.Column("filled_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("judged_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
-            "reason IN ('allowance', 'rate_limit', 'key_refused', 'unknown_outcomes')", name=op.f("model_gates_reason_ck")
+            "reason IN ('allowance', 'rate_limit', 'unreachable', 'key_refused', 'unknown_outcomes')",
+            name=op.f("model_gates_reason_ck"),
         ),
         sa.PrimaryKeyConstraint("model", name=op.f("model_gates_pk")),
         postgresql_with={"fillfactor": "50"},

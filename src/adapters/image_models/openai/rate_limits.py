@@ -11,8 +11,10 @@ from domain.attempts import Allowance
 _KINDS = ("requests", "images")
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
-_LONGEST_SECONDS = 86_400.0
-"""Limits by the day are the longest there are; whatever is said beyond is an error of theirs."""
+_SHORTEST_SECONDS, _LONGEST_SECONDS = 0.001, 86_400.0
+"""They write no less than a millisecond, and limits by the day are the longest there are: whatever lies beyond is an error."""
+_LONGEST_WAIT_SECONDS = 600.0
+"""Whoever says "in a month" may be wrong: after this one call asks again, and learns it again."""
 _MOST_CALLS = 1_000_000_000
 
 
@@ -24,18 +26,8 @@ def allowance(headers: Mapping[str, str]) -> Allowance | None:
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds until it is worth asking again, from the most exact header there is; None if nothing is said."""
-    milliseconds, written = _number(headers.get("retry-after-ms")), headers.get("retry-after")
-    if milliseconds is not None:
-        return _sane(milliseconds / 1000)
-    if written is not None and (seconds := _seconds_or_date(written)) is not None:
-        return _sane(seconds)
-    spent = [
-        reset
-        for kind in _KINDS
-        if _number(headers.get(f"x-ratelimit-remaining-{kind}")) == 0
-        and (reset := duration(headers.get(f"x-ratelimit-reset-{kind}"))) is not None
-    ]
-    return max(spent, default=None)
+    seconds = _said(headers)
+    return None if seconds is None else min(seconds, _LONGEST_WAIT_SECONDS)
 
 
 def duration(written: str | None) -> float | None:
@@ -49,6 +41,21 @@ def duration(written: str | None) -> float | None:
     if not parts or "".join(map("".join, parts)) != compact:
         return None
     return _sane(sum(float(number) * _UNITS[unit] for number, unit in parts))
+
+
+def _said(headers: Mapping[str, str]) -> float | None:
+    milliseconds, written = _number(headers.get("retry-after-ms")), headers.get("retry-after")
+    if milliseconds is not None:
+        return _sane(milliseconds / 1000)
+    if written is not None and (seconds := _seconds_or_date(written)) is not None:
+        return _sane(seconds)
+    spent = [
+        reset
+        for kind in _KINDS
+        if _number(headers.get(f"x-ratelimit-remaining-{kind}")) == 0
+        and (reset := duration(headers.get(f"x-ratelimit-reset-{kind}"))) is not None
+    ]
+    return max(spent, default=None)
 
 
 def _of(headers: Mapping[str, str], kind: str) -> Allowance | None:
@@ -78,4 +85,5 @@ def _seconds_or_date(written: str) -> float | None:
 
 
 def _sane(seconds: float) -> float:
-    return min(max(seconds, 0.0), _LONGEST_SECONDS)
+    """0 is at once; whatever takes time takes at least a millisecond, so that one can divide by it."""
+    return min(max(seconds, _SHORTEST_SECONDS), _LONGEST_SECONDS) if seconds > 0 else 0.0

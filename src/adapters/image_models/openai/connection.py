@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import httpx2
 from openai import AsyncOpenAI
 
-from adapters.image_models.openai.allowance import allowance
+from adapters.image_models.openai.rate_limits import allowance, retry_after
 from domain.attempts import Allowance
 
 CONNECT_SECONDS = 10.0
@@ -25,16 +25,19 @@ _REQUEST_ID_CHARACTERS = 200
 
 
 @dataclass(slots=True)
-class Wire:
+class Connection:
     """What one call's connection has seen. `sent`: the first byte of the request may have left us.
 
-    `part` is what came of the answer: of a stream, the heads of its events.
+    `retry_after`: seconds, by its headers. `is_whole`: the answer came to its end. `part` is what came of it: of a stream, the
+    heads of its events.
     """
 
     seconds: float
     sent: bool = False
+    is_whole: bool = False
     request_id: str | None = None
     allowance: Allowance | None = None
+    retry_after: float | None = None
     part: bytearray = field(default_factory=bytearray)
 
     async def trace(self, event: str, told: Mapping[str, Any]) -> None:
@@ -51,7 +54,7 @@ class NotSuccessful(Exception):
         self.status, self.headers, self.body = status, headers, body
 
 
-_current: ContextVar[Wire | None] = ContextVar("wire", default=None)
+_current: ContextVar[Connection | None] = ContextVar("connection", default=None)
 
 
 @asynccontextmanager
@@ -74,27 +77,27 @@ async def opened(api_key: str, base_url: str) -> AsyncIterator[AsyncOpenAI]:
 
 
 @asynccontextmanager
-async def on(wire: Wire) -> AsyncIterator[httpx2.Timeout]:
-    """Requests of this task are this wire's; the timeouts they need."""
-    token = _current.set(wire)
+async def on(line: Connection) -> AsyncIterator[httpx2.Timeout]:
+    """Requests of this task are this line's; the timeouts they need."""
+    token = _current.set(line)
     try:
-        yield httpx2.Timeout(wire.seconds, connect=CONNECT_SECONDS, pool=CONNECT_SECONDS, write=_WRITE_SECONDS)
+        yield httpx2.Timeout(line.seconds, connect=CONNECT_SECONDS, pool=CONNECT_SECONDS, write=_WRITE_SECONDS)
     finally:
         _current.reset(token)
 
 
 async def _leaving(request: httpx2.Request) -> None:
-    if wire := _current.get():
-        request.extensions = dict(request.extensions) | {"trace": wire.trace}
+    if line := _current.get():
+        request.extensions = dict(request.extensions) | {"trace": line.trace}
 
 
 async def _arrived(response: httpx2.Response) -> None:
     """Headers are noted as soon as they are there. What is no success ends here, before the SDK would read it all, however long
     it is. Raises NotSuccessful."""
-    if wire := _current.get():
+    if line := _current.get():
         written = response.headers.get("x-request-id")
-        wire.request_id = written[:_REQUEST_ID_CHARACTERS] if written else None
-        wire.allowance = allowance(response.headers)
+        line.request_id = written[:_REQUEST_ID_CHARACTERS] if written else None
+        line.allowance, line.retry_after = allowance(response.headers), retry_after(response.headers)
     if not response.is_success:
         raise NotSuccessful(response.status_code, response.headers, await _beginning(response))
 

@@ -16,7 +16,7 @@ def is_streamed(call: ModelCall) -> bool:
     return call.partial is not None and call.request.partial_images > 0
 
 
-def arguments(call: ModelCall) -> dict[str, Any]:
+def parameters_of(call: ModelCall) -> dict[str, Any]:
     """For `images.generate`, or for `images.edit` where there are references."""
     request = call.request
     said: dict[str, Any] = {

@@ -5,13 +5,13 @@ import asyncio
 import httpx2
 from openai import AsyncOpenAI, OpenAIError
 
-from adapters.image_models.openai.complaints import Complaint
-from adapters.image_models.openai.wire import NotSuccessful
+from adapters.image_models.openai.connection import NotSuccessful
+from adapters.image_models.openai.errors import ErrorObject
 
 _SECONDS = 10.0
 
 
-async def examined(client: AsyncOpenAI) -> str | None:
+async def probe(client: AsyncOpenAI) -> str | None:
     """None if it does, else what is wrong in a few words."""
     try:
         async with asyncio.timeout(_SECONDS), client.models.with_streaming_response.list(timeout=_SECONDS) as response:
@@ -24,13 +24,11 @@ async def examined(client: AsyncOpenAI) -> str | None:
 
 
 def _refused(answer: NotSuccessful) -> str | None:
-    complaint = Complaint.in_body(answer.body)
-    if answer.status == 403 and "verif" in complaint.message:
+    error = ErrorObject.in_body(answer.body)
+    if answer.status == 403 and "verif" in error.message:
         return "organisation not verified"
-    if complaint.code == "invalid_api_key" or answer.status in (401, 403):
-        return "key refused"
-    if complaint.refuses_us:
-        return "balance used up"
+    if error.refuses_us(answer.status):
+        return "key refused" if answer.status in (401, 403) or error.code == "invalid_api_key" else "balance used up"
     if answer.status == 429:
         return None  # busy, but ours
     if 300 <= answer.status < 400:

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Iterator
 import openai as sdk
 import pytest
 
-from adapters.image_models.openai import wire
+from adapters.image_models.openai import connection
 from adapters.image_models.openai.images import OpenAIImages
-from domain.attempts import CallResult, FailureClass, Finality, NotExecuted, Unknown
+from domain.attempts import CallResult, FailureClass, Finality, NotExecuted, Obstacle, Unknown
 from tests.offer import CATALOGUE
 from tests.openai_bench import KEY, a_call
 from tests.provider import Provider, provider
@@ -68,7 +68,7 @@ async def test_a_name_that_nobody_knows_has_cost_nothing() -> None:
 
 
 async def test_a_connection_nobody_takes_has_cost_nothing(full: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire, "CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr(connection, "CONNECT_SECONDS", 0.5)
     _never_sent(await meet(f"http://127.0.0.1:{full}/v1"), "connect_timeout")
 
 
@@ -86,6 +86,13 @@ async def test_a_certificate_of_somebody_else_has_cost_nothing(mute: int, monkey
 
 async def test_an_address_that_is_none_has_cost_nothing() -> None:
     _never_sent(await meet("ftp://127.0.0.1/v1"), "connect_failed")
+
+
+async def test_time_that_runs_out_before_a_connection_says_nothing_of_the_provider(full: int) -> None:
+    async with OpenAIImages.opened(KEY, f"http://127.0.0.1:{full}/v1", CATALOGUE.models) as model:
+        result = await model.make(a_call(seconds=0.5))
+    assert isinstance(result, NotExecuted)
+    assert (result.failure.code, result.finality, result.obstacle) == ("connect_timeout", Finality.RETRYABLE, None)
 
 
 async def test_an_examination_of_nobody_says_so() -> None:
@@ -118,7 +125,7 @@ async def test_the_sdk_would_repeat_what_we_send_once(openai: Provider, fault: s
 
 
 async def test_the_client_is_told_not_to_repeat() -> None:
-    async with wire.opened(KEY, "http://127.0.0.1:1/v1") as client:
+    async with connection.opened(KEY, "http://127.0.0.1:1/v1") as client:
         assert client.max_retries == 0
 
 
@@ -147,3 +154,4 @@ def _never_sent(result: CallResult, code: str) -> None:
         code,
     )
     assert result.failure.request_id is None
+    assert result.obstacle is Obstacle.UNREACHABLE, "nobody else need try for a while"

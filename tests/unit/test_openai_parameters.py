@@ -15,7 +15,7 @@ from pydantic import ConfigDict, InstanceOf, TypeAdapter, ValidationError, with_
 from typing_extensions import TypedDict
 
 from adapters.image_models.openai import bounds
-from adapters.image_models.openai.sent import arguments, is_streamed
+from adapters.image_models.openai.parameters import is_streamed, parameters_of
 from application.ports import ModelCall
 from domain.capabilities import Capabilities, Quality, Size
 from domain.errors import UnsupportedByModel
@@ -45,7 +45,7 @@ def calls(draw: st.DrawFn) -> ModelCall:
     known = [asset() for _ in range(draw(st.integers(0, can.references)))]
     masked: bool = draw(st.booleans())
     mask = mask_asset() if known and masked else None
-    format = draw(st.sampled_from(can.output_formats))
+    format = draw(st.sampled_from([format for format in can.output_formats if not (mask and format is PictureFormat.GIF)]))
     asked: dict[str, Any] = {"output_format": format.value, "n": draw(st.integers(1, 2)), "size": _size(draw, can, format)}
     asked["quality"] = draw(st.sampled_from([None, "auto", *can.qualities]))
     asked["moderation"] = draw(st.sampled_from([None, "auto", "low"]))
@@ -62,7 +62,8 @@ def calls(draw: st.DrawFn) -> ModelCall:
         asked["partial_images"] = draw(st.integers(0, can.partial_images))
     asked["prompt"] = draw(st.text("a fox in snow é🦊\n", min_size=1, max_size=50).filter(str.strip))
     request = ask(model, known, mask, **asked)
-    return ModelCall(request, (FILE,) * len(known), FILE if mask else None, "subject-7f3a", draw(st.sampled_from([None, nobody])))
+    listener = draw(st.sampled_from([None, nobody]))
+    return ModelCall(request, (FILE,) * len(known), FILE if mask else None, "subject-7f3a", partial=listener)
 
 
 def _size(draw: st.DrawFn, can: Capabilities, format: PictureFormat) -> str | None:
@@ -103,7 +104,7 @@ EDIT, EDIT_STREAMED = (_typed(f"E{n}", typed) for n, typed in enumerate(get_args
 
 @given(calls())
 def test_what_is_sent_is_of_the_sdk_s_own_types(call: ModelCall) -> None:
-    said = arguments(call)
+    said = parameters_of(call)
     more = said.pop("extra_body", {})
     edits, plain = (EDIT_STREAMED, EDIT), (STREAMED, GENERATE)
     (edits if call.references else plain)[not is_streamed(call)].validate_python(said)
@@ -121,7 +122,7 @@ def test_a_name_the_sdk_does_not_know_would_be_seen() -> None:
 
 @given(calls())
 def test_what_is_sent_is_what_was_asked(call: ModelCall) -> None:
-    said, request = arguments(call), call.request
+    said, request = parameters_of(call), call.request
     assert (said["model"], said["prompt"], said["n"], said["size"]) == (
         request.model,
         request.prompt,
@@ -144,7 +145,7 @@ def test_what_is_sent_fits_the_published_interface(call: ModelCall) -> None:
     """Where it is at hand; it is older than the models, so what is newer is named above."""
     if not SPEC.exists():
         return
-    said = arguments(call)
+    said = parameters_of(call)
     edit = bool(call.references)
     older = {name: value for name, value in said.items() if name not in NEWER_FIELDS}
     for name, values in NEWER_VALUES.items():
@@ -194,7 +195,7 @@ def test_every_quality_has_its_time() -> None:
 
 def test_a_reference_is_sent_as_a_stream_of_its_own_bytes() -> None:
     call = ModelCall(ask(references=[asset()]), (FILE,), None, "s")
-    ((name, content, kind),) = arguments(call)["image"]
+    ((name, content, kind),) = parameters_of(call)["image"]
     assert (name, kind) == ("reference-1.png", "image/png")
     assert isinstance(content, io.BytesIO)
     assert content.getvalue() is FILE or content.getvalue() == FILE

@@ -15,7 +15,7 @@ class NoPicture(Exception):
     """These bytes are not a whole picture of a known format."""
 
 
-def look(content: bytes) -> Picture:
+def read_header(content: bytes) -> Picture:
     """The picture with its format, size and whether it has alpha. Raises NoPicture, also for a file that ends too early."""
     try:
         format, width, height, has_alpha = _read(content)

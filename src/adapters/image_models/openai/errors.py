@@ -23,13 +23,53 @@ _REFUSED_CONTENT = frozenset(
     )
 )
 _REFUSED_US = frozenset(
-    ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "account_deactivated", "invalid_api_key")
+    (
+        "invalid_api_key",
+        "authentication_error",
+        "ip_not_authorized",
+        "insufficient_quota",
+        "billing_hard_limit_reached",
+        "billing_limit_user_error",
+        "billing_not_active",
+        "access_terminated",
+        "account_deactivated",
+        "account_suspended",
+        "invalid_organization",
+        "mismatched_organization",
+        "organization_deactivated",
+        "organization_not_verified",
+        "organization_must_be_verified",
+        "invalid_project",
+        "mismatched_project",
+        "project_archived",
+        "unsupported_country_region_territory",
+    )
 )
-_MOST_WORDS = 5
+_FORBIDDEN_US = frozenset(
+    ("model_not_found", "insufficient_permissions", "permission_denied", "permission_error", "missing_scope")
+)
+"""With the status 403, which says that somebody may not; with others they are of the one request."""
+_OF_US = re.compile(
+    r"\b(?:organi[sz]ation|project|account|api key)\b.{0,80}"
+    r"\b(?:verified|access|permissions?|deactivated|disabled|suspended|archived|terminated)\b"
+    r"|\b(?:insufficient|missing|lack|lacks|not have|without)\b.{0,40}\b(?:permissions?|scopes?|access to (?:the |this )?model)\b"
+    r"|\bnot allowed to\b.{0,40}\bthis model\b"
+    r"|\bcountry, region,? or territory\b",
+    re.IGNORECASE | re.DOTALL,
+)
+_LIMIT_AND_REQUESTED = re.compile(r"\bLimit:? (\d[\d,]{0,15}).{0,60}\bRequested:? (\d[\d,]{0,15})", re.DOTALL)
+_MESSAGE_CHARACTERS = 2_000
+"""Whatever explains itself does it by then."""
+_MOST_WORDS, _MOST_CATEGORIES = 5, 50
+_MOST_BYTES = 64 << 10
+
+
+class _Document(msgspec.Struct):
+    error: msgspec.Raw = msgspec.Raw(b"null")
 
 
 @dataclass(frozen=True, slots=True)
-class Complaint:
+class ErrorObject:
     """`code`, `type` and `param` are words that can be stored, or None; `stage` and `categories` are those of moderation."""
 
     code: str | None = None
@@ -43,20 +83,20 @@ class Complaint:
     def in_body(cls, body: bytes) -> Self:
         """Of an answer with an error's status; empty if it says nothing we can read."""
         try:
-            said = msgspec.json.decode(body)
+            written = memoryview(msgspec.json.decode(body, type=_Document).error)
+            return cls.of(msgspec.json.decode(written)) if len(written) <= _MOST_BYTES else cls()
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return cls()
-        return cls.of(said.get("error")) if isinstance(said, dict) else cls()
 
     @classmethod
     def of(cls, error: object) -> Self:
         if isinstance(error, str):
-            return cls(message=error)
+            return cls(message=error[:_MESSAGE_CHARACTERS])
         if not isinstance(error, dict):
             return cls()
         details = error.get("moderation_details")
         told: Mapping[str, Any] = error | (details if isinstance(details, dict) else {})
-        message = _text(error.get("message")) or ""
+        message = (_text(error.get("message")) or "")[:_MESSAGE_CHARACTERS]
         return cls(
             code=_code(error.get("code")),
             type=_code(error.get("type")),
@@ -71,9 +111,28 @@ class Complaint:
         return self.code in _REFUSED_CONTENT
 
     @property
-    def refuses_us(self) -> bool:
-        """Our key or our balance: only the operator can mend that."""
-        return self.code in _REFUSED_US or self.type == "insufficient_quota"
+    def is_too_large(self) -> bool:
+        """Of a rate limit that this one request alone is over: no waiting will help it."""
+        if self.message.startswith("Request too large"):
+            return True
+        found = _LIMIT_AND_REQUESTED.search(self.message)
+        limit, requested = (int(number.replace(",", "")) for number in found.groups()) if found else (0, 0)
+        return requested > limit
+
+    @property
+    def is_rate_limit(self) -> bool:
+        return "rate_limit_exceeded" in (self.code, self.type)
+
+    @property
+    def is_server_error(self) -> bool:
+        return "server_error" in (self.code, self.type)
+
+    def refuses_us(self, status: int) -> bool:
+        """Our key, organisation, project, country or balance: only the operator can mend that. A 403 says so only in words: a
+        wall in between, or a rule about this one request, forbids with the same status."""
+        if status == 401 or not _REFUSED_US.isdisjoint((self.code, self.type)):
+            return True
+        return status == 403 and (not _FORBIDDEN_US.isdisjoint((self.code, self.type)) or bool(_OF_US.search(self.message)))
 
     def refusal(self, stage: Stage) -> str:
         """In words, with all that helps to ask for something else."""
@@ -106,5 +165,5 @@ def _categories(told: object, message: str) -> tuple[str, ...]:
         named = [name for name, is_so in told.items() if is_so]
     if match := _VIOLATIONS.search(message):
         named += [word.strip() for word in match[1].split(",")]
-    words = [word for word in named if isinstance(word, str) and re.fullmatch(r"[A-Za-z0-9_/ -]{1,40}", word)]
+    words = [word for word in named[:_MOST_CATEGORIES] if isinstance(word, str) and re.fullmatch(r"[A-Za-z0-9_/ -]{1,40}", word)]
     return tuple(dict.fromkeys(words))[:_MOST_WORDS]

@@ -1,0 +1,95 @@
+"""The worker as it ships, but on asyncio's own event loop, whose every callback is timed: `python -m bench.watched REPORT`.
+
+uvloop runs the same callbacks without letting anybody look. Times are of the thread's processor, not of the clock, so neighbours
+do not count. At its end it writes to REPORT, as JSON, what it saw since the latest SIGUSR1.
+"""
+
+import asyncio
+import hashlib
+import json
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from time import thread_time
+from typing import Any
+
+from adapters.image_models.openai import images
+from adapters.storage.filesystem import FilesystemStorage
+from entrypoints import logs
+from entrypoints.settings import Settings
+from entrypoints.worker import work
+
+LONGEST = 8
+
+
+class Watch:
+    """Seconds of processor time. `longest`: the callbacks that took most. `parts`: what the heavy work took on the event
+    loop's own thread, and elsewhere."""
+
+    def __init__(self) -> None:
+        self._loop_thread = threading.get_ident()
+        self.start()
+
+    def start(self) -> None:
+        self.callbacks, self.seconds = 0, 0.0
+        self.longest: list[float] = []
+        self.parts: dict[str, list[float]] = {}
+
+    def ran(self, seconds: float) -> None:
+        self.callbacks += 1
+        self.seconds += seconds
+        if len(self.longest) < LONGEST or seconds > self.longest[-1]:
+            self.longest = sorted([*self.longest, seconds], reverse=True)[:LONGEST]
+
+    def part(self, name: str, act: Callable[..., Any]) -> Callable[..., Any]:
+        """`act`, with its time added to the part of this name."""
+
+        @wraps(act)
+        def timed(*arguments: Any, **named: Any) -> Any:
+            began = thread_time()
+            try:
+                return act(*arguments, **named)
+            finally:
+                spent = self.parts.setdefault(name, [0.0, 0.0])
+                spent[0 if threading.get_ident() == self._loop_thread else 1] += thread_time() - began
+
+        return timed
+
+    def report(self) -> str:
+        said = {"callbacks": self.callbacks, "seconds": self.seconds, "longest": self.longest, "parts": self.parts}
+        return json.dumps(said)
+
+
+def install(watch: Watch) -> None:
+    run = asyncio.Handle._run
+
+    def timed(handle: asyncio.Handle) -> None:
+        began = thread_time()
+        run(handle)
+        watch.ran(thread_time() - began)
+
+    asyncio.Handle._run = timed  # type: ignore[method-assign,assignment]  # asyncio has no other place to look from
+    images.read = watch.part("decode and base64", images.read)  # type: ignore[attr-defined]  # a look from outside
+    hashlib.sha256 = watch.part("hashing", hashlib.sha256)
+    FilesystemStorage._put = watch.part("put", FilesystemStorage._put)  # type: ignore[method-assign]  # a look from outside
+
+
+async def _work(settings: Settings, watch: Watch) -> None:
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, watch.start)
+    await work(settings)
+
+
+def main() -> None:
+    settings = Settings.read()
+    logs.configure("worker")
+    watch = Watch()
+    install(watch)
+    asyncio.run(_work(settings, watch))
+    Path(sys.argv[1]).write_text(watch.report())
+
+
+if __name__ == "__main__":
+    main()

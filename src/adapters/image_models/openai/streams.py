@@ -64,8 +64,9 @@ class Stream:
         try:
             async for piece in pieces:
                 for event in self._buffer.feed(piece):
-                    if await self._take(event, limit):
-                        self._is_over = True
+                    self._is_over = await self._take(event, limit)
+                    del event  # else its megabytes are kept until the next one is there
+                    if self._is_over:
                         return
             self._is_over = bool(self._answer.flaw)
         finally:

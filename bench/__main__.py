@@ -1,4 +1,5 @@
-"""`python -m bench [--json] [--rounds N] [--seconds S] [--only PART ...] [--share S]`.
+"""`python -m bench [--json] [--rounds N] [--seconds S] [--only PART ...] [--share S]
+[--past JOBS]`.
 
 Exit code 1: a promise was missed, or what was measured was not right. 2: something is missing on this machine.
 """
@@ -22,7 +23,7 @@ from bench.stage import load_average, temporary_folder
 PARTS: Mapping[str, Callable[[Path, argparse.Namespace], list[Figure]]] = {
     "requests": lambda folder, options: requests.measure(folder, options.rounds, options.seconds),
     "claims": lambda folder, options: claims.measure(folder),
-    "pickup": lambda folder, options: pickup.measure(folder, options.share),
+    "pickup": lambda folder, options: pickup.measure(folder, options.share, options.past),
     "fairness": lambda folder, options: fairness.measure(folder, options.share),
     "calls": lambda folder, options: calls.measure(folder),
 }
@@ -56,6 +57,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=5, help="length of each part of a round")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="some parts of it")
     parser.add_argument("--share", type=float, default=1.0, help="part of the samples and of the jobs, for a quick look")
+    parser.add_argument(
+        "--past", type=int, default=100_000, help="jobs that the aged job table has seen; a million take ten minutes"
+    )
     return parser.parse_args()
 
 

@@ -42,7 +42,6 @@ ENOUGH_SECONDS = 80
 IDLE_SAMPLES, IDLE_PER_SECOND = 100, 12
 BUSY_SAMPLES, BUSY_PER_SECOND = 700, 100
 P99 = Promise(50, 50, at_most=True)
-PAST = 1_000_000
 AGED = Promise(1.5, 1.5, at_most=True)
 
 _NOTED = """
@@ -110,12 +109,12 @@ class Place:
     busy: list[list[float]] = field(default_factory=list)
 
 
-def measure(folder: Path, share: float) -> list[Figure]:
-    """`share` of the samples, and of the past, for a quick look."""
+def measure(folder: Path, share: float, jobs: int) -> list[Figure]:
+    """`share` of the samples, for a quick look; `jobs` are the past of the aged table."""
     with durable_postgres(folder / "postgres", track_commit_timestamp="on") as postgres, ExitStack() as stack:
         postgres.create_database("aged", template="gpt_image")
         urls = (postgres.url, postgres.url_for("aged"))
-        past = age(urls[1], round(PAST * share))
+        past = age(urls[1], jobs)
         print(f"The aged job table: {past}.")
         stays, workers = list[tuple[Settings, Sequence[Customer], Past | None]](), list[Part]()
         for name, url in zip(("empty", "aged"), urls, strict=True):

@@ -43,7 +43,6 @@ async def test_a_worker_told_to_stop_finishes_the_call_that_is_out(new_database_
 async def test_an_engine_told_to_stop_at_any_moment_of_its_start_stops(database_url: str) -> None:
     """Whoever waits for a connection may miss that he was cancelled, and an engine that started all the same would never end."""
     async with open_pool(database_url, size=2) as pool:
-
         over = asyncio.Event()  # told, as the engine is: here too a cancellation may be missed
 
         async def hold() -> None:

@@ -1,7 +1,7 @@
 """The worker as it ships, but on asyncio's own event loop, whose every callback is timed: `python -m bench.watched REPORT`.
 
 uvloop runs the same callbacks without letting anybody look. Times are of the thread's processor, not of the clock, so neighbours
-do not count. At its end it writes to REPORT, as JSON, what it saw since the latest SIGUSR1.
+do not count. At SIGUSR2 it writes to REPORT, as JSON, what it saw since the latest SIGUSR1.
 """
 
 import asyncio
@@ -35,14 +35,14 @@ class Watch:
 
     def start(self) -> None:
         self.callbacks, self.seconds = 0, 0.0
-        self.longest: list[float] = []
+        self.longest: list[tuple[float, str]] = []
         self.parts: dict[str, list[float]] = {}
 
-    def ran(self, seconds: float) -> None:
+    def ran(self, seconds: float, whose: Callable[[], str]) -> None:
         self.callbacks += 1
         self.seconds += seconds
-        if len(self.longest) < LONGEST or seconds > self.longest[-1]:
-            self.longest = sorted([*self.longest, seconds], reverse=True)[:LONGEST]
+        if len(self.longest) < LONGEST or seconds > self.longest[-1][0]:
+            self.longest = sorted([*self.longest, (seconds, whose())], reverse=True)[:LONGEST]
 
     def part(self, name: str, act: Callable[..., Any]) -> Callable[..., Any]:
         """`act`, with its time added to the part of this name."""
@@ -58,9 +58,10 @@ class Watch:
 
         return timed
 
-    def report(self) -> str:
+    def report(self, path: Path) -> None:
         said = {"callbacks": self.callbacks, "seconds": self.seconds, "longest": self.longest, "parts": self.parts}
-        return json.dumps(said)
+        path.with_suffix(".new").write_text(json.dumps(said))
+        path.with_suffix(".new").rename(path)
 
 
 def install(watch: Watch) -> None:
@@ -69,7 +70,7 @@ def install(watch: Watch) -> None:
     def timed(handle: asyncio.Handle) -> None:
         began = thread_time()
         run(handle)
-        watch.ran(thread_time() - began)
+        watch.ran(thread_time() - began, lambda: _whose(handle))
 
     asyncio.Handle._run = timed  # type: ignore[method-assign,assignment]  # asyncio has no other place to look from
     images.read = watch.part("decode and base64", images.read)  # type: ignore[attr-defined]  # a look from outside
@@ -77,8 +78,18 @@ def install(watch: Watch) -> None:
     FilesystemStorage._put = watch.part("put", FilesystemStorage._put)  # type: ignore[method-assign]  # a look from outside
 
 
-async def _work(settings: Settings, watch: Watch) -> None:
-    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, watch.start)
+def _whose(handle: asyncio.Handle) -> str:
+    """The coroutine of the task that ran, or the function."""
+    act = handle._callback  # type: ignore[attr-defined]  # what a handle runs has no other name
+    task = getattr(act, "__self__", None)
+    coroutine = task.get_coro() if isinstance(task, asyncio.Task) else act
+    return str(getattr(coroutine, "__qualname__", type(coroutine).__name__))
+
+
+async def _work(settings: Settings, watch: Watch, report: Path) -> None:
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGUSR1, watch.start)
+    loop.add_signal_handler(signal.SIGUSR2, watch.report, report)
     await work(settings)
 
 
@@ -87,8 +98,7 @@ def main() -> None:
     logs.configure("worker")
     watch = Watch()
     install(watch)
-    asyncio.run(_work(settings, watch))
-    Path(sys.argv[1]).write_text(watch.report())
+    asyncio.run(_work(settings, watch, Path(sys.argv[1])))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The API process: the public port, and beside it, on loopback only, the operators' own."""
 
 import asyncio
+import gc
 import signal
 import socket
 from collections.abc import Iterator
@@ -44,6 +45,7 @@ async def serve(settings: Settings) -> None:
 
         for name in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(name, stop)
+        gc.freeze()  # what was built to start stays: nobody waits while it is looked through again
         log.info("serving", address=f"{settings.host}:{settings.port}")
         sockets = [_inherited(settings.listen_fd), _inherited(settings.operations_fd)]
         await asyncio.gather(*(server.serve(sockets=given) for server, given in zip(servers, sockets, strict=True)))

@@ -1,6 +1,7 @@
 """The worker: performs generations as wake-ups come, and keeps house beside it."""
 
 import asyncio
+import gc
 import os
 import signal
 from collections.abc import Awaitable, Callable, Collection, Mapping
@@ -47,6 +48,7 @@ async def work(settings: Settings) -> None:
                 asyncio.create_task(_every(settings.object_sweep_seconds, sweep_objects)),
                 asyncio.create_task(_give_up_when(owner.lost)),
             ]
+            gc.freeze()  # what was built to start stays: looking through it again would stop every call for a tenth of a second
             working = asyncio.create_task(_keep_working(jobs, drain))
             log.info("working", pid=os.getpid(), address=address)
             await drain.begins()

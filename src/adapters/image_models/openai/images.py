@@ -32,6 +32,7 @@ class OpenAIImages(ImageModel):
         self, client: AsyncOpenAI, models: Mapping[str, Model], threads: Executor, log: Callable[..., object] | None = None
     ) -> None:
         self._client, self._models, self._threads = client, models, threads
+        self._images = client.images.with_streaming_response
         self._log = log or (lambda event, **fields: None)
 
     @classmethod
@@ -76,8 +77,7 @@ class OpenAIImages(ImageModel):
         self, call: ModelCall, parameters: Mapping[str, Any], line: Connection, stream: Stream, limit: asyncio.Timeout
     ) -> None:
         """The one request. A stream is in `stream` then, any other answer in `line`."""
-        images = self._client.images.with_streaming_response
-        route = images.edit if call.request.kind is Kind.EDIT else images.generate
+        route = self._images.edit if call.request.kind is Kind.EDIT else self._images.generate
         most = bounds.most_bytes(call.request, streamed=is_streamed(call))
         async with route(**parameters) as response:
             if response.headers.get("content-type", "").lower().startswith("text/event-stream"):

@@ -26,7 +26,6 @@ from tests.world import new_id
 
 CREDITS = 1_000
 ENDING_SECONDS = 45.0
-CALLING_MS = 3_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +85,9 @@ class Repeated:
                 return await self._play(buyer, listener, client, path, body)
 
     async def _said(self, caller: Caller) -> tuple[str, dict[str, Any] | None]:
-        latency = CALLING_MS if self._request.cancel else 0
-        prompt = f"a boat [tag: {self._tag}] [latency: {latency}]"
+        prompt = f"a boat [tag: {self._tag}]"
         if self._request.cancel:
-            asked = Asked(prompt=prompt, size=LIVE_SIZE, quality="low")
+            asked = Asked(prompt=f"{prompt} [waits: yes]", size=LIVE_SIZE, quality="low")
             id, _ = await (await self._lane.service.parts.get(RequestGeneration))(caller, asked)
             await self._is_out()
             return f"/v1/generations/{id}/cancel", None
@@ -131,6 +129,7 @@ class Repeated:
         assert len(ids) == 1, f"{self._request.name}, killed at {self._crash_at}: asked again, it is another generation"
         (id,) = ids
         if not self._request.queued:
+            self._let_go()
             await self._lane.becomes_ended(GenerationId(id), ENDING_SECONDS, f"{self._request.name} at {self._crash_at}")
         self._points.unlink(missing_ok=True)
         return await self._check(buyer, passed)
@@ -143,6 +142,10 @@ class Repeated:
     def _calls(self) -> int:
         assert self._lane.provider
         return self._lane.provider.calls(self._tag)
+
+    def _let_go(self) -> None:
+        assert self._lane.provider
+        self._lane.provider.let_go(self._tag)
 
     async def _check(self, buyer: Customer, passed: list[str]) -> Repeat:
         """One generation, one hold, and one charge, or none at all for what was cancelled in time."""

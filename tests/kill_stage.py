@@ -55,6 +55,7 @@ class Counted:
 
     def __init__(self, provider: Provider) -> None:
         self.environment = {"OPENAI_API_KEY": "sk-soak", "OPENAI_BASE_URL": provider.url}
+        self.let_go = provider.let_go
         self._record, self._read = provider.record, 0
         self._tags: dict[int, str] = {}
         self._seen: dict[str, Counter[str]] = {}

@@ -14,6 +14,7 @@ Words in the prompt direct the call (a word of the mood counts before the prompt
     [fault: NAME]        what goes wrong: a name of provider_script.REFUSALS, LINES, NONSENSE or STREAMS
     [times: N]           only the first N calls of the same tag (or else the same prompt) go wrong
     [latency: MS]        how long the work takes
+    [waits: yes]         the work takes until `openai.let_go(tag)`
     [tag: WORD]          stands in the record
     [bytes: N]           the least size of each picture
     [made: yes|no]       whether the work counts as done, where the fault would say otherwise
@@ -40,7 +41,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.provider_server import Bucket, Server
+from tests.provider_server import Bucket, Server, let_go
 
 ROOT = Path(__file__).parents[1]
 
@@ -135,6 +136,10 @@ class Provider:
         aside = self._mood.with_suffix(".new")
         aside.write_text(words)
         aside.replace(self._mood)
+
+    def let_go(self, tag: str) -> None:
+        """Calls of this tag that wait have worked long enough."""
+        let_go(self.record, tag).touch()
 
     def calls(self, tag: str | None = None) -> list[Call]:
         """Calls for pictures, in the order of arrival: all, or those with this tag."""

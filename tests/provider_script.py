@@ -9,11 +9,12 @@ _WORD = re.compile(r"\[([a-z][a-z-]*): *([^\[\]]*)\]")
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """The words of one prompt. `latency` in seconds; `bytes` is the least size of each picture; `made`: None leaves it to the
-    fault whether the work was done."""
+    """The words of one prompt. `latency` in seconds; `waits`: until the call's tag is let go; `bytes` is the least size of each
+    picture; `made`: None leaves it to the fault whether the work was done."""
 
     fault: str | None = None
     latency: float | None = None
+    waits: bool = False
     tag: str | None = None
     times: int | None = None
     bytes: int = 0
@@ -33,6 +34,7 @@ class Script:
         return cls(
             fault=words.get("fault") or None,
             latency=int(words["latency"]) / 1000 if "latency" in words else None,
+            waits=words.get("waits") == "yes",
             tag=words.get("tag"),
             times=int(words["times"]) if "times" in words else None,
             bytes=int(words.get("bytes", 0)),

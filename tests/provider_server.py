@@ -72,6 +72,11 @@ class Bucket:
         return taken, {f"x-ratelimit-{name}-requests": str(value) for name, value in names.items()}
 
 
+def let_go(record: Path, tag: str) -> Path:
+    """The file by which calls with this tag are let go."""
+    return record.with_name(f"let-go-{tag}")
+
+
 @dataclass(slots=True)
 class Server:
     """`mood`: a file whose text stands before every prompt. `latency`: seconds, where a prompt asks for none."""
@@ -108,6 +113,11 @@ class Server:
         finally:
             await line.hang_up()
 
+    async def _let_go(self, tag: str) -> None:
+        async with asyncio.timeout(120):
+            while not let_go(self.record, tag).exists():
+                await asyncio.sleep(0.02)
+
     def _script(self, prompt: str) -> Script:
         mood = self.mood.read_text() if self.mood and self.mood.exists() else ""
         return Script.read(mood + prompt)
@@ -141,6 +151,8 @@ class Server:
         wrong = set(asked.fields) - FIELDS
         fault = self._fault(script, asked, message)
         await asyncio.sleep(self.latency if script.latency is None else script.latency)
+        if script.waits:
+            await self._let_go(str(script.tag))
         if self.bucket:
             free, limits = self.bucket.take()
             headers |= limits

@@ -230,8 +230,9 @@ class Lane:
 
 @asynccontextmanager
 async def lane(forks: Forks, url: str, folder: Path, pictures: OnePool, provider: Counted | None) -> AsyncIterator[Lane]:
+    freely = {"open_generations": 100_000, "refusals_per_hour": 1_000_000, "refunds_per_hour": 1_000_000}
     async with (
-        world(url, folder, pictures, database_connections=2, open_generations=100_000, refusals_per_hour=1_000_000) as service,
+        world(url, folder, pictures, database_connections=2, **freely) as service,
         await psycopg.AsyncConnection.connect(url, autocommit=True) as connection,
     ):
         callers = {mode: await service.caller(credits=CREDITS, mode=mode) for mode in Mode}

@@ -121,7 +121,7 @@ class Repeated:
         passed = points_of(self._points).get(doomed.pid, [])
         heir = self._api(listener)
         try:
-            again = [await client.post(path, json=body, headers=keyed) for _ in range(2)]
+            again = [await self._ask_again(client, path, body, keyed) for _ in range(2)]
         finally:
             heir.kill()
         assert {each.status_code for each in again} <= {200, 201, 202}, f"{again} {again[0].text}"
@@ -142,6 +142,16 @@ class Repeated:
     def _calls(self) -> int:
         assert self._lane.provider
         return self._lane.provider.calls(self._tag)
+
+    async def _ask_again(
+        self, client: httpx.AsyncClient, path: str, body: dict[str, Any] | None, keyed: dict[str, str]
+    ) -> httpx.Response:
+        """A connection that is refused while processes come and go has asked nothing."""
+        async with asyncio.timeout(ENDING_SECONDS):
+            while True:
+                with suppress(httpx.ConnectError):
+                    return await client.post(path, json=body, headers=keyed)
+                await asyncio.sleep(0.1)
 
     def _let_go(self) -> None:
         assert self._lane.provider

@@ -97,7 +97,7 @@ async def together(*work: Coroutine[Any, Any, object]) -> None:
             for each in work:
                 group.create_task(each)
     except ExceptionGroup as failed:
-        raise failed.exceptions[0] from None
+        raise failed.exceptions[0] from failed.exceptions[0].__cause__
 
 
 class OnePool(Parts):

@@ -16,6 +16,7 @@ SHORT = {
     "LEASE_SECONDS": "3",
     "ACT_SECONDS": "20",
     "SETTLE_MARGIN_SECONDS": "5",
+    "COME_BACK_SECONDS": "1",
     "BACK_OFF_SECONDS": "0.2",
     "SWEEP_SECONDS": "0.2",
     "GRACEFUL_SECONDS": "30",

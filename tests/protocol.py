@@ -28,7 +28,7 @@ from tests.contract.harnesses import StoreHarness
 from tests.contract.store_contract import TIMING, a_request, customer, loaded, new_id, queued
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
-QUICK = replace(TIMING, back_off=timedelta(milliseconds=5))
+QUICK = replace(TIMING, back_off=timedelta(milliseconds=5), come_back=timedelta(milliseconds=20))
 """As TIMING, with pauses between tries that a test can wait for."""
 T = TypeVar("T")
 

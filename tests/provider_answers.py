@@ -17,6 +17,7 @@ _ERRORS = {
     "sse-error-moderation-late": _BLOCKED,
     "sse-error-moderation-paid": _BLOCKED,
     "sse-rate-limit": ("requests", "rate_limit_exceeded"),
+    "sse-rate-limit-paid": ("requests", "rate_limit_exceeded"),
 }
 _AT_ONCE = _ERRORS.keys() - {"sse-error", "sse-error-moderation-late"}
 """Errors before the first partial image."""
@@ -133,12 +134,14 @@ def nonsense(asked: Asked, fault: str) -> bytes | None:
     """Bodies with status 200 that need no picture; None for faults that do."""
     blocked = {"type": "image_generation_user_error", "code": "moderation_blocked", "param": None}
     blocked["message"] = "Your request was rejected by the safety system. safety_violations=[violence]."
+    failed = {"type": "server_error", "code": "server_error", "message": "The server had an error."}
     bodies: dict[str, object] = {
         "not-object": ["hello"],
         "error-moderation": {"error": blocked | {"moderation_stage": "output"}},
         "error-moderation-paid": {"error": blocked, "usage": usage(asked, 1, None)},
         "error-moderation-spoilt": {"error": blocked, "data": [{"b64_json": "withheld!"}]},
-        "error-server": {"error": {"type": "server_error", "code": "server_error", "message": "The server had an error."}},
+        "error-server": {"error": failed},
+        "error-server-paid": {"error": failed, "usage": {"input_tokens": 1_500, "output_tokens": 0}},
         "empty": {"created": 1, "data": [], "usage": usage(asked, 1, None)},
         "data-null": {"created": 1, "data": None, "usage": usage(asked, 1, None)},
         "no-data": {"created": 1},
@@ -174,6 +177,11 @@ def events(asked: Asked, fault: str | None, least: int) -> Iterator[bytes]:
     if fault in ("sse-cut-between", "sse-hang-between"):
         yield from finals[:1]
         return
+    if fault in ("sse-cut-within", "sse-no-last-line"):
+        last = finals.pop()
+        yield from finals
+        yield last[: -len(b"\n") if fault == "sse-no-last-line" else len(last) // 2]
+        return
     yield from finals
     if fault == "sse-late-partial":
         yield _event(asked, f"{kind}.partial_image", -9, fault, least, 2)
@@ -195,7 +203,7 @@ def _event(asked: Asked, type: str, index: int, fault: str | None, least: int, p
     elif (counted := usage(asked, 1, fault)) is not None:
         said["usage"] = {name: value for name, value in counted.items() if name != "output_tokens_details"}
     body = json.dumps(said).encode()[:-1] + b',"b64_json":"' + base64.b64encode(drawn) + b'"}'
-    end = b"\r\n" if fault == "sse-crlf" else b"\n"
+    end = {"sse-crlf": b"\r\n", "sse-cr": b"\r"}.get(fault or "", b"\n")
     return b"event: " + type.encode() + end + b"data: " + body + end + end
 
 
@@ -203,4 +211,6 @@ def _error(asked: Asked, fault: str) -> bytes:
     kind, code = _ERRORS[fault]
     error = {"type": kind, "code": code, "message": "safety_violations=[violence]", "param": None}
     said = {"type": "error", "error": error} | ({"usage": usage(asked, 1, None)} if fault.endswith("-paid") else {})
+    if fault == "sse-rate-limit-paid":
+        said["usage"] = {"input_tokens": 1_500, "output_tokens": 0}
     return b"event: error\ndata: " + json.dumps(said).encode() + b"\n\n"

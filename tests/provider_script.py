@@ -61,7 +61,8 @@ class Script:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An answer with a status of its own. `made`: whether the work had been done (and would be billed) all the same."""
+    """An answer with a status of its own. `made`: whether the work had been done (and would be billed) all the same; `spent`:
+    what the answer itself says of that."""
 
     status: int
     type: str = "invalid_request_error"
@@ -72,9 +73,11 @@ class Refusal:
     headers: tuple[tuple[str, str], ...] = ()
     html: bool = False
     made: bool = False
+    spent: tuple[tuple[str, int], ...] = ()
 
-    def error(self) -> dict[str, object]:
-        return {"message": self.message, "type": self.type, "param": self.param, "code": self.code} | dict(self.more)
+    def body(self) -> dict[str, object]:
+        error: object = {"message": self.message, "type": self.type, "param": self.param, "code": self.code} | dict(self.more)
+        return {"error": error} | ({"usage": dict(self.spent)} if self.spent else {})
 
 
 _BLOCKED = "Your request was rejected by the safety system. If you believe this is an error, contact us at help.openai.com."
@@ -112,6 +115,14 @@ REFUSALS: dict[str, Refusal] = {
         more=(("moderation_details", {"moderation_stage": "output", "categories": ["sexual"]}),),
     ),
     "moderation-bare": Refusal(400, "image_generation_user_error", "moderation_blocked", _BLOCKED),
+    "moderation-paid": Refusal(
+        400,
+        "image_generation_user_error",
+        "moderation_blocked",
+        f"{_BLOCKED} safety_violations=[violence].",
+        made=True,
+        spent=(("input_tokens", 30), ("output_tokens", 4_160)),
+    ),
     "user-error": Refusal(400, "image_generation_user_error", None, "The image could not be edited as asked."),
     "not-json-400": Refusal(400, html=True),
     "too-large": Refusal(413, code=None, message="Request entity too large"),
@@ -123,6 +134,7 @@ REFUSALS: dict[str, Refusal] = {
         429, "requests", "rate_limit_exceeded", _LIMITED, headers=(("retry-after", "12"), ("retry-after-ms", "11500"), *_SPENT)
     ),
     "rate-limit-reset": Refusal(429, "requests", "rate_limit_exceeded", _LIMITED, headers=_SPENT),
+    "rate-limit-paid": Refusal(429, "requests", "rate_limit_exceeded", _LIMITED, made=True, spent=(("input_tokens", 1_500),)),
     "rate-limit-bare": Refusal(429, "requests", "rate_limit_exceeded", _LIMITED),
     "quota": Refusal(429, "insufficient_quota", "insufficient_quota", "You exceeded your current quota."),
     "request-too-large": Refusal(
@@ -143,6 +155,7 @@ REFUSALS: dict[str, Refusal] = {
     "conflict": Refusal(409, "conflict", None, "Conflict"),
     "too-early": Refusal(425, "too_early", None, "Too early"),
     "http-500": Refusal(500, "server_error", None, "The server had an error while processing your request."),
+    "http-500-paid": Refusal(500, "server_error", None, "The server had an error.", made=True, spent=(("output_tokens", 1_056),)),
     "http-502": Refusal(502, html=True),
     "http-503": Refusal(503, "server_error", None, "The engine is currently overloaded."),
     "http-504": Refusal(504, html=True, made=True),
@@ -163,10 +176,12 @@ LINES = frozenset(
         "trickle",
         "endless",
         "endless-500",
+        "hang-401",
+        "hang-429",
     )
 )
-"""Faults of the line: the work was done, the answer never comes whole. `reset-at-once`, a mood,
-breaks it before the request was read."""
+"""Faults of the line: the work was done, where no status says otherwise, and the answer never comes whole. `reset-at-once`, a
+mood, breaks it before the request was read."""
 
 NONSENSE = frozenset(
     (
@@ -181,6 +196,7 @@ NONSENSE = frozenset(
         "error-moderation-paid",
         "error-moderation-spoilt",
         "error-server",
+        "error-server-paid",
         "unknown-words",
         "wild-usage",
         "no-usage",
@@ -207,9 +223,11 @@ STREAMS = frozenset(
         "sse-error-moderation-paid",
         "sse-error-first",
         "sse-rate-limit",
+        "sse-rate-limit-paid",
         "sse-cut",
         "sse-cut-clean",
         "sse-cut-between",
+        "sse-cut-within",
         "sse-hang-between",
         "sse-no-partials",
         "sse-disorder",
@@ -221,6 +239,8 @@ STREAMS = frozenset(
         "sse-json",
         "sse-bad-picture",
         "sse-crlf",
+        "sse-cr",
+        "sse-no-last-line",
     )
 )
 """Of streams only; a call that does not ask for a stream is answered as if nothing were wrong."""
@@ -231,7 +251,9 @@ UNMADE = {
     "error-server": "failed",
     "sse-error-first": "failed",
     "sse-rate-limit": "limited",
+    "hang-401": "refused",
+    "hang-429": "limited",
 }
-"""Faults with status 200 that are not billed, and what the record calls them."""
+"""Other faults that are not billed, and what the record calls them."""
 
 FAULTS = frozenset(REFUSALS) | LINES | NONSENSE | STREAMS

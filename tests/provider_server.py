@@ -8,7 +8,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +130,7 @@ class Server:
         script = self._script("")
         refusal = REFUSALS.get(_key_fault(message) or script.fault or "")
         if refusal:
-            return await self._refuse(line, number, refusal.status, {"error": refusal.error()}, dict(refusal.headers))
+            return await self._refuse(line, number, refusal.status, refusal.body(), dict(refusal.headers))
         models = [{"id": id, "object": "model", "created": 1_770_000_000, "owned_by": "openai"} for id in MODELS]
         body: dict[str, Any] = {"object": "list", "data": models}
         if message.path.startswith("/v1/models/"):
@@ -158,9 +158,9 @@ class Server:
             headers |= limits
             fault = fault if free else "rate-limit-bare"
         if wrong and not fault:
-            error = REFUSALS["unknown-parameter"].error() | {"param": sorted(wrong)[0]}
             self._note(number, message, "refused")
-            return await self._refuse(line, number, 400, {"error": error}, headers)
+            unknown = replace(REFUSALS["unknown-parameter"], param=sorted(wrong)[0])
+            return await self._refuse(line, number, 400, unknown.body(), headers)
         if fault in REFUSALS:
             return await self._refused(line, number, message, script, fault, headers)
         made = script.made if script.made is not None else fault not in UNMADE
@@ -206,7 +206,7 @@ class Server:
         if refusal.html:
             page = b"<html><head><title>%d</title></head></html>" % refusal.status
             return await line.answer(refusal.status, headers | dict(refusal.headers) | {"content-type": "text/html"}, page)
-        return await self._refuse(line, number, refusal.status, {"error": refusal.error()}, dict(refusal.headers) | headers)
+        return await self._refuse(line, number, refusal.status, refusal.body(), dict(refusal.headers) | headers)
 
     async def _refuse(self, line: Line, number: int, status: int, body: object, headers: dict[str, str]) -> None:
         said = {"content-type": "application/json"} | self._headers(number) | headers
@@ -298,6 +298,9 @@ async def _break(line: Line, fault: str, body: bytes, headers: dict[str, str]) -
             await line.hold()
         case "trickle":
             await line.answer(200, headers, body, pause=0.2)
+        case "hang-401" | "hang-429":
+            await line.send(start(int(fault[-3:]), said | {"retry-after": "12"}) + b'{"error":')
+            await line.hold()
         case "endless" | "endless-500":
             status = 200 if fault == "endless" else 500
             await line.send(start(status, {"content-type": "application/json", "transfer-encoding": "chunked"} | headers))

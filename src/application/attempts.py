@@ -113,14 +113,31 @@ class PerformGeneration:
         return Held(generation, held.lease, generation.attempts[-1], until)
 
     async def _found(self, generation: Generation, attempt: Attempt, was_past: bool) -> Found:
-        """What lies at its keys and is a picture."""
+        """What lies at its keys and is a picture. What nobody can tell of a call that is over is the caller's picture."""
         found = await find(self.storage, self.intake, generation, attempt, was_past)
-        return found.without(await self.find_echoes(generation, attempt.number, found.pictures))
+        try:
+            return found.without(await self.find_echoes(generation, attempt.number, found.pictures))
+        except IntakeBusy:
+            if was_past:
+                return found
+            raise
 
     async def _look_begins(self, generation: Generation) -> tuple[frozenset[int], datetime]:
+        """Which callers are gone, and when that was known. One look is not enough: a database that was restarted has nobody's
+        proof of life for a moment."""
+        gone, now = await self._gone(generation)
+        if gone:
+            await asyncio.sleep(self.timing.come_back.total_seconds())
+            still, now = await self._gone(generation)
+            gone &= still
+        return gone, now
+
+    async def _gone(self, generation: Generation) -> tuple[frozenset[int], datetime]:
+        """Of those whose call may still be out."""
         async with self.store.transaction() as tx:
             now = await tx.now()
-            return await tx.generations.gone_owners([attempt.owner for attempt in generation.attempts]), now
+            out = [a.owner for a in generation.attempts if a.outcome.perhaps_paid and not a.is_past(now)]
+            return (await tx.generations.gone_owners(out) if out else frozenset()), now
 
     async def _park(self, held: Held) -> None:
         async with self.store.transaction() as tx:

@@ -16,7 +16,7 @@ from domain.media import ObjectKey
 class FindEchoes:
     """Which pictures have the very pixels of a reference, however their files are written.
 
-    They are looked at where they lie, so that nothing paid waits for this before it is put.
+    They are looked at where they lie, so that nothing paid waits for this before it is put. A film may well begin with one.
     """
 
     store: Store
@@ -25,10 +25,11 @@ class FindEchoes:
 
     async def __call__(self, generation: Generation, attempt: int, pictures: Sequence[StoredPicture]) -> frozenset[int]:
         """Their indexes. Raises StoreUnavailable, StorageUnavailable or IntakeBusy when nobody can tell now."""
-        if not pictures or not generation.request or not generation.request.references:
+        request = generation.request
+        if not pictures or not request or not request.references or request.frame_count:
             return frozenset()
         try:
-            sent = await references.load(self.store, self.storage, generation, generation.request.references)
+            sent = await references.load(self.store, self.storage, generation, request.references)
         except (NotFound, ObjectMissing):
             return frozenset()
         alike = [r for r in sent if any((r.asset.width, r.asset.height) == (p.width, p.height) for p in pictures)]

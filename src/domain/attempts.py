@@ -51,7 +51,6 @@ class Failure:
 EMPTY = Failure(FailureClass.PROVIDER, Stage.CALL, "empty", "The model answered without a picture")
 NOT_STORED = Failure(FailureClass.STORAGE, Stage.STORE, "not_stored", "The pictures could not be kept")
 ECHO = Failure(FailureClass.PROVIDER, Stage.OUTPUT, "echo", "The model returned a reference unchanged")
-STAYED_BUSY = Failure(FailureClass.CAPACITY, Stage.CALL, "capacity", "The model stayed busy")
 ANSWER_LOST = Failure(FailureClass.UNKNOWN_OUTCOME, Stage.CALL, "unknown_outcome", "The model's answer was lost")
 HOLD_EXPIRED = Failure(FailureClass.TIMEOUT, Stage.CALL, "hold_expired", "The generation did not finish in time")
 DEADLINE_PASSED = Failure(FailureClass.TIMEOUT, Stage.CALL, "deadline", "The deadline passed before a call could start")
@@ -162,12 +161,20 @@ class Timing:
     settle_margin: timedelta = timedelta(seconds=60)
     longest_queue: timedelta = timedelta(hours=1)
     back_off: timedelta = timedelta(seconds=5)
+    come_back: timedelta = timedelta(seconds=2)
+    """By then a living process that lost its connection has its proof of life again."""
     attempts: int = 10
 
     @property
     def call(self) -> timedelta:
         """The longest that a call may take."""
         return self.act - min(self.put, self.act / 4)
+
+    def wait(self, attempts: int, said: float | None) -> timedelta:
+        """Before the next of so many free attempts: as long as was said, and twice as long each time, so that the tenth is not
+        used up before an outage of half an hour is over."""
+        growing = self.back_off * ((1 << min(attempts - 1, 7)) - 1)
+        return max(growing, self.back_off if said is None else timedelta(seconds=said))
 
     def hold_expiry(self, deadline: datetime) -> datetime:
         return deadline + 2 * self.act + timedelta(minutes=10)
@@ -282,20 +289,24 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What lay at the keys of one attempt. `was_past`: nothing more could come when the look began. `only_echoes`: something did,
-    and none of it is a picture."""
+    """What lay at the keys of one attempt. `was_past`: nothing more could come when the look began. `echoes`: how many of the
+    pictures there were none."""
 
     attempt: int
     pictures: tuple[StoredPicture, ...]
     manifest: Manifest | None
     was_past: bool
-    only_echoes: bool = False
+    echoes: int = 0
 
     def without(self, echoes: Collection[int]) -> Self:
         pictures = tuple(picture for picture in self.pictures if picture.index not in echoes)
-        return replace(self, pictures=pictures, only_echoes=bool(self.pictures) and not pictures)
+        return replace(self, pictures=pictures, echoes=len(self.pictures) - len(pictures))
+
+    @property
+    def only_echoes(self) -> bool:
+        return bool(self.echoes and not self.pictures)
 
     @property
     def is_whole(self) -> bool:
-        """All that the manifest promises lies there."""
-        return bool(self.manifest and self.pictures and len(self.pictures) == len(self.manifest.pictures))
+        """All that the manifest promises lies there, and some of it is a picture."""
+        return bool(self.manifest and self.pictures and len(self.pictures) + self.echoes == len(self.manifest.pictures))

@@ -85,19 +85,20 @@ class Gate:
         self._fill(now)
         if self.capacity is not None:
             self.spare = max(0.0, self.spare - 1)
-            self._close_while_spent(now)
+            self._close_while_spent(now, rules)
         return True
 
     def learn(self, result: CallResult, now: datetime, rules: GateRules) -> None:
         """What a call's end says of the calls to come."""
         if allowance := result.allowance:
-            self._allow(allowance, now)
+            self._allow(allowance, now, rules)
         if isinstance(result, NotExecuted) and result.obstacle:
             self._stop(_OBSTACLES[result.obstacle], result.retry_after_seconds, now, rules)
         if isinstance(result, Executed):
-            self.closings = 0
-            if self.reason not in (ClosedFor.RATE_LIMIT, ClosedFor.ALLOWANCE):  # of those it may say nothing: it began before
+            if self.reason is ClosedFor.UNKNOWN_OUTCOMES:
                 self._open()
+            if self.reason in (None, ClosedFor.ALLOWANCE):  # of another closing it may say nothing: it began before
+                self.closings = 0
         if isinstance(result, Executed | Unknown):
             self._judge(isinstance(result, Unknown), now, rules)
 
@@ -138,19 +139,20 @@ class Gate:
         if unknown and self.unknowns > rules.unknowns and self.unknowns * 100 > self.calls * rules.unknown_percent:
             self.close(now + rules.breaker_pause, ClosedFor.UNKNOWN_OUTCOMES)
 
-    def _allow(self, allowance: Allowance, now: datetime) -> None:
+    def _allow(self, allowance: Allowance, now: datetime, rules: GateRules) -> None:
         missing = allowance.capacity - allowance.spare
         if missing > 0 and allowance.full_in_seconds > 0:
             self.per_second = missing / max(allowance.full_in_seconds, 0.001)
         self.per_second = self.per_second or allowance.capacity / 60  # what most providers mean where they do not say
         self.capacity, self.spare, self.filled_at = allowance.capacity, float(allowance.spare), now
-        self._close_while_spent(now)
+        self._close_while_spent(now, rules)
 
     def _fill(self, now: datetime) -> None:
         if self.capacity is not None and self.filled_at is not None:
             passed = max(0.0, (now - self.filled_at).total_seconds())
             self.spare, self.filled_at = min(float(self.capacity), self.spare + passed * self.per_second), now
 
-    def _close_while_spent(self, now: datetime) -> None:
+    def _close_while_spent(self, now: datetime, rules: GateRules) -> None:
         if self.spare < 1 and self.per_second:
-            self.close(now + timedelta(seconds=(1 - self.spare) / self.per_second), ClosedFor.ALLOWANCE)
+            pause = min((1 - self.spare) / self.per_second, rules.longest_pause.total_seconds())
+            self.close(now + timedelta(seconds=pause), ClosedFor.ALLOWANCE)

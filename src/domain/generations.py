@@ -20,7 +20,6 @@ from domain.attempts import (
     HOLD_EXPIRED,
     NOT_STORED,
     REFUNDED,
-    STAYED_BUSY,
     Attempt,
     CallResult,
     Executed,
@@ -198,8 +197,7 @@ class Generation:
             case Executed():
                 return self.deliver(attempt, stored, now) if stored else self.end(GenerationState.FAILED, now, NOT_STORED)
             case NotExecuted():
-                seconds = result.retry_after_seconds
-                wait = timing.back_off if seconds is None else timedelta(seconds=seconds)
+                wait = timing.wait(len(self.attempts), result.retry_after_seconds)
                 if result.finality is Finality.RETRYABLE and any(a.finality is not Finality.RETRYABLE for a in self.attempts):
                     # What an earlier call brought or said may have come meanwhile: look before there is another.
                     return self.park(lease, now if self.cancel_requested_at else min(now + wait, max(now, self.deadline)))
@@ -232,7 +230,7 @@ class Generation:
         if self.cancel_requested_at:
             return self.end(GenerationState.CANCELLED, now, REFUNDED if self.lost() else CANCELLED)
         if len(self.attempts) >= timing.attempts:
-            return self.end(GenerationState.FAILED, now, STAYED_BUSY)
+            return self.end(GenerationState.FAILED, now, failure)
         self.state, self.lease, self.lease_until = GenerationState.QUEUED, None, None
         self.resume_at = now + wait
         return Next.WAIT
@@ -257,7 +255,7 @@ class Generation:
         if not self.state.is_open:
             return Next.ENDED
         if self.state is GenerationState.QUEUED or self.lease is None:
-            return self.end(GenerationState.CANCELLED, now, REFUNDED if self.uncertain_since else CANCELLED)
+            return self.end(GenerationState.CANCELLED, now, REFUNDED if self.lost() else CANCELLED)
         self.cancel_requested_at = self.cancel_requested_at or now
         return Next.WAIT
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from domain.attempts import ANSWER_LOST, NOT_STORED, REFUNDED, Attempt, Finality, Found, Outcome, Timing
 from domain.generations import Generation, GenerationState, Lease, Next
@@ -43,7 +43,7 @@ def _without_pictures(
 ) -> Next:
     for attempt in generation.attempts:
         if attempt.failure and attempt.finality in (Finality.REFUSED, Finality.FINAL):
-            return generation.not_executed(attempt.finality, attempt.failure, timing.back_off, now, timing)
+            return generation.not_executed(attempt.finality, attempt.failure, timedelta(0), now, timing)
     last = generation.attempts[-1]
     if waiting:
         _nothing_is_known(last, now)
@@ -52,7 +52,8 @@ def _without_pictures(
         if attempt.outcome is Outcome.EXECUTED:
             return generation.end_without(attempt.failure or NOT_STORED, now)
     if last.failure and last.finality is Finality.RETRYABLE:
-        return generation.not_executed(Finality.RETRYABLE, last.failure, timing.back_off, now, timing)
+        wait = timing.wait(len(generation.attempts), None)
+        return generation.not_executed(Finality.RETRYABLE, last.failure, wait, now, timing)
     _nothing_is_known(last, now)
     if generation.cancel_requested_at:
         return generation.end(GenerationState.CANCELLED, now, REFUNDED)

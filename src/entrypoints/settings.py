@@ -75,6 +75,7 @@ class Settings:
     lease_seconds: float = _setting(30.0, "how long a worker that falls silent keeps its generation")
     settle_margin_seconds: float = _setting(60.0, "time to write an attempt's end after its last put")
     back_off_seconds: float = _setting(5.0, "wait before looking again")
+    come_back_seconds: float = _setting(2.0, "by when a living worker that lost its connection has its proof of life again")
     longest_queue_seconds: float = _setting(3600.0, "deadline of a request that names none")
     sweep_seconds: float = _setting(1.0, "how often generations are swept")
     object_sweep_seconds: float = _setting(600.0, "how often objects without a row are looked for")
@@ -130,6 +131,7 @@ class Settings:
             lease=timedelta(seconds=self.lease_seconds),
             settle_margin=timedelta(seconds=self.settle_margin_seconds),
             back_off=timedelta(seconds=self.back_off_seconds),
+            come_back=timedelta(seconds=self.come_back_seconds),
             longest_queue=timedelta(seconds=self.longest_queue_seconds),
         )
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import os
 import signal
 from collections.abc import Awaitable, Callable, Collection, Mapping
@@ -39,7 +40,9 @@ async def work(settings: Settings) -> None:
         keep_house = await parts.get(KeepHouse)
         sweep_objects = await parts.get(SweepObjects)
         pool = await parts.get(Pool)
-        jobs = Jobs(pool, perform, concurrency=settings.worker_concurrency, graceful_seconds=settings.graceful_seconds)
+        jobs = Jobs(
+            pool, perform, concurrency=settings.worker_concurrency, graceful_seconds=settings.graceful_seconds, failed=_failed
+        )
         vitals = Vitals(await parts.get(StaffQueries), owner, drain)
         async with served(vitals, settings.worker_port, settings.operations_fd) as address:
             tasks = [
@@ -71,6 +74,12 @@ async def _end(tasks: Collection["asyncio.Task[None]"]) -> None:
 def _told(drain: Drain) -> None:
     drain.tell()
     log.info("handing_back" if drain.handing_back else "stopping", pid=os.getpid())
+
+
+def _failed(error: Exception) -> None:
+    log.log(
+        logging.WARNING if isinstance(error, StoreUnavailable) else logging.ERROR, "wake_up_failed", error=type(error).__name__
+    )
 
 
 async def _keep_working(jobs: Jobs, drain: Drain) -> None:

@@ -5,6 +5,8 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator
 
+import anyio
+import httpx2
 import openai as sdk
 import pytest
 
@@ -84,6 +86,21 @@ async def test_a_certificate_of_somebody_else_has_cost_nothing(mute: int, monkey
     _never_sent(await meet(f"https://127.0.0.1:{mute}/v1"), "connect_failed")
 
 
+@pytest.mark.parametrize("error", [ssl.SSLError("wrong version"), anyio.EndOfStream()])
+async def test_what_the_sdk_knows_as_a_lost_connection_is_no_error_of_ours(
+    mute: int, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The transport lets some failures of a handshake through as they are."""
+
+    async def failed(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(httpx2.AsyncClient, "send", failed)
+    result = await meet(f"https://127.0.0.1:{mute}/v1")
+    assert isinstance(result, NotExecuted)
+    assert (result.failure.code, result.finality) == ("connect_failed", Finality.RETRYABLE)
+
+
 async def test_an_address_that_is_none_has_cost_nothing() -> None:
     _never_sent(await meet("ftp://127.0.0.1/v1"), "connect_failed")
 
@@ -93,6 +110,18 @@ async def test_time_that_runs_out_before_a_connection_says_nothing_of_the_provid
         result = await model.make(a_call(seconds=0.5))
     assert isinstance(result, NotExecuted)
     assert (result.failure.code, result.finality, result.obstacle) == ("connect_timeout", Finality.RETRYABLE, None)
+
+
+async def test_an_error_of_ours_is_nobody_else_s_and_is_not_repeated(openai: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise TypeError("unexpected keyword")
+
+    monkeypatch.setattr(sdk.AsyncOpenAI, "_build_request", broken)
+    result = await meet(openai.url)
+    assert isinstance(result, NotExecuted)
+    assert (result.failure.failure_class, result.failure.code) == (FailureClass.INTERNAL, "call_failed")
+    assert (result.finality, result.obstacle) == (Finality.FINAL, None)
+    assert "keyword" not in result.failure.message
 
 
 async def test_an_examination_of_nobody_says_so() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from adapters.image_models.openai import connection
 from domain.attempts import CallResult, Executed, FailureClass, Finality, NotExecuted, Obstacle, Stage, Unknown
 from domain.media import PictureFormat
 from tests.openai_bench import Bench, Shown, a_call, bench
@@ -54,10 +55,15 @@ BLOCKED = [
     ("sse-error-moderation", Stage.OUTPUT, "violence"),
 ]
 BLOCKED_AND_PAID = [
+    ("moderation-paid", 4_160),
     ("error-moderation-paid", 1_056),
     ("error-moderation-spoilt", 0),
     ("sse-error-moderation-paid", 1_156),
     ("sse-error-moderation-late", 0),
+]
+STALLED = [
+    ("hang-401", "http_401", Obstacle.KEY_REFUSED, None),
+    ("hang-429", "http_429", Obstacle.RATE_LIMIT, 12.0),
 ]
 LOST = [
     ("http-500", "http_500", True, True),
@@ -76,6 +82,7 @@ LOST = [
     ("trickle", "timeout", True, True),
     ("sse-cut", "cut_off", True, True),
     ("sse-cut-clean", "cut_off", True, True),
+    ("sse-cut-within", "cut_off", True, True),
     ("sse-error-first", "server_error", True, True),
 ]
 NOTHING = [
@@ -91,6 +98,10 @@ NOTHING = [
     ("no-data", "empty"),
     ("no-content", "empty"),
     ("error-server", "server_error"),
+    ("error-server-paid", "server_error"),
+    ("http-500-paid", "server_error"),
+    ("rate-limit-paid", "rate_limit_exceeded"),
+    ("sse-rate-limit-paid", "rate_limit_exceeded"),
     ("sse-error", "server_error"),
     ("sse-crumbs", "too_large"),
 ]
@@ -115,6 +126,8 @@ ODD = [
     ("sse-json", 2),
     ("sse-newlines", 2),
     ("sse-crlf", 2),
+    ("sse-cr", 2),
+    ("sse-no-last-line", 2),
 ]
 
 
@@ -192,6 +205,17 @@ async def test_nobody_is_sent_away_for_longer_than_ten_minutes(at: Bench) -> Non
     assert result.retry_after_seconds == 600
 
 
+@pytest.mark.parametrize(("fault", "code", "obstacle", "wait"), STALLED)
+async def test_a_status_is_what_it_is_though_its_body_never_comes(
+    at: Bench, fault: str, code: str, obstacle: Obstacle, wait: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "_ERROR_SECONDS", 0.3)
+    result = await meet(at, fault, seconds=3.0)
+    assert isinstance(result, NotExecuted)
+    assert (result.failure.code, result.finality, result.obstacle) == (code, RETRYABLE, obstacle)
+    assert (result.retry_after_seconds, result.answer) == (wait, b'{"error":')
+
+
 @pytest.mark.parametrize(("fault", "code", "told", "kept"), LOST)
 async def test_a_lost_answer_is_unknown(at: Bench, fault: str, code: str, told: bool, kept: bool) -> None:
     streamed = {"partial_images": 2, "shown": Shown()} if fault.startswith("sse") else {}
@@ -218,6 +242,7 @@ async def test_an_answer_without_a_picture_is_a_failure_with_a_reason(at: Bench,
     assert (result.failure.failure_class, result.failure.stage, result.failure.code) == (PROVIDER, Stage.CALL, code)
     assert result.failure.request_id == result.request_id
     assert bool(result.answer) is (fault != "no-content")
+    assert result.cost or not fault.endswith("-paid"), "what is counted is booked"
 
 
 @pytest.mark.parametrize(("fault", "count"), ODD)
@@ -273,5 +298,5 @@ async def test_a_call_that_is_cancelled_hangs_up(at: Bench) -> None:
 
 
 def test_every_fault_of_the_pretended_provider_is_met_here() -> None:
-    met = {row[0] for table in (REFUSED, BLOCKED, BLOCKED_AND_PAID, LOST, NOTHING, ODD) for row in table}
+    met = {row[0] for table in (REFUSED, BLOCKED, BLOCKED_AND_PAID, STALLED, LOST, NOTHING, ODD) for row in table}
     assert met | {"reset-at-once", "echo", "echo-reencoded"} == FAULTS

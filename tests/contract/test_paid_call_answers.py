@@ -47,9 +47,7 @@ async def test_a_busy_model_is_asked_again_no_sooner_than_it_said_and_not_for_ev
             assert not await world.work()
             await world.harness.advance(20)
     assert await state(world, generation) == "failed"
-    failure = (await world.see(generation)).failure
-    assert failure
-    assert failure.failure_class is FailureClass.CAPACITY
+    assert (await world.see(generation)).failure == BUSY.failure
     assert world.model.count(generation.id) == QUICK.attempts
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from domain.attempts import Executed, Failure, FailureClass, Finality, NotExecuted, Outcome, Picture, Stage, Unknown, Usage
+from domain.errors import IntakeBusy
 from domain.generations import Generation
 from domain.media import ObjectKey, PictureFormat
 from tests.contract.harnesses import StoreHarness, each_store
@@ -68,6 +69,71 @@ async def test_pictures_of_another_size_are_not_even_compared(world: World) -> N
     same = Picture(b"the reference", PictureFormat.PNG, 9_999, 8, has_alpha=False)
     call.finish(Executed((same, same), "req_1", Usage(), 1))
     await patiently(task)
+    assert (await world.see(generation)).delivered == 2
+
+
+async def test_a_film_may_begin_with_the_reference(world: World) -> None:
+    generation = await an_edit(world, b"the reference", 1)
+    assert generation.request
+    async with world.store.transaction() as tx:
+        film = await tx.generations.lock(generation.id)
+        film.request = replace(generation.request, frame_count=4)
+        tx.generations.save(film)
+    ended = await answered(world, generation, b"the reference")
+    assert (ended.state, ended.delivered) == ("succeeded", 1)
+
+
+async def test_an_echo_in_a_manifest_that_is_whole_keeps_nobody_waiting(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    generation = await an_edit(world, b"the reference")
+    [reference] = generation.request.references if generation.request else ()
+    async with world.store.transaction() as tx:
+        [asset] = await tx.assets.pin([reference], generation.account_id, generation.mode)
+
+    async def describe(_: ScriptedIntake, content: bytes) -> Picture:
+        return Picture(content, PictureFormat.PNG, asset.width, asset.height, has_alpha=False)
+
+    monkeypatch.setattr(ScriptedIntake, "describe", describe)
+    task, call = await world.call_out()
+    looking = world.storage.gate("get", reference_key := asset.key)
+    made = Picture(b"the reference", PictureFormat.PNG, asset.width, asset.height, has_alpha=False)
+    call.finish(Executed((made, replace(made, content=b"a picture")), "req_1", Usage(), 40_000))
+    await looking.wait()
+    assert str(reference_key) in world.storage.objects
+    await world.lapse()
+    assert await world.work(2), "while its caller is frozen, and its time not over"
+    ended = await world.see(generation)
+    assert (ended.state, ended.delivered) == ("succeeded", 1)
+    looking.open()
+    await patiently(task)
+
+
+async def test_what_nobody_can_tell_of_a_call_that_is_over_is_the_callers_picture(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generation = await an_edit(world, b"the reference")
+    [reference] = generation.request.references if generation.request else ()
+    async with world.store.transaction() as tx:
+        [asset] = await tx.assets.pin([reference], generation.account_id, generation.mode)
+
+    async def describe(_: ScriptedIntake, content: bytes) -> Picture:
+        return Picture(content, PictureFormat.PNG, asset.width, asset.height, has_alpha=False)
+
+    async def fingerprint(_: ScriptedIntake, __: bytes) -> str:
+        raise IntakeBusy
+
+    monkeypatch.setattr(ScriptedIntake, "describe", describe)
+    monkeypatch.setattr(ScriptedIntake, "fingerprint", fingerprint)
+    settling = world.storage.gate("put", ObjectKey.manifest(generation.account_id, generation.id, 1))
+    task, call = await world.call_out()
+    made = Picture(b"a picture", PictureFormat.PNG, asset.width, asset.height, has_alpha=False)
+    call.finish(Executed((made, made), "req_1", Usage(), 40_000))
+    await settling.wait()
+    await world.lapse()
+    assert await world.work(2)
+    assert (await world.see(generation)).state == "running", "its caller may still be at it"
+    await world.kill(task)
+    await world.harness.advance(QUICK.lease.total_seconds())
+    assert await world.work(2)
     assert (await world.see(generation)).delivered == 2
 
 
@@ -162,6 +228,22 @@ async def test_after_a_free_refusal_a_lost_call_is_still_uncertain_and_its_end_a
     assert seen.uncertain_since
     assert seen.resume_at
     assert seen.resume_at <= seen.deadline, "the deadline wakes it, whatever the provider says"
+    await world.cancel(generation)
+    assert ((await world.see(generation)).failure or busy).code == "refunded"
+
+
+async def test_a_refund_taken_while_a_lost_call_waits_for_the_next_is_a_refund(world: World) -> None:
+    generation = await world.ask()
+    task, call = await world.call_out()
+    call.finish(Unknown("reset"), paid=False)
+    await patiently(task)
+    task, call = await world.call_out()
+    busy = Failure(FailureClass.CAPACITY, Stage.CALL, "busy", "Busy")
+    call.finish(NotExecuted(busy, Finality.RETRYABLE, 0), paid=False)
+    await patiently(task)
+    await world.harness.advance(1)
+    assert await world.work(2), "which looks first, and then lets it wait for another call"
+    assert (await world.see(generation)).state == "queued"
     await world.cancel(generation)
     assert ((await world.see(generation)).failure or busy).code == "refunded"
 

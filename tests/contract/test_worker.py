@@ -1,6 +1,7 @@
 """The worker process: it stops in order, and a database that goes away does not end it."""
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -67,21 +68,30 @@ async def test_a_restarted_database_costs_no_picture_and_no_second_call(tmp_path
         url = new_database(postgres)
         async with world(url, tmp_path, picture_workers=1) as service:
             caller = await service.caller(credits=100)
-            asked = Asked(prompt="a patient boat", size="64x64", sandbox=Sandbox(latency_ms=2_000))
+            asked = Asked(prompt="a patient boat", size="64x64", sandbox=Sandbox(latency_ms=10_000))
             ask = await service.parts.get(RequestGeneration)
             await ask(caller, asked)
             with part("worker", tmp_path, DATABASE_URL=url, LEASE_SECONDS="30"):
                 await asyncio.to_thread(until, lambda: state(url) == "running", "the call to be out")
                 postgres.stop()
                 postgres.start()
-                await asyncio.to_thread(until, lambda: state(url) == "succeeded", "the end to be written")
+                quick = Asked(prompt="a quick boat", size="64x64")
+                await asyncio.to_thread(until, lambda: answers(url), "the database to be back")
+                await ask(caller, quick)
+                await asyncio.to_thread(until, lambda: "succeeded" in ends(url), "the worker to work on")
+                assert sorted(ends(url)) == ["running", "succeeded"], "it did not wait for the call that is out"
+                await asyncio.to_thread(until, lambda: ends(url) == ["succeeded"] * 2, "both ends to be written")
                 with psycopg.connect(url) as connection:
                     outcomes = connection.execute("SELECT outcome FROM attempts").fetchall()
-                assert outcomes == [("executed",)]
-                await ask(caller, asked)
-                await asyncio.to_thread(until, lambda: all_done(url), "the worker to work on")
+                assert outcomes == [("executed",)] * 2
 
 
-def all_done(url: str) -> bool:
+def answers(url: str) -> bool:
+    with suppress(psycopg.OperationalError), psycopg.connect(url):
+        return True
+    return False
+
+
+def ends(url: str) -> list[str]:
     with psycopg.connect(url) as connection:
-        return connection.execute("SELECT count(*) FROM generations WHERE finished_at IS NULL").fetchone() == (0,)
+        return [row[0] for row in connection.execute("SELECT state FROM generations").fetchall()]

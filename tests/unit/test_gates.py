@@ -63,9 +63,23 @@ def test_without_a_time_it_closes_a_moment_and_longer_each_time_it_happens_again
         assert gate.closed_until == now + times * RULES.busy_pause
         now = gate.closed_until
         assert gate.take(now, RULES)
+    now += RULES.trial
+    assert gate.take(now, RULES), "nobody refused the one before"
     gate.learn(PICTURE, now, RULES)
     gate.learn(refused(obstacle), now + RULES.longest_pause, RULES)
     assert gate.closed_until == now + RULES.longest_pause + RULES.busy_pause, "a success in between, and it begins anew"
+
+
+@pytest.mark.parametrize("obstacle", list(Obstacle))
+def test_a_call_that_began_before_a_closing_opens_nothing_and_shortens_no_pause(obstacle: Obstacle) -> None:
+    gate, now = Gate("a-model"), NOW
+    for times in (1, 2, 4):
+        gate.learn(refused(obstacle), now, RULES)
+        gate.learn(PICTURE, now + timedelta(seconds=1), RULES)
+        pause = RULES.refused_pause if obstacle is Obstacle.KEY_REFUSED else times * RULES.busy_pause
+        assert gate.closed_until == now + pause
+        now = gate.closed_until
+        assert gate.take(now, RULES)
 
 
 def test_calls_that_were_out_together_and_are_refused_together_count_once() -> None:
@@ -121,6 +135,12 @@ def test_the_longest_reason_counts() -> None:
 
 
 # The allowance
+
+
+def test_no_header_closes_it_for_longer_than_the_longest_pause() -> None:
+    gate = Gate("a-model")
+    gate.learn(Executed((), "req", Usage(), 1, allowance=Allowance(1, 0, 86_400.0)), NOW, RULES)
+    assert (gate.reason, gate.closed_until) == (ClosedFor.ALLOWANCE, NOW + RULES.longest_pause)
 
 
 def test_whoever_takes_the_last_call_allowed_closes_the_gate_until_the_next_is_due() -> None:

@@ -1,10 +1,11 @@
 """What the owner of a lease does once its call is over, and what one may do who has lost it: RULES §2.3."""
 
 from copy import deepcopy
+from datetime import timedelta
 
 import pytest
 
-from domain.attempts import CallResult, Failure, FailureClass, Finality, Outcome, Stage, Unknown
+from domain.attempts import CallResult, Failure, FailureClass, Finality, Outcome, Stage, Timing, Unknown
 from domain.commands import Capture, Release
 from domain.generations import GenerationState, Next
 from tests.unit.generation_states import (
@@ -77,15 +78,29 @@ def test_a_busy_model_puts_it_back_into_the_queue(wait: float | None, seconds: i
 
 
 def test_a_busy_model_ends_what_was_cancelled_and_what_was_tried_too_often() -> None:
-    cancelled, tired = leased(), leased()
+    cancelled, tired, waits, now = leased(), leased(), list[float](), after(9)
+    tired.deadline = after(3_600)
+    tired.hold_expires_at = TIMING.hold_expiry(tired.deadline)
     cancelled.cancel(after(1))
     cancelled.settle(MINE, 1, not_executed(Finality.RETRYABLE), 0, after(9), TIMING)
     assert cancelled.state is GenerationState.CANCELLED
     for attempt in range(1, TIMING.attempts + 1):
         assert tired.state is GenerationState.RUNNING
-        tired.settle(MINE, attempt, not_executed(Finality.RETRYABLE), 0, after(10 * attempt), TIMING)
-        tired.claim(MINE, OWNER, after(10 * attempt + 5), TIMING)
-    failed_with(tired, FailureClass.CAPACITY, "capacity")
+        tired.settle(MINE, attempt, not_executed(Finality.RETRYABLE, 1), 0, now, TIMING)
+        if tired.resume_at:
+            waits.append((tired.resume_at - now).total_seconds())
+            now = tired.resume_at
+            assert tired.claim(MINE, OWNER, now, TIMING)
+    assert waits == [1, 5, 15]
+    assert tired.state is GenerationState.FAILED
+    assert tired.failure == tired.attempts[-1].failure, "and the last word is the model's own"
+
+
+def test_half_an_hour_of_an_outage_is_outlived() -> None:
+    waits = [Timing().wait(attempts, 1).total_seconds() for attempts in range(1, Timing().attempts)]
+    assert waits == [1, 5, 15, 35, 75, 155, 315, 635, 635]
+    assert Timing().wait(1, None) == Timing().back_off
+    assert Timing().wait(9, 3_000) == timedelta(seconds=3_000)
 
 
 def test_a_lost_line_parks_it_for_a_look_right_now() -> None:

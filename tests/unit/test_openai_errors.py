@@ -54,6 +54,9 @@ def test_some_codes_are_of_the_key_whatever_the_status(code: str) -> None:
         ("on images per min: Limit: 5, Requested: 10.", True),
         ("Rate limit reached: Limit 250,000, Used 249,000, Requested 45,000.", False),
         ("Rate limit reached: Limit 5, Used 5, Requested 1.", False),
+        ("Rate limit reached on images per min: Limit 0, Used 0, Requested 1.", False),
+        ("Request too large for gpt-image-2 on images per min: Limit 0, Requested 1.", False),
+        ("Request too large", True),
         ("Slow down", False),
     ],
 )

@@ -64,6 +64,10 @@ EVENTS = [
     (b'data: {"d":"%s"}\n\n' % (b"x" * 50), "", b'{"d":"%s"}' % (b"x" * 50)),
     (b'event: x\r\ndata: {"b": 2}\r\n\r\n', "x", b'{"b": 2}'),
     (b'data:{"c":\ndata: 3}\n\n', "", b'{"c":\n3}'),
+    (b'event: y\rdata: {"e": 5}\r\r', "y", b'{"e": 5}'),
+    (b'data: {"f":\rdata: 6}\r\n\n', "", b'{"f":\n6}'),
+    (b'data: {"g": 7}\n\r', "", b'{"g": 7}'),
+    (b"\r\r\n\r", "", b""),
     (b"data: [DONE]\n\n", "", b"[DONE]"),
 ]
 
@@ -82,14 +86,15 @@ def test_events_are_the_same_however_the_line_cuts_them(events: list[tuple[bytes
 
 def test_empty_lines_take_no_time() -> None:
     buffer, began = EventBuffer(100), time.thread_time()
-    for _ in range(64):
-        assert list(buffer.feed(b"\n" * 65_536)) == []
+    for end in (b"\n", b"\r"):
+        for _ in range(64):
+            assert list(buffer.feed(end * 65_536)) == []
     (event,) = buffer.feed(b"data: 1\n\n")
     assert bytes(event.data) == b"1"
     assert time.thread_time() - began < 0.1
 
 
-@pytest.mark.parametrize("crumb", [b":\n\n", b":\n", b"data: 1\n\n", b"data: 1\n", b"event: x\r\n\r\n"])
+@pytest.mark.parametrize("crumb", [b":\n\n", b":\n", b"data: 1\n\n", b"data: 1\n", b"event: x\r\n\r\n", b"data: 1\r\r"])
 def test_crumbs_without_end_are_too_much(crumb: bytes) -> None:
     buffer, began = EventBuffer(100), time.thread_time()
     with pytest.raises(bounds.TooLarge):
@@ -177,14 +182,16 @@ def test_a_picture_beside_crumbs_is_kept() -> None:
             PRICES.cost(image_input=30, image_output=200),
         ),
         ({"output_tokens": 200}, Usage(0, 200), PRICES.cost(image_output=200)),
-        ({"input_tokens": 30}, Usage(), None),
+        ({"input_tokens": 30}, Usage(30), PRICES.cost(image_input=30)),
+        ({"input_tokens": 30, "output_tokens": "many"}, Usage(30), PRICES.cost(image_input=30)),
+        ({"output_tokens": 0}, Usage(), 0),
         ({"output_tokens": True}, Usage(), None),
         ({"output_tokens": 10**12}, Usage(), None),
         (None, Usage(), None),
         ("free", Usage(), None),
     ],
 )
-def test_a_cost_is_never_reckoned_too_low(usage: object, tokens: Usage, cost: int | None) -> None:
+def test_no_token_that_is_counted_is_reckoned_too_cheap(usage: object, tokens: Usage, cost: int | None) -> None:
     found = read(json.dumps(GOOD | {"usage": usage}).encode(), ask(), PRICES)
     assert (found.usage, found.cost) == (tokens, cost)
     assert len(found.pictures) == 1

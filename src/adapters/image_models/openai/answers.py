@@ -50,7 +50,7 @@ class Answer:
 
     @property
     def is_perhaps_paid(self) -> bool:
-        return self.drawn or self.usage.output_tokens > 0
+        return self.drawn or self.usage != Usage()
 
 
 def read(body: bytes | bytearray, request: PictureRequest, prices: Prices | None) -> Answer:
@@ -94,12 +94,12 @@ def picture_in(item: msgspec.Raw | memoryview | bytes, announced: str, request: 
 
 def spent(written: msgspec.Raw, prices: Prices | None) -> tuple[Usage, int | None]:
     """Tokens, and their cost in millionths of a dollar. Tokens of which it is not told whether they are text or image are
-    reckoned at the dearer rate; no cost without a count."""
+    reckoned at the dearer rate. A count that is missing costs nothing; no cost without any."""
     told: dict[str, Any] = lenient(written, dict[str, Any], {})
     counted, made = _tokens(told.get("input_tokens")), _tokens(told.get("output_tokens"))
-    if made is None:
+    if counted is None and made is None:
         return Usage(), None
-    usage = Usage(counted or 0, made)
+    usage = Usage(counted or 0, made or 0)
     if prices is None:
         return usage, None
     details = told.get("input_tokens_details")
@@ -108,7 +108,7 @@ def spent(written: msgspec.Raw, prices: Prices | None) -> tuple[Usage, int | Non
     if text is None or image is None or text + image < usage.input_tokens:
         dearer_is_text = prices.text_input > prices.image_input
         text, image = (usage.input_tokens, 0) if dearer_is_text else (0, usage.input_tokens)
-    return usage, prices.cost(text_input=text, image_input=image, image_output=made)
+    return usage, prices.cost(text_input=text, image_input=image, image_output=usage.output_tokens)
 
 
 def lenient(written: msgspec.Raw | memoryview | bytes, type: Any, otherwise: Wanted) -> Wanted | Any:

@@ -1,7 +1,8 @@
 """The line to the provider: one HTTP request for one call, and what is known of it at each moment."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -21,6 +22,8 @@ _CONNECTIONS = 512
 """More than any worker has calls: whoever waits for a connection has not been told so by anybody."""
 _ERROR_BYTES = 256 << 10
 """Of an answer that is no success; nobody needs more of it."""
+_ERROR_SECONDS = 5.0
+"""For the body of one: it comes with its headers or hardly at all, and the status must not wait until the call's time is over."""
 _REQUEST_ID_CHARACTERS = 200
 
 
@@ -103,15 +106,14 @@ async def _arrived(response: httpx2.Response) -> None:
 
 
 async def _beginning(response: httpx2.Response) -> bytes:
-    """Of a body; where it breaks off, the status has said the most important already."""
+    """What comes of a body before it breaks off or stalls. The status counts without it, as one that gives no reason."""
     body = bytearray()
-    try:
-        async for piece in response.aiter_bytes():
-            body += piece
-            if len(body) >= _ERROR_BYTES:
-                break
-    except httpx2.HTTPError:
-        pass
+    with suppress(httpx2.HTTPError, TimeoutError):
+        async with asyncio.timeout(_ERROR_SECONDS):
+            async for piece in response.aiter_bytes():
+                body += piece
+                if len(body) >= _ERROR_BYTES:
+                    break
     return bytes(body[:_ERROR_BYTES])
 
 

@@ -112,12 +112,13 @@ class ErrorObject:
 
     @property
     def is_too_large(self) -> bool:
-        """Of a rate limit that this one request alone is over: no waiting will help it."""
-        if self.message.startswith("Request too large"):
-            return True
+        """Of a rate limit that this one request alone is over: no waiting will help it. Of a limit of nothing it is not the
+        request's fault."""
         found = _LIMIT_AND_REQUESTED.search(self.message)
-        limit, requested = (int(number.replace(",", "")) for number in found.groups()) if found else (0, 0)
-        return requested > limit
+        if not found:
+            return self.message.startswith("Request too large")
+        limit, requested = (int(number.replace(",", "")) for number in found.groups())
+        return requested > limit > 0
 
     @property
     def is_rate_limit(self) -> bool:

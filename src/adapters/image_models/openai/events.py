@@ -6,16 +6,15 @@ from dataclasses import dataclass, field
 
 from adapters.image_models.openai.bounds import TooLarge
 
-_EMPTY_LINES = re.compile(rb"[\r\n]*")
-_END = re.compile(rb"\n\r?\n")
-"""An empty line, whose end may be written in two ways."""
-_END_BYTES = 3
+_EMPTY_LINES = re.compile(rb"\n*")
+_END = b"\n\n"
+"""An empty line."""
 _HEAD_BYTES = 300
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """`head`: its first bytes, as they were written, which is all but the picture in it."""
+    """`head`: its first bytes, which is all but the picture in it."""
 
     name: str
     data: memoryview | bytes
@@ -25,7 +24,7 @@ class Event:
 @dataclass(slots=True)
 class EventBuffer:
     """Takes pieces of any length, gives whole events. What it does for a piece is in proportion to the bytes of the piece, and to
-    its lines, of which it takes no more than `most_lines` in all."""
+    its lines, of which it takes no more than `most_lines` in all. `rest` has the format's three ways to end a line as one."""
 
     most_lines: int
     rest: bytearray = field(default_factory=bytearray)
@@ -33,12 +32,18 @@ class EventBuffer:
     """Where in `rest` the next event begins."""
     _searched: int = 0
     """No event ends before this."""
+    _had_return: bool = False
+    """The last byte was the first of a line end that may have two."""
 
     def feed(self, piece: bytes) -> Iterator[Event]:
         """Each event with data that `piece` completes. Raises TooLarge."""
+        if not piece:
+            return
         del self.rest[: self._at]
         self._searched, self._at = max(0, self._searched - self._at), 0
-        self.rest += piece
+        lines = piece.removeprefix(b"\n") if self._had_return else piece
+        self._had_return = piece.endswith(b"\r")
+        self.rest += lines.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         while (written := self._next()) is not None:
             if event := self._read(written):
                 yield event
@@ -46,11 +51,11 @@ class EventBuffer:
     def _next(self) -> bytearray | None:
         blank = _EMPTY_LINES.match(self.rest, self._at)
         self._at = blank.end() if blank else self._at
-        found = _END.search(self.rest, max(self._at, self._searched))
-        if not found:
-            self._searched = max(self._at, len(self.rest) - _END_BYTES + 1)
+        found = self.rest.find(_END, max(self._at, self._searched))
+        if found < 0:
+            self._searched = max(self._at, len(self.rest) - len(_END) + 1)
             return None
-        start, end = self._at, found.end()
+        start, end = self._at, found + len(_END)
         if len(self.rest) - end > end - start:
             self._at = end
             return self.rest[start:end]
@@ -68,7 +73,7 @@ class EventBuffer:
         at, whole = 0, memoryview(written)
         while at < len(written):
             end = written.find(b"\n", at)
-            line = whole[at : end - (end > at and written[end - 1] == 13)]
+            line = whole[at:end]
             at = end + 1
             self.most_lines -= bool(line)
             if self.most_lines < 0:

@@ -10,7 +10,7 @@ from openai import AsyncAPIResponse, AsyncOpenAI
 
 from adapters.image_models.openai import bounds, connection, outcomes
 from adapters.image_models.openai.answers import read
-from adapters.image_models.openai.connection import Connection
+from adapters.image_models.openai.connection import Connection, NotSuccessful
 from adapters.image_models.openai.parameters import is_streamed, parameters_of
 from adapters.image_models.openai.probe import probe
 from adapters.image_models.openai.streams import Stream
@@ -90,6 +90,8 @@ class OpenAIImages(ImageModel):
     async def _broken(self, error: Exception, call: ModelCall, line: Connection) -> CallResult:
         if line.is_whole:  # hanging up went wrong, or took too long
             return await self._read(call, line)
+        if isinstance(error, NotSuccessful):
+            return outcomes.refused(error, read(error.body, call.request, self._prices(call)), line)
         return outcomes.flawed("too_large", line) if isinstance(error, bounds.TooLarge) else outcomes.broken(error, line)
 
     async def _read(self, call: ModelCall, line: Connection) -> CallResult:

@@ -1,4 +1,5 @@
-"""How a call ended: the three results, and what must be known to say which. Nothing that may be paid is called not executed."""
+"""How a call ended: the three results, and what must be known to say which. Not executed is only what was never sent, or what the
+provider refused in an answer that counts no tokens and holds no picture."""
 
 from collections.abc import Mapping
 
@@ -10,7 +11,7 @@ from adapters.image_models.openai.connection import Connection, NotSuccessful
 from adapters.image_models.openai.errors import ErrorObject
 from domain.attempts import CallResult, Executed, Failure, FailureClass, Finality, NotExecuted, Obstacle, Stage, Unknown, Usage
 
-KEPT_BYTES = 16 << 20
+_KEPT_BYTES = 16 << 20
 """Of an answer that could not be used, for support."""
 _NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError, httpx2.UnsupportedProtocol)
 """The transport's own word that there was no connection to send anything on."""
@@ -44,13 +45,7 @@ def answered(answer: Answer, line: Connection, body: bytes | bytearray, *, strea
             return _limited(error, line)
         if streamed and error.is_server_error:
             return _unknown("server_error", line)
-    if error and error.refuses_content:
-        failure = _refusal(error, line, Stage.OUTPUT)
-    else:
-        code = (error and (error.code or error.type or "error")) or answer.flaw or "empty"
-        words = error.words("The provider reported an error") if error else FLAWS[code]
-        failure = Failure(FailureClass.PROVIDER, Stage.CALL, code, words, line.request_id)
-    return Executed((), line.request_id, answer.usage, answer.cost, failure, _kept(body), line.allowance)
+    return _without_picture(answer, line, body)
 
 
 def flawed(code: str, line: Connection) -> Executed:
@@ -60,12 +55,10 @@ def flawed(code: str, line: Connection) -> Executed:
 
 
 def broken(error: Exception, line: Connection) -> CallResult:
-    """The call ended with an exception: an answer that is no success, a line that broke, a time that is over."""
-    if isinstance(error, NotSuccessful):
-        return refused(error, line)
+    """The call ended with an exception: a line that broke, a time that is over, an error of ours."""
     cause = error.__cause__ if isinstance(error, APIConnectionError) else error
     if not line.sent or isinstance(cause, _NEVER_SENT):
-        return _never_sent(cause)
+        return _never_sent(error, cause)
     if isinstance(error, APITimeoutError | TimeoutError | httpx2.TimeoutException):
         return _unknown("timeout", line)
     if isinstance(cause, httpx2.HTTPError):
@@ -78,10 +71,13 @@ def cut(line: Connection) -> Unknown:
     return _unknown("cut_off", line)
 
 
-def refused(answer: NotSuccessful, line: Connection) -> CallResult:
-    """An answer with another status than success."""
-    status, error = answer.status, ErrorObject.in_body(answer.body)
+def refused(answer: NotSuccessful, said: Answer, line: Connection) -> CallResult:
+    """An answer with another status than success, and what its body says. What that bills was done, whatever the status."""
+    status, error = answer.status, said.error or ErrorObject()
     line.part = bytearray(answer.body)
+    if said.is_perhaps_paid:
+        said.error = said.error or ErrorObject(f"http_{status}")
+        return _without_picture(said, line, answer.body)
     if status >= 500 or status in _UNCERTAIN_STATUS:
         return _unknown(f"http_{status}", line)
     if error.refuses_content:
@@ -111,6 +107,17 @@ def not_asked() -> NotExecuted:
     return NotExecuted(failure, Finality.FINAL)
 
 
+def _without_picture(answer: Answer, line: Connection, body: bytes | bytearray) -> Executed:
+    error = answer.error
+    if error and error.refuses_content:
+        failure = _refusal(error, line, Stage.OUTPUT)
+    else:
+        code = (error and (error.code or error.type or "error")) or answer.flaw or "empty"
+        words = error.words("The provider reported an error") if error else FLAWS[code]
+        failure = Failure(FailureClass.PROVIDER, Stage.CALL, code, words, line.request_id)
+    return Executed((), line.request_id, answer.usage, answer.cost, failure, _kept(body), line.allowance)
+
+
 def _limited(error: ErrorObject, line: Connection, code: str = "rate_limit_exceeded", unread: bytes | None = None) -> NotExecuted:
     """Busy, unless this one request alone is more than is ever allowed."""
     if error.is_too_large:
@@ -133,8 +140,12 @@ def _failure(failure_class: FailureClass, code: str, error: ErrorObject, line: C
     return Failure(failure_class, Stage.CALL, code, error.words("The provider did not take the request"), line.request_id)
 
 
-def _never_sent(cause: BaseException | None) -> NotExecuted:
-    """Only what the network itself says is told of the provider: our own time that runs out, or an error of ours, is not."""
+def _never_sent(error: Exception, cause: BaseException | None) -> NotExecuted:
+    """Only what the network itself says is told of the provider: our own time that runs out, or an error of ours, is not. Such an
+    error would come again with every call."""
+    if not isinstance(error, APIConnectionError | httpx2.TransportError | OSError):
+        words = f"The request could not be sent to the provider ({type(error).__name__})"
+        return NotExecuted(Failure(FailureClass.INTERNAL, Stage.CALL, "call_failed", words), Finality.FINAL)
     failure_class, obstacle = FailureClass.PROVIDER, Obstacle.UNREACHABLE if isinstance(cause, _NETWORK) else None
     if isinstance(cause, httpx2.PoolTimeout):
         failure_class, obstacle = FailureClass.CAPACITY, None
@@ -151,4 +162,4 @@ def _unknown(code: str, line: Connection) -> Unknown:
 
 
 def _kept(body: bytes | bytearray) -> bytes | None:
-    return bytes(memoryview(body)[:KEPT_BYTES]) or None
+    return bytes(memoryview(body)[:_KEPT_BYTES]) or None

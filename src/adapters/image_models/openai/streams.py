@@ -21,6 +21,8 @@ from domain.rates import Prices
 _SHOWN_SECONDS = 5.0
 """A listener that takes longer for a partial image is left behind: the picture itself is waiting."""
 _DONE = b"[DONE]"
+_END = b"\n\n"
+"""What the last event may lack, though the stream came to its end: half an event cannot be read as one."""
 _TRACK_BYTES = 64 << 10
 """What is kept for support of events that were read: the heads, without the pictures in them."""
 _SMALL_BYTES = 16 << 10
@@ -63,14 +65,13 @@ class Stream:
         `limit` goes on only while there is something to wait for."""
         try:
             async for piece in pieces:
-                for event in self._buffer.feed(piece):
-                    self._is_over = await self._take(event, limit)
-                    del event  # else its megabytes are kept until the next one is there
-                    if self._is_over:
-                        return
-            self._is_over = bool(self._answer.flaw)
+                await self._feed(piece, limit)
+                if self._is_over:
+                    return
         finally:
             self._line.part += self._buffer.rest
+        await self._feed(_END, limit)
+        self._is_over |= bool(self._answer.flaw)
 
     def result(self) -> CallResult | None:
         """None for a stream that broke before a picture came: a picture that came is delivered, whatever became of the rest."""
@@ -78,6 +79,13 @@ class Stream:
             return None
         self._answer.usage, self._answer.cost = total(self._spent)
         return outcomes.answered(self._answer, self._line, self._line.part, streamed=True)
+
+    async def _feed(self, piece: bytes, limit: asyncio.Timeout) -> None:
+        for event in self._buffer.feed(piece):
+            self._is_over = await self._take(event, limit)
+            del event  # else its megabytes are kept until the next one is there
+            if self._is_over:
+                return
 
     async def _take(self, event: Event, limit: asyncio.Timeout) -> bool:
         """Whether nothing more is to be waited for."""

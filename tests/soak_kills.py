@@ -13,7 +13,7 @@ from tests.kill_matrix import NAMED, SCENARIOS, Run
 from tests.kill_requests import REQUESTS, REQUESTS_NAMED, Repeated, Request
 from tests.kill_stage import Counted, Lane, lane, roomy_postgres, shared_pictures, together
 from tests.provider import provider
-from tests.soak_promises import A_NAME, A_PAIR, API_KILLED, WORKER_KILLED, promised
+from tests.soak_promises import A_NAME, A_PAIR, API_KILLED, ENOUGH_MOMENTS, MOMENTS, WORKER_KILLED, promised
 from tests.soak_random_kills import ENDING_SECONDS, random_kills
 
 LANES, ASKING = 14, 3
@@ -87,11 +87,10 @@ async def soak_kills(seed: int, deadline: float, folder: Path, kept: Mapping[str
             lanes = [await a_lane(f"lane-{number}") for number in range(LANES)]
             served, idle, crowded = [await a_lane(name) for name in ("served", "idle", "crowded")]
             stop = max(deadline - ENDING_SECONDS, time.monotonic() + 15)
-            await together(
-                _kill_workers(lanes, workers, stop, counts),
-                _kill_requests(served, idle, requests, stop, counts),
-                random_kills(crowded, random.Random(f"{seed} moments"), stop, counts),
-            )
+            killing = [_kill_workers(lanes, workers, stop, counts), _kill_requests(served, idle, requests, stop, counts)]
+            if kept.get(MOMENTS, 0) < ENOUGH_MOMENTS:  # then all the time is for the points
+                killing.append(random_kills(crowded, random.Random(f"{seed} moments"), stop, counts))
+            await together(*killing)
             for each in (*lanes, served, idle):
                 await each.check_books()
     return {**counts, **workers.counts(), **requests.counts()}

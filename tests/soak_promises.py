@@ -11,6 +11,7 @@ from rich.table import Table
 
 A_NAME, A_PAIR = 50, 10
 """How often a process dies at points of one name, and at one point of one scenario."""
+MOMENTS, ENOUGH_MOMENTS = "kills at any moment", 1_000
 WORKER_KILLED = "worker killed at a point: the exact end, calls, charge, in time"
 API_KILLED = "API killed at a point, asked again: one generation, hold, charge"
 ANY_MOMENT = "workers killed at any moment: all end, ≤ 2 perhaps paid, books clean"
@@ -119,8 +120,8 @@ PROMISES: dict[str, tuple[Promise, ...]] = {
         ),
         Promise(
             ANY_MOMENT,
-            of("kills at any moment"),
-            1_000,
+            of(MOMENTS),
+            ENOUGH_MOMENTS,
             figures=said("generations", "second calls", "generations failed"),
         ),
     ),

@@ -15,7 +15,7 @@ from domain.generations import GenerationId
 from domain.media import ObjectKey
 from tests.forks import Fork
 from tests.kill_stage import Lane, new_tag, together
-from tests.soak_promises import ANY_MOMENT, promised
+from tests.soak_promises import ANY_MOMENT, MOMENTS, promised
 
 WORKERS, OPEN = 5, 24
 ENDING_SECONDS = 30.0
@@ -66,7 +66,7 @@ async def _kill_under_load(on: Lane, draw: random.Random, deadline: float, count
         while time.monotonic() < deadline:
             await asyncio.sleep(draw.uniform(0.1, 0.8))
             number = draw.randrange(WORKERS)
-            counts["kills at any moment"] += not workers[number].has_ended
+            counts[MOMENTS] += not workers[number].has_ended
             workers[number].signal(signal.SIGKILL)
             workers[number] = _worker(on)
 

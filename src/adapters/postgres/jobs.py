@@ -74,8 +74,8 @@ class Bell:
 class Jobs:
     """The engine's side of a worker: each token calls `wake` once, at most `concurrency` at a time; `failed` hears of its errors.
 
-    What is under way belongs to this worker, not to the engine: an engine that ends, as it does whenever the database fails it, is
-    replaced at once, and the calls that are out go on meanwhile.
+    What is under way belongs to this worker, not to the engine: an engine that ends, as it does whenever the database fails it,
+    is replaced at once, and the calls that are out go on meanwhile.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""A reference that comes back is no picture, whoever looks; what nobody can tell is the caller's. On every store, books audited."""
+"""A reference that comes back is no picture, whoever looks; what nobody can tell is the caller's. Stores alike, books audited."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace

@@ -12,7 +12,7 @@ from domain.generations import Generation
 from domain.media import ObjectKey
 
 _LARGE = 256 << 10
-ANSWER_SECONDS = 10.0
+_ANSWER_SECONDS = 10.0
 
 
 async def keep(
@@ -41,7 +41,7 @@ async def keep_answer(storage: ObjectStorage, generation: Generation, attempt: A
     """Put aside, for support, what came instead of a picture: once, and only if the storage answers soon."""
     key = ObjectKey.answer(generation.account_id, generation.id, attempt.number)
     with suppress(StorageUnavailable, TimeoutError):
-        async with asyncio.timeout(ANSWER_SECONDS):
+        async with asyncio.timeout(_ANSWER_SECONDS):
             await storage.put(key, answer, "application/octet-stream")
 
 

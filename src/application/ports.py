@@ -109,7 +109,8 @@ class PictureIntake(Protocol):
         when no worker answered, which says nothing about the picture."""
 
     async def fingerprint(self, content: bytes) -> str:
-        """Equal for pictures of equal pixels, however their files are written. Raises as `describe` does."""
+        """Equal for pictures of equal pixels, however their files are written; of a film, the first frame counts. Raises as
+        `describe` does."""
 
 
 class Signer(Protocol):

@@ -64,6 +64,12 @@ def test_a_request_that_no_waiting_makes_smaller(message: str, too_large: bool) 
     assert ErrorObject.of({"message": message, "type": "tokens"}).is_too_large is too_large
 
 
+@pytest.mark.parametrize(("limit", "ours"), [("0", True), ("5", False)])
+def test_a_limit_of_nothing_is_the_operators_to_mend(limit: str, ours: bool) -> None:
+    told = ErrorObject.of({"message": f"Rate limit reached on images per min: Limit {limit}, Used 0, Requested 1."})
+    assert told.refuses_us(429) is ours
+
+
 def test_long_messages_take_no_time() -> None:
     began = time.thread_time()
     told = ErrorObject.of({"message": "safety_violations=[" * 3_000 + "project organization " * 3_000})

@@ -17,8 +17,8 @@ from adapters.postgres.session import Pool
 from adapters.postgres.writes import QUEUE, TASK
 from domain.privacy import ENGINE, MACHINERY, Classification
 
-CHANNEL = f"procrastinate_queue_v1#{QUEUE}"
-TOLD = '{"type":"job_inserted","job_id":0}'
+_CHANNEL = f"procrastinate_queue_v1#{QUEUE}"
+_TOLD = '{"type":"job_inserted","job_id":0}'
 
 _AHEAD = 4
 """Tokens fetched at a time, and held while no place is free; others wait for whoever is free."""
@@ -66,7 +66,7 @@ class Bell:
                     while True:
                         await self._rung.wait()
                         self._rung.clear()
-                        await connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, TOLD))
+                        await connection.execute("SELECT pg_notify(%s, %s)", (_CHANNEL, _TOLD))
                         await asyncio.sleep(0.005)
             await asyncio.sleep(0.5)
 

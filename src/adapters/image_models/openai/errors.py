@@ -112,13 +112,16 @@ class ErrorObject:
 
     @property
     def is_too_large(self) -> bool:
-        """Of a rate limit that this one request alone is over: no waiting will help it. Of a limit of nothing it is not the
-        request's fault."""
-        found = _LIMIT_AND_REQUESTED.search(self.message)
-        if not found:
+        """Of a rate limit that this one request alone is over: no waiting will help it."""
+        if not (counted := self._limit_and_requested):
             return self.message.startswith("Request too large")
-        limit, requested = (int(number.replace(",", "")) for number in found.groups())
+        limit, requested = counted
         return requested > limit > 0
+
+    @property
+    def _limit_and_requested(self) -> tuple[int, int] | None:
+        found = _LIMIT_AND_REQUESTED.search(self.message)
+        return (int(found[1].replace(",", "")), int(found[2].replace(",", ""))) if found else None
 
     @property
     def is_rate_limit(self) -> bool:
@@ -133,6 +136,8 @@ class ErrorObject:
         wall in between, or a rule about this one request, forbids with the same status."""
         if status == 401 or not _REFUSED_US.isdisjoint((self.code, self.type)):
             return True
+        if status == 429 and (counted := self._limit_and_requested):
+            return counted[0] == 0  # a model this organisation may not use at all
         return status == 403 and (not _FORBIDDEN_US.isdisjoint((self.code, self.type)) or bool(_OF_US.search(self.message)))
 
     def refusal(self, stage: Stage) -> str:

@@ -133,7 +133,9 @@ class Run:
         if left.state.is_open:
             heir = self._lane.worker(self._points, **self._times)
             try:
-                await self._lane.becomes_ended(self._id, 2 * self._in_time, f"{self._crash_at}: {left}\n{heir.last_words}")
+                await self._lane.becomes_ended(self._id, 2 * self._in_time, f"{self._crash_at}: {left}")
+            except AssertionError as error:
+                raise AssertionError(f"{error}\n{heir.last_words}") from None
             finally:
                 heir.kill()
         passed = points_of(self._points).get(doomed.pid, [])

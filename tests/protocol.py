@@ -185,12 +185,13 @@ class ScriptedIntake(PictureIntake):
 
 class ShakyStore(Store):
     """A store one of whose transactions may be lost, the next or the one after `skip` more: `failed`, it did not commit;
-    `answer lost`, it did, and nobody heard."""
+    `answer lost`, it did, and nobody heard. `meanwhile` is awaited before that is known."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self.fault: str | None = None
         self.skip = 0
+        self.meanwhile: Callable[[], Awaitable[None]] | None = None
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
@@ -198,6 +199,8 @@ class ShakyStore(Store):
             yield tx
             fault = None if self.skip else self.fault
             self.skip, self.fault = max(0, self.skip - 1), self.fault if self.skip else None
+            if fault and self.meanwhile:
+                await self.meanwhile()
             if fault == "failed":
                 raise StoreUnavailable
         if fault:

@@ -232,14 +232,16 @@ class PerformGeneration:
         tx.generations.save(generation)
 
     async def _until_written(self, write: Callable[[], Awaitable[None]]) -> None:
-        """Try again while the database is away: a commit whose answer was lost is seen at the next try, as a lost lease."""
+        """Try again while the database is away: a commit whose answer was lost is seen at the next try, as a lost lease. Once at
+        least: a process that was frozen meanwhile finds its connection closed and its time over."""
         loop = asyncio.get_running_loop()
-        until = loop.time() + self.timing.settle_margin.total_seconds()
+        until, failures = loop.time() + self.timing.settle_margin.total_seconds(), 0
         while True:
             try:
                 return await write()
             except StoreUnavailable:
-                if loop.time() >= until:
+                failures += 1
+                if loop.time() >= until and failures > 1:
                     raise
                 await asyncio.sleep(self._pause)
 

@@ -8,9 +8,10 @@ import pytest
 from application.store import StoreUnavailable
 from domain.attempts import CallResult, Executed, Failure, FailureClass, Finality, NotExecuted, Outcome, Stage, Unknown
 from domain.generations import Generation
+from domain.media import ObjectKey
 from tests.contract.harnesses import StoreHarness, each_store
 from tests.contract.store_contract import a_request, queued, uploaded
-from tests.protocol import QUICK, ShakyStore, World, key_of, patiently, pictures, until
+from tests.protocol import QUICK, Gate, ShakyStore, World, key_of, patiently, pictures, until
 from tests.protocol_audit import ProtocolAudit
 
 pytestmark = pytest.mark.anyio
@@ -71,6 +72,23 @@ async def test_a_put_is_tried_again_until_the_storage_is_back(world: World) -> N
     await asyncio.sleep(0.03)
     assert not first.done()
     world.storage.down = False
+    await patiently(first)
+    assert await state(world, generation) == "succeeded"
+
+
+async def test_a_worker_that_was_frozen_while_it_wrote_an_end_tries_once_more(world: World) -> None:
+    generation, store = await world.ask(), ShakyStore(world.store)
+    stuck = world.storage.gate("put", ObjectKey.manifest(generation.account_id, generation.id, 1))
+    first = await world.start(store=store)
+    call = await world.model.called()
+    call.finish(pictures(2))
+    await stuck.wait()
+    frozen = Gate()
+    store.fault, store.meanwhile = "failed", frozen.pass_through
+    stuck.open()
+    await frozen.wait()
+    await world.leap(QUICK.settle_margin)
+    frozen.open()
     await patiently(first)
     assert await state(world, generation) == "succeeded"
 

@@ -18,11 +18,10 @@ from tests.soak_random_kills import check
 
 OPEN = 16
 CALL_MS = (1_000, 4_000)
-GRACEFUL = 30.0
 BETWEEN = (0.3, 1.5)
 ENDING_SECONDS = 12.0
 LONGEST_SECONDS = 60.0
-TIMES = {"GRACEFUL_SECONDS": str(GRACEFUL), "WORKER_CONCURRENCY": "32", "LEASE_SECONDS": "6"}
+TIMES = {"WORKER_CONCURRENCY": "32", "LEASE_SECONDS": "6"}
 
 
 async def soak_deploys(seed: int, deadline: float, folder: Path) -> dict[str, int]:

@@ -207,10 +207,6 @@ class ShakyStore(Store):
             raise StoreUnavailable
 
 
-def an_attempts_name(generation: Generation) -> str:
-    return f"{generation.id}/{len(generation.attempts)}"
-
-
 class World:
     """Two wallets' worth of customers, any number of workers, one model, one storage, over the store of a harness."""
 
@@ -245,7 +241,7 @@ class World:
             store or self.store,
             self.storage,
             ScriptedIntake(),
-            CallModel(store or self.store, self.storage, dict.fromkeys(Mode, self.model), an_attempts_name),
+            CallModel(store or self.store, self.storage, dict.fromkeys(Mode, self.model), lambda g: f"{g.id}/{len(g.attempts)}"),
             FindEchoes(store or self.store, self.storage, ScriptedIntake()),
             self.timing,
             self.gate_rules,

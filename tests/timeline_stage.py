@@ -23,7 +23,7 @@ from domain.attempts import CallResult
 from domain.generations import GenerationId
 from domain.media import ObjectKey, PictureFormat
 from tests.contract.store_contract import new_id
-from tests.protocol import OutCall, ScriptedIntake, World, an_attempts_name
+from tests.protocol import OutCall, ScriptedIntake, World
 
 GO, FAIL, LOSE = "go", "fail", "lose"
 """What the play says at a gate: it works; it does not; it does, and the answer is lost."""
@@ -129,7 +129,7 @@ class Stage:
             store,
             storage,
             ScriptedIntake(),
-            CallModel(store, storage, dict.fromkeys(Mode, GatedModel(process)), an_attempts_name),
+            CallModel(store, storage, dict.fromkeys(Mode, GatedModel(process)), lambda g: f"{g.id}/{len(g.attempts)}"),
             FindEchoes(store, storage, ScriptedIntake()),
             self.world.timing,
             self.world.gate_rules,

@@ -103,7 +103,7 @@ def _look(part: str, settings: Settings, look: Callable[[Settings], Looked]) -> 
     try:
         return look(settings)
     except Exception as error:
-        return Looked(part, Verdict.BROKEN, f"{type(error).__name__} {error}".strip(), _TODO.get(part, ""))
+        return Looked(part, Verdict.BROKEN, f"{type(error).__name__} {error}".strip(), _REMEDIES.get(part, ""))
 
 
 def _keyring(settings: Settings) -> Looked:
@@ -178,7 +178,7 @@ def _provider(settings: Settings) -> Looked:
     except Exception as error:
         wrong = type(error).__name__
     if wrong:
-        return Looked("provider", Verdict.BROKEN, wrong, _TODO["provider"])
+        return Looked("provider", Verdict.BROKEN, wrong, _REMEDIES["provider"])
     return Looked("provider", Verdict.OK, "it accepts our key")
 
 
@@ -197,7 +197,7 @@ def _gates(settings: Settings) -> Looked:
         return Looked("gates", Verdict.OK, "every model may be called")
     says = ", ".join(f"{each.model} closed for {each.reason} until {plain(each.closed_until)}" for each in found)
     refused = any(each.reason is ClosedFor.KEY_REFUSED for each in found)
-    return Looked("gates", Verdict.BROKEN if refused else Verdict.NOTE, says, _TODO["provider"] if refused else "wait")
+    return Looked("gates", Verdict.BROKEN if refused else Verdict.NOTE, says, _REMEDIES["provider"] if refused else "wait")
 
 
 def _storage(settings: Settings) -> Looked:
@@ -231,7 +231,7 @@ def _picture_workers(settings: Settings) -> Looked:
 
     began = time.monotonic()
     if asyncio.run(describe()) != 1:
-        return Looked("picture workers", Verdict.BROKEN, "a pixel came back with another width", _TODO["picture workers"])
+        return Looked("picture workers", Verdict.BROKEN, "a pixel came back with another width", _REMEDIES["picture workers"])
     return Looked("picture workers", Verdict.OK, f"one started and read a picture in {time.monotonic() - began:.1f} s")
 
 
@@ -265,7 +265,7 @@ LOOKS: dict[str, Callable[[Settings], Looked]] = {
     "ports": _ports,
     "disk": _disk,
 }
-_TODO = {
+_REMEDIES = {
     "keyring": "the form is name:base64,name:base64",
     "safety key": "32 bytes or more in base64; the same as ever, if there was one",
     "provider": "see OPENAI_API_KEY, OPENAI_BASE_URL and the account there; then start the workers anew",

@@ -1,12 +1,14 @@
-"""What the tests of the whole service share: one that runs, started once."""
+"""What many tests share: a service that runs, started once, and a provider of pictures."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from adapters.postgres.embedded import EmbeddedPostgres
 from tests.clusters import new_database
 from tests.http_house import House, house
+from tests.openai_bench import Bench, bench
+from tests.provider import Provider, provider
 from tests.service import Customer
 
 
@@ -20,3 +22,17 @@ def served(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory)
 @pytest.fixture
 def buyer(served: House) -> Customer:
     return served.customer()
+
+
+@pytest.fixture(scope="module")
+def openai(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
+    """A provider that is asked for nothing it does not know how to do."""
+    with provider(tmp_path_factory.mktemp("openai")) as running:
+        yield running
+        assert not running.complaints()
+
+
+@pytest.fixture
+async def at(openai: Provider) -> AsyncIterator[Bench]:
+    async with bench(openai) as ready:
+        yield ready

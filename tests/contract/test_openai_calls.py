@@ -4,7 +4,6 @@ import asyncio
 import io
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -17,22 +16,9 @@ from domain.attempts import Executed, NotExecuted, Unknown, Usage
 from domain.media import PictureFormat
 from tests.offer import CATALOGUE
 from tests.openai_bench import SUBJECT, Bench, Shown, a_call, bench
-from tests.provider import Provider, provider
+from tests.provider import Provider
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(scope="module")
-def openai(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
-    with provider(tmp_path_factory.mktemp("openai")) as running:
-        yield running
-        assert not running.complaints()
-
-
-@pytest.fixture
-async def at(openai: Provider) -> AsyncIterator[Bench]:
-    async with bench(openai) as ready:
-        yield ready
 
 
 async def test_a_picture_comes_with_its_size_its_tokens_and_its_cost(at: Bench) -> None:
@@ -213,15 +199,17 @@ async def test_time_that_runs_out_while_an_answer_is_read_loses_nothing(
     at: Bench, streamed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module, name = (streams, "tell") if streamed else (images, "read")
-    act = getattr(module, name)
+    act, loop, over, seconds = getattr(module, name), asyncio.get_running_loop(), threading.Event(), 2.0
 
     def slowly(*arguments: Any) -> Any:
-        time.sleep(3)
+        """As long as the whole call may take, counted from here."""
+        loop.call_soon_threadsafe(loop.call_later, seconds, over.set)
+        assert over.wait(30)
         return act(*arguments)
 
     monkeypatch.setattr(module, name, slowly)
     asked: dict[str, Any] = {"partial_images": 1, "shown": Shown()} if streamed else {}
-    result = await at.make("[fault: sse-no-partials]", seconds=2.0, **asked)
+    result = await at.make("[fault: sse-no-partials] [bytes: 100000]", seconds=seconds, **asked)
     assert isinstance(result, Executed)
     assert len(result.pictures) == 1
 

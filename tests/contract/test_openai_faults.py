@@ -1,7 +1,6 @@
 """Every bad day of the provider, and the one way it is told: what was or may have been paid is never called not executed."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -9,8 +8,7 @@ import pytest
 from adapters.image_models.openai import connection
 from domain.attempts import CallResult, Executed, FailureClass, Finality, NotExecuted, Obstacle, Stage, Unknown
 from domain.media import PictureFormat
-from tests.openai_bench import Bench, Shown, a_call, bench
-from tests.provider import Provider, provider
+from tests.openai_bench import Bench, Shown, a_call
 from tests.provider_pictures import picture
 from tests.provider_script import FAULTS
 
@@ -129,19 +127,6 @@ ODD = [
     ("sse-cr", 2),
     ("sse-no-last-line", 2),
 ]
-
-
-@pytest.fixture(scope="module")
-def openai(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
-    with provider(tmp_path_factory.mktemp("openai")) as running:
-        yield running
-        assert not running.complaints()
-
-
-@pytest.fixture
-async def at(openai: Provider) -> AsyncIterator[Bench]:
-    async with bench(openai) as ready:
-        yield ready
 
 
 async def meet(at: Bench, fault: str, **asked: Any) -> CallResult:

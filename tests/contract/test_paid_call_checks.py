@@ -16,6 +16,7 @@ from tests.protocol_audit import ProtocolAudit
 pytestmark = pytest.mark.anyio
 __all__ = ["each_store"]
 
+BUSY = Failure(FailureClass.CAPACITY, Stage.CALL, "busy", "Busy")
 NOT_JSON = Failure(FailureClass.PROVIDER, Stage.CALL, "not_json", "The model's answer cannot be read")
 
 
@@ -78,37 +79,33 @@ async def test_a_model_is_told_when_its_call_must_be_over(world: World) -> None:
     await patiently(task)
 
 
+async def lost_and_then_busy(world: World, seconds: float) -> None:
+    """Of one generation: nothing is known of its first call, and the second is asked to come back later."""
+    for result in (Unknown("reset"), NotExecuted(BUSY, Finality.RETRYABLE, seconds)):
+        task, call = await world.call_out()
+        call.finish(result, paid=False)
+        await patiently(task)
+
+
 async def test_after_a_free_refusal_a_lost_call_is_still_uncertain_and_its_end_a_refund(world: World) -> None:
     generation = await world.ask()
-    task, call = await world.call_out()
-    call.finish(Unknown("reset"), paid=False)
-    await patiently(task)
-    task, call = await world.call_out()
-    busy = Failure(FailureClass.CAPACITY, Stage.CALL, "busy", "Busy")
-    call.finish(NotExecuted(busy, Finality.RETRYABLE, 80_000), paid=False)
-    await patiently(task)
+    await lost_and_then_busy(world, 80_000)
     seen = await world.see(generation)
     assert seen.uncertain_since
     assert seen.resume_at
     assert seen.resume_at <= seen.deadline, "the deadline wakes it, whatever the provider says"
     await world.cancel(generation)
-    assert ((await world.see(generation)).failure or busy).code == "refunded"
+    assert ((await world.see(generation)).failure or BUSY).code == "refunded"
 
 
 async def test_a_refund_taken_while_a_lost_call_waits_for_the_next_is_a_refund(world: World) -> None:
     generation = await world.ask()
-    task, call = await world.call_out()
-    call.finish(Unknown("reset"), paid=False)
-    await patiently(task)
-    task, call = await world.call_out()
-    busy = Failure(FailureClass.CAPACITY, Stage.CALL, "busy", "Busy")
-    call.finish(NotExecuted(busy, Finality.RETRYABLE, 0), paid=False)
-    await patiently(task)
+    await lost_and_then_busy(world, 0)
     await world.harness.advance(1)
     assert await world.work(2), "which looks first, and then lets it wait for another call"
     assert (await world.see(generation)).state == "queued"
     await world.cancel(generation)
-    assert ((await world.see(generation)).failure or busy).code == "refunded"
+    assert ((await world.see(generation)).failure or BUSY).code == "refunded"
 
 
 async def test_an_answer_that_cannot_be_used_fails_with_its_request_id_and_is_kept_for_support(world: World) -> None:

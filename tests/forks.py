@@ -69,7 +69,7 @@ class Fork:
 
     @property
     def last_words(self) -> str:
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-12:])
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-40:])
 
 
 class Forks:

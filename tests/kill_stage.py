@@ -6,7 +6,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from application.generations import RequestGeneration
 from application.housekeeping import SweepObjects
 from application.media import AdmitUpload
 from application.ports import ObjectStorage
+from application.store import IdempotencyKey, StoreUnavailable
 from domain.accounts import Caller, Mode
 from domain.attempts import Finality, Outcome
 from domain.generations import GenerationId, GenerationState
@@ -37,7 +38,7 @@ from tests.kill_ends import Left
 from tests.provider import Provider
 from tests.world import World, world
 
-CREDITS = 100_000_000
+CREDITS, TRIES = 100_000_000, 20
 LIVE_SIZE, TEST_SIZE = "1024x1024", "64x64"
 FREELY = {
     "BREAKER_UNKNOWNS": "1000000",
@@ -160,7 +161,7 @@ class Lane:
     async def ask(
         self, mode: Mode, prompt: str, *, n: int = 1, edit: bool = False, latency_ms: int = 0, by: Caller | None = None
     ) -> GenerationId:
-        """`by`: somebody else than the caller of all other requests."""
+        """`by`: somebody else than the caller of all other requests. Whose answer is lost asks again, with the same key."""
         asked = Asked(
             prompt=prompt,
             size=LIVE_SIZE if mode is Mode.LIVE else TEST_SIZE,
@@ -169,7 +170,13 @@ class Lane:
             images=(self.references[mode],) if edit else (),
             sandbox=Sandbox(latency_ms=latency_ms) if latency_ms and mode is Mode.TEST else None,
         )
-        return (await (await self.service.parts.get(RequestGeneration))(by or self.callers[mode], asked))[0]
+        caller, request = by or self.callers[mode], await self.service.parts.get(RequestGeneration)
+        once = (IdempotencyKey(caller.account_id, mode, "lane", new_tag()), "")
+        for _ in range(TRIES):
+            with suppress(StoreUnavailable):
+                return (await request(caller, asked, idempotency=once))[0]
+            await asyncio.sleep(0.2)
+        raise AssertionError("the database did not take a request")
 
     async def rows(self, statement: str, *parameters: object) -> list[Any]:
         return await (await self.connection.execute(statement.encode(), parameters)).fetchall()

@@ -9,8 +9,9 @@ import json
 import subprocess
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -100,23 +101,22 @@ def _resume(name: str, seconds: float) -> Row:
             kept["counts"], kept["seed"] = merged(kept["counts"], row.counts), kept["seed"] + 1
         file.write_text(json.dumps(kept, indent=1))
         if row.broken is not None or end - time.monotonic() < SUITES[name].slice / 10:
-            return Row(name, kept["counts"], row.seed, kept["seconds"], row.broken)
+            return replace(row, counts=kept["counts"], seconds=kept["seconds"])
 
 
 def _slice(name: str, seed: int, seconds: float, kept: Mapping[str, int]) -> Row:
     began = time.monotonic()
-    broken, counts = None, dict[str, int]()
+    broken, words, counts = None, "", dict[str, int]()
     with tempfile.TemporaryDirectory(prefix="gpt-image-soak-", ignore_cleanup_errors=True) as folder:
         try:
             counts = asyncio.run(SUITES[name].play(seed, began + seconds, Path(folder), kept))
-        except (AssertionError, TimeoutError) as error:
-            broken = getattr(error, "promise", "")
-            click.echo(f"{name}: seed {seed} failed\n{str(error) or repr(error)}", err=True)
+        except Exception as error:
+            broken, words = getattr(error, "promise", ""), "".join(traceback.format_exception(error))
     took = time.monotonic() - began
-    click.echo(f"{name}: seed {seed}, {took:.0f} s: {sum(counts.values()):,} counted")
+    click.echo(f"{name}: seed {seed}, {took:.0f} s: {sum(counts.values()):,} counted{', then it failed' if words else ''}")
     if broken is None and not sum(counts.values()):
         raise SystemExit(f"{name}: nothing was run")
-    return Row(name, counts, seed, took, broken)
+    return Row(name, counts, seed, took, broken, words)
 
 
 if __name__ == "__main__":

@@ -161,13 +161,14 @@ def merged(kept: Counts, new: Counts) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`broken`: by promise, empty for all; None if nothing was."""
+    """`broken`: by promise, empty for all; None if nothing was. `words`: what it said."""
 
     suite: str
     counts: Counts
     seed: int
     seconds: float
     broken: str | None = None
+    words: str = ""
 
 
 def show_points(counts: Counts) -> None:
@@ -193,3 +194,6 @@ def show(rows: list[Row]) -> None:
             runs = f"{promise.runs(row.counts):,}"
             table.add_row(f"{row.suite}: {promise.words}", runs, promise.figures(row.counts), verdict, str(row.seed))
     Console(width=200).print(table)
+    for row in rows:
+        if row.words:
+            print(f"{row.suite}: seed {row.seed} failed\n{row.words}")

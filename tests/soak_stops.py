@@ -25,7 +25,7 @@ LANES, ZOMBIES, EACH = 5, 10, 2
 LEASE, ACT = 1.0, 4.0
 TIMES = {"LEASE_SECONDS": str(LEASE), "ACT_SECONDS": str(ACT), "PUT_SECONDS": "1", "WORKER_CONCURRENCY": str(EACH)}
 CALL_MS = (1_000, 2_500)
-LONGEST_SECONDS = 60.0
+LONGEST_SECONDS = 180.0
 IDLE_SECONDS = 1.0
 """For what a zombie might still write though somebody else has told."""
 ROUND_SECONDS = 12.0
@@ -65,18 +65,20 @@ class Round:
     def __init__(self, on: Lane, draw: random.Random) -> None:
         self._on, self._draw = on, draw
         self._asked: dict[str, Any] = {}
+        self._running: list[Fork] = []
 
     async def __call__(self, counts: Counter[str]) -> dict[str, Any]:
         """The tags asked for."""
         on = self._on
-        await together(*(self._ask() for _ in range(ZOMBIES * EACH)))
+        for _ in range(ZOMBIES * EACH):
+            await self._ask()
         zombies = [on.worker(on.folder / "points", **TIMES) for _ in range(ZOMBIES)]
-        running = list(zombies)
+        self._running = list(zombies)
         try:
             await self._until(self._most_calls_are_out, "the calls to be out")
             await together(*(self._freeze(zombie) for zombie in zombies))
             caught = await self._caught()
-            running.append(on.worker(on.folder / "points", **(TIMES | {"WORKER_CONCURRENCY": "32"})))
+            self._running.append(on.worker(on.folder / "points", **(TIMES | {"WORKER_CONCURRENCY": "32"})))
             await self._until(self._all_ended, "another to finish")
             before = await self._rows()
             for zombie in zombies:
@@ -85,7 +87,7 @@ class Round:
             await asyncio.sleep(IDLE_SECONDS)
             after = await self._rows()
         finally:
-            for each in running:
+            for each in self._running:
                 each.kill()
         for name in STALE:
             assert after[name] == before[name], f"stale write in {name}:\n{before[name]}\n{after[name]}"
@@ -135,5 +137,5 @@ class Round:
     async def _until(self, found: Callable[[], Awaitable[bool]], what: str) -> None:
         until = time.monotonic() + LONGEST_SECONDS
         while not await found():
-            assert time.monotonic() < until, f"waited in vain for {what}"
+            assert time.monotonic() < until, f"waited in vain for {what}:\n{self._running[-1].last_words}"
             await asyncio.sleep(0.05)

@@ -232,18 +232,15 @@ class PerformGeneration:
         tx.generations.save(generation)
 
     async def _until_written(self, write: Callable[[], Awaitable[None]]) -> None:
-        """Try again while the database is away: a commit whose answer was lost is seen at the next try, as a lost lease. Once at
-        least: a process that was frozen meanwhile finds its connection closed and its time over."""
-        loop = asyncio.get_running_loop()
-        until, failures = loop.time() + self.timing.settle_margin.total_seconds(), 0
-        while True:
-            try:
-                return await write()
-            except StoreUnavailable:
-                failures += 1
-                if loop.time() >= until and failures > 1:
-                    raise
-                await asyncio.sleep(self._pause)
+        """Try again while the database is away: a commit whose answer was lost is seen at the next try, as a lost lease. Tries
+        are counted, not seconds: a process that was frozen meanwhile finds its time over and its connections closed."""
+        tries = max(2, round(self.timing.settle_margin.total_seconds() / self._pause))
+        for _ in range(tries - 1):
+            with suppress(StoreUnavailable):
+                await write()
+                return
+            await asyncio.sleep(self._pause)
+        await write()
 
     @property
     def _pause(self) -> float:

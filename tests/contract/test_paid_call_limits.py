@@ -76,15 +76,20 @@ async def test_a_put_is_tried_again_until_the_storage_is_back(world: World) -> N
     assert await state(world, generation) == "succeeded"
 
 
-async def test_a_worker_that_was_frozen_while_it_wrote_an_end_tries_once_more(world: World) -> None:
+async def test_a_worker_that_was_frozen_while_it_wrote_an_end_goes_on_trying(world: World) -> None:
     generation, store = await world.ask(), ShakyStore(world.store)
     stuck = world.storage.gate("put", ObjectKey.manifest(generation.account_id, generation.id, 1))
     first = await world.start(store=store)
     call = await world.model.called()
     call.finish(pictures(2))
     await stuck.wait()
-    frozen = Gate()
-    store.fault, store.meanwhile = "failed", frozen.pass_through
+    frozen, failures = Gate(), iter(range(3))
+
+    async def freeze_and_fail_again() -> None:
+        await frozen.pass_through()
+        store.fault = "failed" if next(failures, None) is not None else None
+
+    store.fault, store.meanwhile = "failed", freeze_and_fail_again
     stuck.open()
     await frozen.wait()
     await world.leap(QUICK.settle_margin)

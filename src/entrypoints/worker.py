@@ -1,6 +1,7 @@
 """The worker: performs generations as wake-ups come, and keeps house beside it."""
 
 import asyncio
+import ctypes
 import gc
 import logging
 import os
@@ -22,6 +23,9 @@ from entrypoints.vitals import Vitals, served
 from entrypoints.wiring import Jobs, LiveModel, Owner, Pool, container
 
 log = structlog.get_logger()
+
+_MMAP_THRESHOLD, _LARGE_BYTES = -3, 1 << 20
+"""The first as glibc's malloc.h has it."""
 
 
 async def work(settings: Settings) -> None:
@@ -51,6 +55,7 @@ async def work(settings: Settings) -> None:
                 asyncio.create_task(_every(settings.object_sweep_seconds, sweep_objects)),
                 asyncio.create_task(_give_up_when(owner.lost)),
             ]
+            _keep_large_blocks_apart()
             gc.freeze()  # what was built to start stays: looking through it again would stop every call for a tenth of a second
             working = asyncio.create_task(_keep_working(jobs, drain))
             log.info("working", pid=os.getpid(), address=address)
@@ -60,6 +65,13 @@ async def work(settings: Settings) -> None:
             await _end(tasks)
     if drain.handing_back:  # whoever says so twice does not wait for a thread that a dead disk holds
         os._exit(0)
+
+
+def _keep_large_blocks_apart() -> None:
+    """A large block has pages of its own: nothing is copied as an answer grows, and no heap is trimmed when it goes. Either held up
+    the event loop for tens of milliseconds. Left to itself, glibc stops doing so after the first such block is freed."""
+    with suppress(AttributeError):  # another C library
+        ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, _LARGE_BYTES)
 
 
 async def _end(tasks: Collection["asyncio.Task[None]"]) -> None:

@@ -68,8 +68,8 @@ async def work(settings: Settings) -> None:
 
 
 def _keep_large_blocks_apart() -> None:
-    """A large block has pages of its own: nothing is copied as an answer grows, and no heap is trimmed when it goes. Either held up
-    the event loop for tens of milliseconds. Left to itself, glibc stops doing so after the first such block is freed."""
+    """A large block has pages of its own: nothing is copied as an answer grows, and no heap is trimmed when it goes. Either held
+    up the event loop for tens of milliseconds. Left to itself, glibc stops doing so after the first such block is freed."""
     with suppress(AttributeError):  # another C library
         ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, _LARGE_BYTES)
 

@@ -55,8 +55,7 @@ async def work(settings: Settings) -> None:
                 asyncio.create_task(_every(settings.object_sweep_seconds, sweep_objects)),
                 asyncio.create_task(_give_up_when(owner.lost)),
             ]
-            _keep_large_blocks_apart()
-            gc.freeze()  # what was built to start stays: looking through it again would stop every call for a tenth of a second
+            keep_memory_quiet()
             working = asyncio.create_task(_keep_working(jobs, drain))
             log.info("working", pid=os.getpid(), address=address)
             await drain.begins()
@@ -67,9 +66,13 @@ async def work(settings: Settings) -> None:
         os._exit(0)
 
 
-def _keep_large_blocks_apart() -> None:
-    """A large block has pages of its own: nothing is copied as an answer grows, and no heap is trimmed when it goes. Either held
-    up the event loop for tens of milliseconds. Left to itself, glibc stops doing so after the first such block is freed."""
+def keep_memory_quiet() -> None:
+    """Once everything is built: no housekeeping of memory holds up the event loop for tens of milliseconds.
+
+    What was built stays, so it is not looked through again. A large block has pages of its own: nothing is copied as an answer
+    grows, and no heap is trimmed when it goes. Left to itself, glibc stops doing so after the first such block is freed.
+    """
+    gc.freeze()
     with suppress(AttributeError):  # another C library
         ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, _LARGE_BYTES)
 

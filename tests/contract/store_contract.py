@@ -26,6 +26,7 @@ TIMING = Timing(
     settle_margin=timedelta(seconds=20),
     longest_queue=timedelta(hours=1),
     back_off=timedelta(seconds=5),
+    come_back=timedelta(milliseconds=5),
     attempts=4,
 )
 T = TypeVar("T")

@@ -1,13 +1,14 @@
 """`gpt-image doctor`: what is set, which part does what, whether each of them works, and what to do where one does not."""
 
 import asyncio
-import base64
 import os
 import shutil
 import socket
+import struct
 import time
 import urllib.request
 import uuid
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -29,7 +30,8 @@ from entrypoints.settings import REAL_PARTS, Environment, Settings, SettingsInva
 from entrypoints.wiring import OLDEST_SERVER, Keyring, LiveModel, NoDatabaseUrl, SafetyKey, container, inspect, pending
 
 NOBODY = AccountId(uuid.UUID(int=0))
-PIXEL = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
+EDGE = 4_000
+"""Of a picture about as large as any that is asked for: whoever reads it has the memory for the others."""
 SCARCE_BYTES, LOW_BYTES = 256 * 2**20, 2 * 2**30
 WORKER_SECONDS = 90.0
 PROVIDER_SECONDS = 30.0
@@ -209,12 +211,14 @@ def _storage(settings: Settings) -> Looked:
         return Looked("storage", Verdict.BROKEN, f"{above} cannot be written", "set DATA_DIR to a folder of yours")
     probe = ObjectKey.upload(NOBODY, AssetId(uuid.uuid4()))  # if we die here, the sweep finds an upload without a row
 
+    picture = _white(1)
+
     async def go_and_come_back() -> None:
         async with container(settings) as parts:
             storage: ObjectStorage = await parts.get(ObjectStorage)
             try:
-                await storage.put(probe, PIXEL, "image/png")
-                if await storage.get(probe) != PIXEL:
+                await storage.put(probe, picture, "image/png")
+                if await storage.get(probe) != picture:
                     raise ValueError("what was put is not what came back")
             finally:
                 await storage.delete(probe)
@@ -227,11 +231,11 @@ def _picture_workers(settings: Settings) -> Looked:
     async def describe() -> int:
         async with container(replace(settings, picture_workers=1)) as parts, asyncio.timeout(WORKER_SECONDS):
             intake: PictureIntake = await parts.get(PictureIntake)
-            return (await intake.describe(PIXEL)).width
+            return (await intake.describe(_white(EDGE))).width
 
     began = time.monotonic()
-    if asyncio.run(describe()) != 1:
-        return Looked("picture workers", Verdict.BROKEN, "a pixel came back with another width", _REMEDIES["picture workers"])
+    if asyncio.run(describe()) != EDGE:
+        return Looked("picture workers", Verdict.BROKEN, "a picture came back with another width", _REMEDIES["picture workers"])
     return Looked("picture workers", Verdict.OK, f"one started and read a picture in {time.monotonic() - began:.1f} s")
 
 
@@ -274,6 +278,17 @@ _REMEDIES = {
     "storage": "see that DATA_DIR is yours and its disk is there",
     "picture workers": "raise PICTURE_MEMORY_MB, and see that processes may be started here",
 }
+
+
+def _white(edge: int) -> bytes:
+    """A square PNG, grey of 8 bits."""
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    rows = zlib.compress((b"\0" + b"\xff" * edge) * edge, 1)
+    header = struct.pack(">IIBBBBB", edge, edge, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
 def _existing(path: Path) -> Path:

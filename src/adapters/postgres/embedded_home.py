@@ -88,7 +88,8 @@ class Home:
                 self.sockets.rmdir()
         self._prepared = False
         while self._locks:
-            self._locks.pop().close()
+            with self._locks.pop() as lock:
+                fcntl.flock(lock, fcntl.LOCK_UN)  # a child that was just forked has it open still
 
     def prepare(self) -> None:
         """Folders the server can reach and others cannot read. RuntimeError says what stands in the way."""

@@ -179,6 +179,19 @@ def test_a_forked_child_does_not_hold_the_home(postgres: EmbeddedPostgres, made:
         os.waitpid(child, 0)
 
 
+def test_a_forked_child_that_gives_the_home_up_takes_it_from_nobody(postgres: EmbeddedPostgres, made: Path) -> None:
+    postgres.start()
+    if (child := os.fork()) == 0:
+        try:
+            postgres._home.unlock()
+        except BaseException:
+            os._exit(1)
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    with pytest.raises(AlreadyRunning):
+        EmbeddedPostgres(made).start()
+
+
 def test_a_ctrl_c_to_the_whole_group_leaves_postgres_to_its_owner(postgres: EmbeddedPostgres, made: Path) -> None:
     with owner(made, "deaf") as process:
         assert says(process, "up")

@@ -88,8 +88,10 @@ class Home:
                 self.sockets.rmdir()
         self._prepared = False
         while self._locks:
-            with self._locks.pop() as lock:
-                fcntl.flock(lock, fcntl.LOCK_UN)  # a child that was just forked has it open still
+            lock = self._locks.pop()
+            if not lock.closed:  # as it is in a child that was forked: there it is the parent's alone
+                fcntl.flock(lock, fcntl.LOCK_UN)  # or one that was forked just now, and has not closed it yet, would hold it
+            lock.close()
 
     def prepare(self) -> None:
         """Folders the server can reach and others cannot read. RuntimeError says what stands in the way."""

@@ -46,6 +46,7 @@ def check_answered(
             assert said.written_by_caller, "whoever lost the lease says how the call ended"
         return
     ends = (after.state, after.delivered, after.failure.code if after.failure else None)
+    why = after.failure and after.failure.failure_class
     match result:
         case Executed(pictures=()):
             assert ends == (GenerationState.FAILED, 0, "empty")
@@ -62,7 +63,7 @@ def check_answered(
         case NotExecuted() if before.cancel_requested_at:
             assert ends == (GenerationState.CANCELLED, 0, "cancelled")
         case NotExecuted() if len(before.attempts) >= TIMING.attempts:
-            assert ends == (GenerationState.FAILED, 0, "capacity")
+            assert (*ends, why) == (GenerationState.FAILED, 0, "busy", FailureClass.CAPACITY)
         case NotExecuted():
             assert (after.state, after.resume_at) == (GenerationState.QUEUED, now + timedelta(seconds=_WAIT))
         case _:

@@ -47,6 +47,10 @@ class Failure:
     def without_words(self) -> Self:
         return replace(self, message="")
 
+    def of_capacity(self) -> Self:
+        """Tried as often as anything is: none of it was this request's doing, in the provider's own words."""
+        return replace(self, failure_class=FailureClass.CAPACITY)
+
 
 EMPTY = Failure(FailureClass.PROVIDER, Stage.CALL, "empty", "The model answered without a picture")
 NOT_STORED = Failure(FailureClass.STORAGE, Stage.STORE, "not_stored", "The pictures could not be kept")

@@ -230,7 +230,7 @@ class Generation:
         if self.cancel_requested_at:
             return self.end(GenerationState.CANCELLED, now, REFUNDED if self.lost() else CANCELLED)
         if len(self.attempts) >= timing.attempts:
-            return self.end(GenerationState.FAILED, now, failure)
+            return self.end(GenerationState.FAILED, now, failure.of_capacity())
         self.state, self.lease, self.lease_until = GenerationState.QUEUED, None, None
         self.resume_at = now + wait
         return Next.WAIT

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -47,7 +48,7 @@ async def test_a_busy_model_is_asked_again_no_sooner_than_it_said_and_not_for_ev
             assert not await world.work()
             await world.harness.advance(20)
     assert await state(world, generation) == "failed"
-    assert (await world.see(generation)).failure == BUSY.failure
+    assert (await world.see(generation)).failure == replace(BUSY.failure, failure_class=FailureClass.CAPACITY)
     assert world.model.count(generation.id) == QUICK.attempts
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
 from domain import recovery
-from domain.attempts import Attempt, Finality, Found, Manifest, Outcome, StoredPicture, Unknown, Usage
+from domain.attempts import Attempt, FailureClass, Finality, Found, Manifest, Outcome, StoredPicture, Unknown, Usage
 from domain.generations import Generation, GenerationState, Next
 from domain.media import PictureFormat
 from tests.unit.generation_states import MINE, OTHER, OWNER, START, TIMING, after, asked, executed, not_executed
@@ -99,7 +99,8 @@ def story(said: Next, generation: Generation) -> str:
             return f"deliver {generation.delivered} of attempt {booked}"
         assert generation.failure
         assert not booked
-        return f"{generation.state}: {generation.failure.code}"
+        capacity = "capacity, " * (generation.failure.failure_class is FailureClass.CAPACITY)
+        return f"{generation.state}: {capacity}{generation.failure.code}"
     assert generation.resume_at
     if generation.state is GenerationState.QUEUED:
         return "queue"
@@ -156,7 +157,7 @@ def test_row_7_a_last_call_that_was_not_made_goes_back_to_the_queue() -> None:
     assert story(*decided(Case((Call("retryable"),)))) == "queue"
     assert story(*decided(Case((Call("unknown"), Call("retryable"))))) == "queue"
     assert story(*decided(Case((Call("retryable"),), cancel=True))) == "cancelled: cancelled"
-    assert story(*decided(Case((Call("retryable"),) * 4))) == "failed: busy"
+    assert story(*decided(Case((Call("retryable"),) * 4))) == "failed: capacity, busy"
 
 
 def test_row_8_an_open_call_that_may_still_bring_something_is_uncertain_and_waited_for() -> None:
@@ -232,7 +233,7 @@ def oracle(case: Case) -> str:
         (not all_past, lambda: "park 30"),
         (bool(done), lambda: "failed: empty" if done[0] == "empty" else "failed: not_stored"),
         (said[-1] == "retryable" and case.cancel, lambda: "cancelled: refunded" if "unknown" in said else "cancelled: cancelled"),
-        (said[-1] == "retryable" and len(said) >= 4, lambda: "failed: busy"),
+        (said[-1] == "retryable" and len(said) >= 4, lambda: "failed: capacity, busy"),
         (said[-1] == "retryable", lambda: "queue"),
         (case.cancel, lambda: "cancelled: refunded"),
         (case.deadline_passed or len(paid) >= 2 or len(said) >= 4, lambda: "failed: unknown_outcome"),

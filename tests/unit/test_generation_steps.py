@@ -1,6 +1,7 @@
 """What the owner of a lease does once its call is over, and what one may do who has lost it: RULES §2.3."""
 
 from copy import deepcopy
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -93,7 +94,10 @@ def test_a_busy_model_ends_what_was_cancelled_and_what_was_tried_too_often() -> 
             assert tired.claim(MINE, OWNER, now, TIMING)
     assert waits == [1, 5, 15]
     assert tired.state is GenerationState.FAILED
-    assert tired.failure == tired.attempts[-1].failure, "and the last word is the model's own"
+    last = tired.attempts[-1].failure
+    assert last
+    assert last.failure_class is FailureClass.PROVIDER
+    assert tired.failure == replace(last, failure_class=FailureClass.CAPACITY), "and the last word is the model's own"
 
 
 def test_half_an_hour_of_an_outage_is_outlived() -> None:

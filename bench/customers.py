@@ -14,8 +14,9 @@ from adapters.postgres import tables
 from adapters.postgres.pool import open_pool
 from adapters.postgres.session import Session
 from adapters.postgres.wallets import PostgresWallets
-from application.accounts import hash_key
-from domain.accounts import Account, AccountId, ApiKey, Caller, KeyId, Mode, Role, Scope, write_key
+from application.api_keys import hash_key
+from domain.accounts import Account, AccountId, Caller, KeyId, Mode, Role, Scope
+from domain.api_keys import ApiKey, write_key
 from domain.commands import Grant, command_id
 from domain.credits import Wallet
 from domain.ledger import LotId, LotSource, WalletId

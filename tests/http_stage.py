@@ -15,13 +15,14 @@ from dishka import Scope as Lifetime
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from application.accounts import Authenticate, hash_key
+from application.api_keys import Authenticate, hash_key
 from application.generations import CancelGeneration, DeleteGeneration, QuoteRequest, RequestGeneration, RetryGeneration
 from application.media import AdmitUpload, DeleteAsset
 from application.ports import CursorSigner, LinkedObject, LinkedObjects, ObjectMissing, ObjectStorage, Today
 from application.queries import Queries, TransferRow
 from application.store import Store
-from domain.accounts import AccountId, Caller, KeyId, Mode, Scope, write_key
+from domain.accounts import AccountId, Caller, KeyId, Mode, Scope
+from domain.api_keys import write_key
 from domain.catalogue import Catalogue
 from domain.errors import Gone, NotFound
 from domain.gates import Gate
@@ -90,7 +91,7 @@ class Stage:
             CursorSigner: Hmac(),
             Catalogue: CATALOGUE,
             Today: lambda: self.today,
-            Authenticate: Authenticate(rows),  # type: ignore[arg-type]  # fits by construction
+            Authenticate: Authenticate(rows, _unnoted),  # type: ignore[arg-type]  # fits by construction
             RequestGeneration: self.request,
             RetryGeneration: self.retry,
             QuoteRequest: self.quote,
@@ -270,3 +271,6 @@ def _just(adapter: Any) -> Callable[[], Any]:
         return adapter
 
     return made
+
+
+async def _unnoted(key: KeyId) -> None: ...

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import httpx
 
-from application.accounts import AddKey, OpenAccount, hash_key
+from application.accounts import OpenAccount
+from application.api_keys import AddKey, hash_key
 from application.credits import GrantCredits, Staff
 from application.queries import Queries
-from domain.accounts import Account, AccountId, ApiKey, KeyId, Mode, Role, Scope, write_key
+from domain.accounts import Account, AccountId, KeyId, Mode, Role, Scope
+from domain.api_keys import ApiKey, write_key
 from domain.ledger import WalletId
 from tests.processes import Part, part, until
 from tests.world import REASON, World, new_id

@@ -6,7 +6,7 @@ import hmac
 import os
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,13 +16,14 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from application.ports import Signer
+from application.registration import PersonDigests
 
 KEY_BYTES = 32
 _KID = re.compile(r"[A-Za-z0-9_-]{1,32}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class PurposeKeys(Signer):
+class PurposeKeys(Signer, PersonDigests):
     """The keys of one purpose: the first signs, all verify."""
 
     keys: Mapping[str, bytes] = field(repr=False)
@@ -34,6 +35,9 @@ class PurposeKeys(Signer):
     def verify(self, kid: str, message: bytes, mac: bytes) -> bool:
         key = self.keys.get(kid)
         return key is not None and hmac.compare_digest(_mac(key, kid, message), mac)
+
+    def of(self, said: bytes) -> Sequence[tuple[str, bytes]]:
+        return [(kid, _mac(key, kid, said)) for kid, key in self.keys.items()]
 
 
 @dataclass(frozen=True, slots=True)

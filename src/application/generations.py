@@ -96,6 +96,7 @@ class RequestGeneration:
         idempotency: tuple[IdempotencyKey, str] | None,
     ) -> tuple[GenerationId, Generation | None]:
         """The same for whatever is found to be wanted inside the transaction, before the wallet is opened."""
+        caller.may_spend()
         key, fingerprint = idempotency or (None, "")
         generation_id = GenerationId(self.new_id())
         async with self.store.transaction() as tx:
@@ -124,6 +125,8 @@ class RequestGeneration:
                 open_limit=self.open_limit or plan.open_generations,
             )
             opened.wallet.apply(command, opened.now)
+            if caller.capped:
+                await _spend(tx, caller, generation)
             tx.wallets.save(opened.wallet)
             tx.generations.add(generation)
             if key:
@@ -207,9 +210,21 @@ def _repeated(seen: Remembered, fingerprint: str) -> GenerationId:
     return GenerationId(seen.thing)
 
 
+async def _spend(tx: Transaction, caller: Caller, generation: Generation) -> None:
+    """Raises SpendCapReached."""
+    spending = await tx.spendings.lock(caller.key_id) if caller.key_id else None
+    if spending:
+        spending.hold(generation.price, generation.created_at)
+        tx.spendings.save(spending)
+
+
 async def resolve_hold(tx: Transaction, generation: Generation) -> None:
     """Resolve the hold as the generation ended: the other half of every end, in the same transaction."""
     await tell(tx, generation.wallet_id, generation.hold_command())
+    released = generation.price - generation.captured
+    if released and generation.key_id and (spending := await tx.spendings.lock(generation.key_id)):
+        spending.release(released, generation.created_at)
+        tx.spendings.save(spending)
 
 
 @dataclass(frozen=True, slots=True)

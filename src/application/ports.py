@@ -1,12 +1,13 @@
 """What the use cases need from outside. Each docstring is the promise an adapter keeps; the contract tests hold it to that."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Protocol
 from uuid import UUID
 
 from domain.attempts import CallResult, Picture
+from domain.identities import Person
 from domain.media import AssetKind, CleanPicture, ObjectKey, PictureFormat
 from domain.requests import PictureRequest
 
@@ -113,6 +114,31 @@ class PictureIntake(Protocol):
         `describe` does."""
 
 
+@dataclass(frozen=True, slots=True)
+class SignInStart:
+    """Where a person is sent to sign in, and what must be kept for them until they are back: the answer is good only with it."""
+
+    url: str = field(repr=False)
+    state: str = field(repr=False)
+    nonce: str = field(repr=False)
+    verifier: str = field(repr=False)
+
+
+class IdentityProvider(Protocol):
+    """Somebody who knows who people are. The redirect's address is the same, to the letter, in both calls."""
+
+    async def start(self, redirect_uri: str) -> SignInStart:
+        """A sign-in that nobody has begun before. Raises ProviderUnavailable."""
+
+    async def finish(self, start: SignInStart, redirect_uri: str, answer: Mapping[str, str]) -> Person:
+        """Who signed in; `answer` is what they were sent back with. What the provider hands out for it lives no longer than this
+        call, and of what it says of the person only the four fields of Person are read.
+
+        Raises SignInDenied (the person or the provider said no), SignInInvalid (replayed, altered, of another sign-in, another
+        provider or another time), EmailUnverified, or ProviderUnavailable.
+        """
+
+
 class Signer(Protocol):
     """Signs what goes out and will come back, for one purpose. Rotating keys breaks nothing: each signature names its key."""
 
@@ -121,6 +147,10 @@ class Signer(Protocol):
 
     def verify(self, kid: str, message: bytes, mac: bytes) -> bool:
         """Whether `mac` is what the key of that name makes of `message`; an unknown name is no error. In constant time."""
+
+
+class SignInSigner(Signer, Protocol):
+    """Signs what a browser keeps while its person signs in."""
 
 
 class CursorSigner(Signer, Protocol):

@@ -144,6 +144,10 @@ class Queries(Protocol):
         """Accounts by id, or by a part of the e-mail address or name; for staff."""
         ...
 
+    async def account(self, account: AccountId) -> Account:
+        """Raises NotFound."""
+        ...
+
     async def queues(self) -> Sequence[QueueRow]: ...
 
     async def line(self, limit: int) -> Line:

@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from domain.accounts import Account, AccountId, ApiKey, AuditRecord, Mode
+from domain.accounts import Account, AccountId, AuditRecord, KeyId, Mode
+from domain.api_keys import ApiKey, Spending
 from domain.brake import FreeEnd
 from domain.commands import About
 from domain.credits import Wallet
@@ -160,6 +161,15 @@ class Accounts(Protocol):
     def record(self, record: AuditRecord) -> None: ...
 
 
+class Spendings(Protocol):
+    """What API keys with a cap have spent. Loaded after the wallet."""
+
+    async def lock(self, key: KeyId) -> Spending | None:
+        """None for a key without a cap."""
+
+    def save(self, spending: Spending) -> None: ...
+
+
 class Wakeups(Protocol):
     """Tokens that say "there is work". They say nothing of which; too many are harmless, too few are healed by the sweep."""
 
@@ -171,7 +181,8 @@ class Wakeups(Protocol):
 
 
 class Transaction(Protocol):
-    """Lock order: a request's references, or else a generation and then its pictures; one wallet; one gate last."""
+    """Lock order: a request's references, or else a generation and then its pictures; one wallet; one key's spending; one gate
+    last."""
 
     @property
     def wallets(self) -> Wallets: ...
@@ -183,6 +194,8 @@ class Transaction(Protocol):
     def assets(self) -> Assets: ...
     @property
     def accounts(self) -> Accounts: ...
+    @property
+    def spendings(self) -> Spendings: ...
     @property
     def wakeups(self) -> Wakeups: ...
 

@@ -185,6 +185,66 @@ class Unauthenticated(DomainError):
     title = "A valid API key is needed"
 
 
+class SignInDenied(DomainError):
+    title = "The sign-in was cancelled or denied at the provider"
+
+
+class SignInInvalid(DomainError):
+    title = "The answer of the sign-in does not belong to its beginning, or cannot be trusted"
+
+
+class SignInExpired(DomainError):
+    title = "The sign-in took too long"
+
+
+class EmailUnverified(DomainError):
+    title = "The provider knows no verified e-mail address"
+
+
+class ProviderUnavailable(DomainError):
+    title = "The sign-in provider does not answer"
+
+
+class RegistrationClosed(DomainError):
+    title = "New accounts are not open to everybody here"
+
+
+class SessionNeeded(DomainError):
+    title = "Only a signed-in person may do this, not a key"
+
+
+class FreshSignInNeeded(DomainError):
+    title = "Sign in again to do this"
+
+
+class CrossOrigin(DomainError):
+    title = "The request does not come from our own pages"
+
+
+class IdentityTaken(DomainError):
+    title = "This sign-in belongs to another account"
+
+
+class LastIdentity(DomainError):
+    title = "The last way to sign in stays"
+
+
+class AccountFrozen(DomainError):
+    title = "The account is frozen: it may read, export and leave, but not spend"
+
+
+class SpendCapReached(DomainError):
+    title = "The API key may not spend that much this month"
+
+
+class TooManyKeys(DomainError):
+    title = "The account has as many API keys as it may have"
+
+
+class AlreadyCreated(DomainError):
+    title = "This was created by an earlier request; its secret is told once only"
+
+
 class MissingScope(DomainError):
     title = "The API key lacks a scope"
 

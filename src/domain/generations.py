@@ -73,7 +73,7 @@ class Generation:
     id: GenerationId
     account_id: AccountId
     wallet_id: WalletId
-    key_id: KeyId
+    key_id: KeyId | None
     mode: Mode
     kind: Kind
     model: str

@@ -30,6 +30,8 @@ LIMITS: Mapping[str, int] = MappingProxyType(
         "grant_credits": 1_000_000_000,
         "link_seconds": 600,
         "reason_characters": 500,
+        "sessions": 50,
+        "keys": 50,
     }
 )
 MAX_INTEGER = 2**63 - 1

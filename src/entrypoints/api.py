@@ -33,7 +33,9 @@ async def serve(settings: Settings) -> None:
     async with container(settings) as parts:
         await parts.get(Bell)
         await parts.get(PictureIntake)  # the picture workers are warm before the first upload
-        public = HttpConfig(version("gpt-image-2"), settings.public_url)
+        public = HttpConfig(
+            version("gpt-image-2"), settings.public_url, sandbox_sign_in=not settings.sign_in, origins=settings.origins
+        )
         servers = [
             _server(create_app(parts, public), settings.host, settings.port),
             _server(create_operations_app(parts), "127.0.0.1", settings.operations_port),

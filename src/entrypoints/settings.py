@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
@@ -11,6 +12,8 @@ from typing import Any, Self
 
 from domain.attempts import Timing
 from domain.gates import GateRules
+from domain.registration import RegistrationRules
+from domain.sessions import SessionRules
 
 
 class Environment(StrEnum):
@@ -28,6 +31,7 @@ REAL_PARTS = {
     "S3_BUCKET": "object storage",
     "OPENAI_API_KEY": "the image model",
     "SAFETY_KEY": "the key that names accounts to it",
+    "SIGN_IN": "sign-in",
     "STRIPE_SECRET_KEY": "payments",
 }
 """What production needs, and what stands in for it elsewhere: an embedded part of the same shape."""
@@ -58,11 +62,21 @@ class Settings:
     listen_fd: int | None = _setting(None, "a listening socket to inherit in place of host and port; `up` hands it over")
     operations_fd: int | None = _setting(None, "the same for the operations port")
     public_url: str = _setting("", "how callers reach the API; empty: http://host:port")
+    cors_origins: str = _setting(
+        "", "whose pages may call the API with a key: https://a.example,https://b.example; empty: nobody's"
+    )
     allow_sandbox_on_network: bool = _setting(False, "let sandbox parts be reached from other machines")
     catalogue_models: Path | None = _setting(None, "a models.toml in place of the packaged one")
     catalogue_plans: Path | None = _setting(None, "a plans.toml in place of the packaged one")
     open_generations: int | None = _setting(None, "unfinished generations per account, in place of the plan's limit")
     database_connections: int = _setting(10, "connections a process may hold")
+    sign_in: Path | None = _setting(
+        None, "a TOML file of sign-in providers; empty: a sandbox page where everybody is who they say"
+    )
+    registration: str = _setting("open", "who may open an account: open, closed, invite, or domain:example.com,example.org")
+    session_seconds: float = _setting(2_592_000.0, "after so long a person signs in again in any case")
+    session_idle_seconds: float = _setting(1_209_600.0, "after so long without use a session ends")
+    fresh_seconds: float = _setting(900.0, "how fresh a sign-in must be for what cannot be undone")
     refusals_per_hour: int = _setting(10, "refused generations an account may have in an hour before it has to wait")
     refunds_per_hour: int = _setting(3, "refunds of uncertain generations it may take in an hour before it has to wait")
     worker_concurrency: int = _setting(32, "generations a worker performs at once")
@@ -106,6 +120,15 @@ class Settings:
                 raise SettingsInvalid(f"ENVIRONMENT=production needs {', '.join(missing)}")
             if self.allow_sandbox_on_network or self.crash_points or self.crash_at:
                 raise SettingsInvalid("ENVIRONMENT=production accepts no ALLOW_SANDBOX_ON_NETWORK, CRASH_POINTS or CRASH_AT")
+        if self.sign_in and not self.public_url:
+            raise SettingsInvalid("SIGN_IN needs PUBLIC_URL: providers send people back to an address that they were told before")
+        for origin in self.origins:
+            if not re.fullmatch(r"https?://[a-z0-9.\[\]:-]+", origin):
+                raise SettingsInvalid("CORS_ORIGINS lists origins, scheme and host in small letters, without a path and no *")
+        try:
+            RegistrationRules.parse(self.registration)
+        except ValueError as error:
+            raise SettingsInvalid(f"REGISTRATION: {error}") from None
         if self.graceful_seconds < self.act_seconds + self.settle_margin_seconds:
             raise SettingsInvalid(
                 "GRACEFUL_SECONDS must be at least ACT_SECONDS and SETTLE_MARGIN_SECONDS together: a stopping worker would "
@@ -133,6 +156,22 @@ class Settings:
             back_off=timedelta(seconds=self.back_off_seconds),
             come_back=timedelta(seconds=self.come_back_seconds),
             longest_queue=timedelta(seconds=self.longest_queue_seconds),
+        )
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        return tuple(origin.strip() for origin in self.cors_origins.split(",") if origin.strip())
+
+    @property
+    def registration_rules(self) -> RegistrationRules:
+        return RegistrationRules.parse(self.registration)
+
+    @property
+    def session_rules(self) -> SessionRules:
+        return SessionRules(
+            idle=timedelta(seconds=self.session_idle_seconds),
+            absolute=timedelta(seconds=self.session_seconds),
+            fresh=timedelta(seconds=self.fresh_seconds),
         )
 
     @property

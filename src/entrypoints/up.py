@@ -22,11 +22,13 @@ from uuid import UUID
 
 import click
 
-from application.accounts import AddKey, OpenAccount, hash_key
+from application.accounts import OpenAccount
+from application.api_keys import AddKey, hash_key
 from application.credits import GrantCredits, Staff
 from application.ports import NewId
 from application.queries import Queries
-from domain.accounts import Account, AccountId, ApiKey, KeyId, Mode, Role, Scope, write_key
+from domain.accounts import Account, AccountId, KeyId, Mode, Role, Scope
+from domain.api_keys import ApiKey, write_key
 from domain.ledger import LotSource
 from entrypoints.settings import Environment, Settings
 from entrypoints.wiring import AlreadyRunning, EmbeddedPostgres, Keyring, container, leave_with_us, upgrade

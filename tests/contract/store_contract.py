@@ -11,7 +11,8 @@ from uuid import UUID, uuid4
 from application.credits import tell
 from application.queries import Queries, TransferFilter, TransferRow
 from application.store import Store, Transaction
-from domain.accounts import Account, AccountId, ApiKey, Caller, KeyId, Mode, Role, Scope
+from domain.accounts import Account, AccountId, Caller, KeyId, Mode, Role, Scope
+from domain.api_keys import ApiKey
 from domain.attempts import Timing
 from domain.commands import About, Capture, Command, Expire, Grant, PlaceHold, Recorded, Release, Sweep, command_id
 from domain.errors import DomainError

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.accounts import AccountId, Caller, KeyId, Mode, Role, Scope, check_key, write_key
+from domain.accounts import AccountId, Caller, KeyId, Mode, Role, Scope
+from domain.api_keys import check_key, write_key
 from domain.errors import MissingScope, Unauthenticated
 from domain.ledger import WalletId
 

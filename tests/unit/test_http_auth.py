@@ -1,5 +1,6 @@
 """Who may call: every route says, and every route is held to what it says."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -8,13 +9,15 @@ from litestar.datastructures import State
 from litestar.handlers import HTTPRouteHandler
 from litestar.testing import TestClient
 
-from domain.accounts import Mode, Scope, write_key
+from domain.accounts import Mode, Scope
+from domain.api_keys import write_key
 from entrypoints.http.app import ROUTES
-from entrypoints.http.auth import AccessUndeclared, declare_gates, routes, scope_of
+from entrypoints.http.auth import AccessUndeclared, Person, access_of, declare_gates, routes
 from tests.http_stage import KEY, Stage, key_with
 
-GUARDED = [(path, handler) for path, handler in routes(Litestar(list(ROUTES), openapi_config=None)) if scope_of(handler)]
-OPEN = {"/v1/models", "/health/live", "/health/ready"}
+GUARDED = [(path, handler) for path, handler in routes(Litestar(list(ROUTES), openapi_config=None)) if access_of(handler)]
+SIGN_IN = {f"/auth/{path}" for path in ("providers", "{provider}/start", "{provider}/callback")}
+OPEN = {"/v1/models", "/health/live", "/health/ready", *SIGN_IN}
 
 
 @pytest.fixture
@@ -25,13 +28,13 @@ def client() -> Iterator[TestClient[Litestar]]:
 
 def call(client: TestClient[Litestar], path: str, handler: HTTPRouteHandler, authorization: str | None) -> tuple[int, str, str]:
     """Status, problem and challenge. Nothing but the key is right about the call."""
-    address = path.replace("{generation_id}", "0" * 32).replace("{asset_id}", "0" * 32)
+    address = re.sub(r"\{\w+_id\}", "0" * 32, path).replace("{provider}", "sandbox")
     headers = {"Authorization": authorization} if authorization is not None else {}
     answer = client.request(next(iter(handler.http_methods)), f"{address}?nonsense=1", headers=headers)
     return answer.status_code, answer.json()["type"], answer.headers.get("www-authenticate", "")
 
 
-def test_every_route_but_the_catalogue_and_health_needs_a_key() -> None:
+def test_every_route_but_the_catalogue_health_and_sign_in_needs_a_caller() -> None:
     known = {path for path, _ in routes(Litestar(list(ROUTES), openapi_config=None))}
     assert known - {path for path, _ in GUARDED} == OPEN
 
@@ -47,7 +50,9 @@ def test_a_stranger_is_turned_away_whatever_is_sent(path: str, handler: HTTPRout
 def test_a_key_without_the_scope_is_refused(path: str, handler: HTTPRouteHandler, client: TestClient[Litestar]) -> None:
     for scope in Scope:
         status, problem, _ = call(client, path, handler, f"Bearer {key_with(scope)}")
-        if scope is scope_of(handler):
+        if isinstance(access_of(handler), Person):
+            assert (status, problem) == (403, "/problems/session-needed")
+        elif scope is access_of(handler):
             assert status in (400, 404, 415)
         else:
             assert (status, problem) == (403, "/problems/missing-scope")

@@ -177,3 +177,30 @@ def test_shown_prices_are_those_of_a_quote(client: TestClient[Litestar]) -> None
                 asked = {"prompt": "a fox", "model": model["id"], "size": size, "quality": quality}
                 told = client.post("/v1/quotes", headers=BEARER, json=asked).json()
                 assert told["unit"] == credits
+
+
+def test_browsers_are_told_to_come_by_https_alone_where_there_is_https(stage: Stage) -> None:
+    with stage.client(public_url="https://studio.example") as client:
+        assert client.get("/health/live").headers["strict-transport-security"].startswith("max-age=63072000")
+    with stage.client() as client:
+        assert "strict-transport-security" not in client.get("/health/live").headers
+
+
+def test_pages_of_named_origins_may_call_with_a_key_and_never_with_a_session(stage: Stage) -> None:
+    with stage.client(origins=("https://a.example",)) as client:
+        wanted = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization,idempotency-key"}
+        preflight = client.options("/v1/generations", headers={"Origin": "https://a.example"} | wanted)
+        assert preflight.headers["access-control-allow-origin"] == "https://a.example"
+        assert "access-control-allow-credentials" not in preflight.headers
+        answer = client.get("/v1/models", headers={"Origin": "https://a.example"})
+        assert answer.headers["access-control-allow-origin"] == "https://a.example"
+        assert "X-Request-Id".lower() in answer.headers["access-control-expose-headers"].lower()
+        for origin in ("https://evil.example", "https://a.example.evil.example", "http://a.example", "null"):
+            assert "access-control-allow-origin" not in client.get("/v1/models", headers={"Origin": origin}).headers
+            refused = client.options("/v1/generations", headers={"Origin": origin} | wanted)
+            assert "access-control-allow-origin" not in refused.headers
+
+
+def test_nobodys_pages_may_call_unless_they_are_named(client: TestClient[Litestar]) -> None:
+    asked = {"Origin": "https://a.example", "Access-Control-Request-Method": "POST"}
+    assert "access-control-allow-origin" not in client.options("/v1/generations", headers=asked).headers

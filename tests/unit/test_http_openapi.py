@@ -28,7 +28,7 @@ def test_it_is_served_as_it_is_made() -> None:
     assert (DOCUMENT["openapi"], DOCUMENT["info"]["version"]) == ("3.1.0", "1.2.3")
 
 
-def test_every_route_of_the_first_step_is_in_it() -> None:
+def test_every_route_is_in_it_but_those_that_browsers_are_led_to() -> None:
     assert {(path, method) for path, method, _ in operations()} == {
         ("/v1/models", "get"),
         ("/v1/quotes", "post"),
@@ -45,6 +45,18 @@ def test_every_route_of_the_first_step_is_in_it() -> None:
         ("/v1/media/{asset_id}", "get"),
         ("/v1/media/{asset_id}", "delete"),
         ("/v1/media/{asset_id}/content", "get"),
+        ("/auth/providers", "get"),
+        ("/auth/{provider}/link", "post"),
+        ("/auth/sign-out", "post"),
+        ("/v1/me", "get"),
+        ("/v1/me", "patch"),
+        ("/v1/api-keys", "get"),
+        ("/v1/api-keys", "post"),
+        ("/v1/api-keys/{key_id}", "delete"),
+        ("/v1/me/identities/{identity_id}", "delete"),
+        ("/v1/sessions", "get"),
+        ("/v1/sessions", "delete"),
+        ("/v1/sessions/{session_id}", "delete"),
         ("/health/live", "get"),
         ("/health/ready", "get"),
     }
@@ -55,8 +67,11 @@ def test_an_operation_says_who_may_call_and_how_it_refuses(path: str, method: st
     assert operation["operationId"]
     assert operation["description"]
     assert operation["tags"]
-    is_guarded = not path.startswith(("/health", "/v1/models"))
-    assert operation.get("security", []) == ([{"key": []}] if is_guarded else [])
+    is_guarded = not path.startswith(("/health", "/v1/models", "/auth/providers"))
+    for_people = path.startswith(("/auth/", "/v1/me", "/v1/sessions", "/v1/api-keys"))
+    assert operation.get("security", []) == (
+        [] if not is_guarded else [{"session": []}] if for_people else [{"key": []}, {"session": []}]
+    )
     assert ({"401", "403", "503"} <= set(operation["responses"])) == is_guarded
     for status, answer in operation["responses"].items():
         if status >= "400":

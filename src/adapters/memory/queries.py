@@ -41,8 +41,9 @@ class MemoryQueries(Queries):
         key = self.rows.keys.get(secret_hash)
         if not key:
             return None
-        plan = self.rows.accounts[key.account_id].plan
-        return Caller(key.account_id, key.id, key.mode, key.scopes, plan, await self.wallet(key.account_id, key.mode))
+        account, wallet = self.rows.accounts[key.account_id], await self.wallet(key.account_id, key.mode)
+        capped, frozen = key.spend_cap is not None, account.frozen_at is not None
+        return Caller(account.id, key.id, key.mode, key.scopes, account.plan, wallet, capped, frozen)
 
     async def wallet(self, account: AccountId, mode: Mode) -> WalletId:
         if (account, mode) not in self.rows.wallet_ids:
@@ -142,6 +143,11 @@ class MemoryQueries(Queries):
         said = matching.lower()
         texts = ((a, (str(a.id), (a.email or "").lower(), (a.name or "").lower())) for a in self.rows.accounts.values())
         return [a for a, (id, *parts) in texts if said == id or any(said in part for part in parts)][:limit]
+
+    async def account(self, account: AccountId) -> Account:
+        if account not in self.rows.accounts:
+            raise NotFound
+        return self.rows.accounts[account]
 
     async def line(self, limit: int) -> Line:
         line = line_of(self.rows, self.store.clock())

@@ -7,11 +7,21 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import count
 
+from adapters.memory.accounts import MemoryAccounts, MemorySpendings
 from adapters.memory.locks import RowLocks
 from adapters.memory.tables import Tables, copy_of_generation
 from adapters.memory.wallets import MemoryWallets
-from application.store import Accounts, Assets, Gates, Generations, IdempotencyKey, Remembered, Store, Transaction, Wakeups
-from domain.accounts import Account, AccountId, ApiKey, AuditRecord, Mode
+from application.store import (
+    Assets,
+    Gates,
+    Generations,
+    IdempotencyKey,
+    Remembered,
+    Store,
+    Transaction,
+    Wakeups,
+)
+from domain.accounts import AccountId, Mode
 from domain.attempts import REFUNDED
 from domain.brake import FreeEnd
 from domain.errors import AssetInUse, Gone, NotFound
@@ -199,28 +209,6 @@ class MemoryAssets(Assets):
 
 
 @dataclass(frozen=True, slots=True)
-class MemoryAccounts(Accounts):
-    rows: Tables
-
-    async def add(self, account: Account) -> None:
-        self.rows.accounts.setdefault(account.id, account)
-
-    async def find(self, account: AccountId) -> Account:
-        if account not in self.rows.accounts:
-            raise NotFound("there is no such account", account=str(account))
-        return self.rows.accounts[account]
-
-    async def save(self, account: Account) -> None:
-        self.rows.accounts[account.id] = account
-
-    async def add_key(self, key: ApiKey) -> None:
-        self.rows.keys.setdefault(key.secret_hash, key)
-
-    def record(self, record: AuditRecord) -> None:
-        self.rows.audit[record.id] = record
-
-
-@dataclass(frozen=True, slots=True)
 class MemoryWakeups(Wakeups):
     rows: Tables
     clock: Callable[[], datetime]
@@ -249,6 +237,7 @@ class MemoryTransaction(Transaction):
         self._gates = MemoryGates(rows, store.locks)
         self._assets = MemoryAssets(rows, store.locks)
         self._accounts = MemoryAccounts(rows)
+        self._spendings = MemorySpendings(rows, store.locks)
         self._wakeups = MemoryWakeups(rows, store.clock, store.numbers)
 
     @property
@@ -270,6 +259,10 @@ class MemoryTransaction(Transaction):
     @property
     def accounts(self) -> MemoryAccounts:
         return self._accounts
+
+    @property
+    def spendings(self) -> MemorySpendings:
+        return self._spendings
 
     @property
     def wakeups(self) -> MemoryWakeups:

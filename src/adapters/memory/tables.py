@@ -3,11 +3,12 @@
 from collections import ChainMap
 from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass, field, fields, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Self, cast
 
 from application.store import Remembered
-from domain.accounts import Account, AccountId, ApiKey, AuditRecord, Mode
+from domain.accounts import Account, AccountId, AuditRecord, KeyId, Mode
+from domain.api_keys import ApiKey
 from domain.commands import Recorded
 from domain.credits import Hold
 from domain.gates import Gate
@@ -46,6 +47,8 @@ class Tables:
 
     accounts: MutableMapping[AccountId, Account] = field(default_factory=dict)
     keys: MutableMapping[bytes, ApiKey] = field(default_factory=dict)
+    spendings: MutableMapping[KeyId, tuple[date, int]] = field(default_factory=dict)
+    """The month, and what was spent in it."""
     audit: MutableMapping[object, AuditRecord] = field(default_factory=dict)
     wallet_ids: MutableMapping[tuple[AccountId, Mode], WalletId] = field(default_factory=dict)
     wallets: MutableMapping[WalletId, WalletRow] = field(default_factory=dict)

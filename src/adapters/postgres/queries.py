@@ -34,7 +34,7 @@ Row = TypeVar("Row")
 
 _CALLER = """
 SELECT json_build_object('account_id', k.account_id, 'key_id', k.id, 'mode', k.mode, 'scopes', k.scopes, 'plan', a.plan,
-    'wallet_id', w.id)::text
+    'wallet_id', w.id, 'capped', k.spend_cap IS NOT NULL, 'frozen', a.frozen_at IS NOT NULL)::text
 FROM api_keys k JOIN accounts a ON a.id = k.account_id JOIN wallets w ON w.account_id = k.account_id AND w.mode = k.mode
 WHERE k.secret_hash = %(hash)s AND k.revoked_at IS NULL
 """
@@ -235,6 +235,9 @@ class PostgresQueries(Queries):
 
     async def accounts(self, matching: str, limit: int) -> Sequence[Account]:
         return await self._rows(Account, _ACCOUNTS, matching=matching, limit=limit)
+
+    async def account(self, account: AccountId) -> Account:
+        return await self._one(Account, "SELECT row_to_json(a)::text FROM accounts a WHERE id = %(account)s", account=account)
 
     async def line(self, limit: int) -> Line:
         return waiting.line(await self._values(waiting.LINE, limit=limit, now=await self.now()), limit)

@@ -1,20 +1,22 @@
 """Assets, accounts and wake-ups in Postgres."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 import msgspec
 
 from adapters.postgres import tables
 from adapters.postgres.generations import AT_OPEN_GATE
 from adapters.postgres.session import Session
-from application.store import Accounts, Assets, Wakeups
-from domain.accounts import Account, AccountId, ApiKey, AuditRecord, Mode
+from application.store import Accounts, Assets, Spendings, Wakeups
+from domain.accounts import Account, AccountId, AuditRecord, KeyId, Mode
+from domain.api_keys import ApiKey, Spending
 from domain.errors import AssetInUse, NotFound
 from domain.generations import GenerationId
 from domain.media import Asset, AssetId
 
 asset_document = msgspec.json.Decoder(Asset)
+spending_document = msgspec.json.Decoder(Spending)
 account_document = msgspec.json.Decoder(Account)
 
 _PIN = """
@@ -84,15 +86,37 @@ class PostgresAccounts(Accounts):
         self._session.writes.update(tables.accounts, account)
 
     async def add_key(self, key: ApiKey) -> None:
-        insert = """INSERT INTO api_keys (id, account_id, mode, scopes, secret_hash, hint, created_at)
-            VALUES (%(id)s, %(account_id)s, %(mode)s, %(scopes)s, %(secret_hash)s, %(hint)s, %(created_at)s)
+        insert = """INSERT INTO api_keys (id, account_id, mode, scopes, secret_hash, hint, created_at, name, spend_cap)
+            VALUES (%(id)s, %(account_id)s, %(mode)s, %(scopes)s, %(secret_hash)s, %(hint)s, %(created_at)s, %(name)s,
+                %(spend_cap)s)
             ON CONFLICT (secret_hash) DO NOTHING RETURNING 1"""
-        fields = ("id", "account_id", "mode", "secret_hash", "hint", "created_at")
+        fields = ("id", "account_id", "mode", "secret_hash", "hint", "created_at", "name", "spend_cap")
         values = {name: getattr(key, name) for name in fields} | {"scopes": sorted(key.scopes)}
         await self._session.read_all(insert, **values)
 
     def record(self, record: AuditRecord) -> None:
         self._session.writes.insert(tables.audit_records, record)
+
+
+class PostgresSpendings(Spendings):
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def lock(self, key: KeyId) -> Spending | None:
+        select = """SELECT json_build_object('key_id', id, 'cap', spend_cap, 'spent', spent,
+            'month', coalesce(spent_month, date_trunc('month', created_at AT TIME ZONE 'UTC')::date))::text
+            FROM api_keys WHERE id = %(key)s AND spend_cap IS NOT NULL FOR NO KEY UPDATE"""
+        row = await self._session.read(select, key=key)
+        return spending_document.decode(row) if row else None
+
+    def save(self, spending: Spending) -> None:
+        self._session.writes.update(tables.api_keys, _SpentRow(spending.key_id, spending.month, spending.spent))
+
+
+class _SpentRow(msgspec.Struct, frozen=True):
+    id: KeyId
+    spent_month: date
+    spent: int
 
 
 _TOP_UP = f"""

@@ -12,16 +12,19 @@ import msgspec
 from psycopg import AsyncConnection
 
 from adapters.postgres import tables
+from adapters.postgres.access import PostgresIdentities, PostgresKeys, PostgresSessions
 from adapters.postgres.gates import PostgresGates
 from adapters.postgres.generations import PostgresGenerations
 from adapters.postgres.pool import begun
-from adapters.postgres.records import PostgresAccounts, PostgresAssets, PostgresWakeups
+from adapters.postgres.records import PostgresAccounts, PostgresAssets, PostgresSpendings, PostgresWakeups
+from adapters.postgres.registration import PostgresInvitations, PostgresTrials
 from adapters.postgres.session import Pool, Session, unavailable
 from adapters.postgres.wallets import PostgresWallets
-from application.store import IdempotencyKey, Remembered, Store, Transaction
+from application.access import AccessStore, AccessTransaction
+from application.store import IdempotencyKey, Remembered, Store
 
 
-class PostgresStore(Store):
+class PostgresStore(Store, AccessStore):
     """`ring` is called after a commit that holds a wake-up. `offset` is added to the database's clock, for tests."""
 
     def __init__(self, pool: Pool, ring: Callable[[], None] = lambda: None) -> None:
@@ -30,7 +33,7 @@ class PostgresStore(Store):
         self.offset = timedelta(0)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
+    async def transaction(self) -> AsyncIterator[AccessTransaction]:
         with unavailable():
             async with begun(self._pool) as connection:
                 session = self.session(connection)
@@ -44,7 +47,7 @@ class PostgresStore(Store):
         return Session(connection, self.offset)
 
 
-class PostgresTransaction(Transaction):
+class PostgresTransaction(AccessTransaction):
     def __init__(self, session: Session) -> None:
         self._session = session
         self._wallets = PostgresWallets(session)
@@ -52,7 +55,13 @@ class PostgresTransaction(Transaction):
         self._gates = PostgresGates(session)
         self._assets = PostgresAssets(session)
         self._accounts = PostgresAccounts(session)
+        self._spendings = PostgresSpendings(session)
         self._wakeups = PostgresWakeups(session)
+        self._keys = PostgresKeys(session)
+        self._trials = PostgresTrials(session)
+        self._invitations = PostgresInvitations(session)
+        self._identities = PostgresIdentities(session)
+        self._sessions = PostgresSessions(session)
 
     async def now(self) -> datetime:
         return await self._session.now()
@@ -91,5 +100,29 @@ class PostgresTransaction(Transaction):
         return self._accounts
 
     @property
+    def spendings(self) -> PostgresSpendings:
+        return self._spendings
+
+    @property
+    def keys(self) -> PostgresKeys:
+        return self._keys
+
+    @property
+    def trials(self) -> PostgresTrials:
+        return self._trials
+
+    @property
+    def invitations(self) -> PostgresInvitations:
+        return self._invitations
+
+    @property
     def wakeups(self) -> PostgresWakeups:
         return self._wakeups
+
+    @property
+    def identities(self) -> PostgresIdentities:
+        return self._identities
+
+    @property
+    def sessions(self) -> PostgresSessions:
+        return self._sessions

@@ -11,7 +11,6 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
-    LargeBinary,
     PrimaryKeyConstraint,
     SmallInteger,
     Table,
@@ -19,12 +18,13 @@ from sqlalchemy import (
     UniqueConstraint,
     Uuid,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import JSONB
 
+from adapters.postgres import account_tables
 from adapters.postgres.columns import Time, classified, never_negative, one_of
 from adapters.postgres.columns import metadata as metadata
 from domain import privacy
-from domain.accounts import Mode, Role
+from domain.accounts import Mode
 from domain.attempts import REFUNDED, Outcome
 from domain.credits import HoldState
 from domain.gates import ClosedFor
@@ -32,49 +32,13 @@ from domain.generations import GenerationState
 from domain.ledger import LedgerAccount
 from domain.media import AssetKind
 
-_profile, _account = classified(privacy.PROFILE), classified(privacy.ACCOUNT_RECORD)
-_access, _audit = classified(privacy.ACCESS), classified(privacy.AUDIT)
+_account = classified(privacy.ACCOUNT_RECORD)
 _books, _skeleton, _prompt = classified(privacy.BOOKS), classified(privacy.SKELETON), classified(privacy.PROMPT)
 _protocol, _media = classified(privacy.PROTOCOL), classified(privacy.MEDIA)
 _repeats, _machinery = classified(privacy.REPEATS), classified(privacy.MACHINERY)
 
-accounts = Table(
-    "accounts",
-    metadata,
-    _account("id", Uuid, primary_key=True),
-    _account("role", Text),
-    _account("plan", Text),
-    _account("created_at", Time),
-    _profile("name", Text, nullable=True),
-    _profile("email", Text, nullable=True),
-    one_of("role", Role),
-)
-
-api_keys = Table(
-    "api_keys",
-    metadata,
-    _account("id", Uuid, primary_key=True),
-    _account("account_id", Uuid, ForeignKey("accounts.id"), index=True),
-    _account("mode", Text),
-    _account("scopes", ARRAY(Text)),
-    _access("secret_hash", LargeBinary, unique=True),
-    _access("hint", Text),
-    _account("created_at", Time),
-    _account("revoked_at", Time, nullable=True),
-    one_of("mode", Mode),
-)
-
-audit_records = Table(
-    "audit_records",
-    metadata,
-    _audit("id", Uuid, primary_key=True),
-    _audit("at", Time),
-    _audit("staff", Uuid),
-    _audit("action", Text),
-    _audit("subject", Text),
-    _audit("reason", Text),
-    Index("audit_records_subject", "subject", "at"),
-)
+accounts, api_keys, audit_records = account_tables.accounts, account_tables.api_keys, account_tables.audit_records
+identities, sessions = account_tables.identities, account_tables.sessions
 
 wallets = Table(
     "wallets",
@@ -205,7 +169,7 @@ generations = Table(
     _skeleton("id", Uuid, primary_key=True),
     _skeleton("account_id", Uuid, ForeignKey("accounts.id")),
     _skeleton("wallet_id", Uuid),
-    _skeleton("key_id", Uuid),
+    _skeleton("key_id", Uuid, nullable=True),
     _skeleton("mode", Text),
     _skeleton("kind", Text),
     _skeleton("model", Text),

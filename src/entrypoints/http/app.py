@@ -1,16 +1,30 @@
 """The HTTP applications: the API, and the small one on the operations port."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
 from dishka import AsyncContainer
 from dishka.integrations.litestar import setup_dishka
 from litestar import Litestar, Response, get
+from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
 from litestar.handlers import HTTPRouteHandler
 
 from domain.limits import LIMITS
-from entrypoints.http import asking, credits, generations, media, models, operations, quotes
+from entrypoints.http import (
+    asking,
+    credits,
+    generations,
+    keys,
+    media,
+    models,
+    operations,
+    people,
+    quotes,
+    sandbox_page,
+    signing_in,
+)
 from entrypoints.http.auth import PUBLIC, declare_gates, guard, routes
 from entrypoints.http.envelope import Envelope
 from entrypoints.http.openapi import document
@@ -34,6 +48,20 @@ ROUTES: tuple[HTTPRouteHandler, ...] = (
     media.delete_media,
     credits.show_credits,
     credits.list_transfers,
+    signing_in.list_providers,
+    signing_in.start,
+    signing_in.callback,
+    signing_in.begin_link,
+    signing_in.sign_out,
+    keys.list_keys,
+    keys.make_key,
+    keys.revoke_key,
+    people.show_me,
+    people.change_me,
+    people.unlink_identity,
+    people.list_sessions,
+    people.end_session,
+    people.end_every_session,
     operations.live,
     operations.ready,
 )
@@ -42,17 +70,21 @@ ROUTES: tuple[HTTPRouteHandler, ...] = (
 @dataclass(frozen=True, slots=True)
 class HttpConfig:
     """`public_url` goes before links that are only paths (no slash at its end; empty: they stay paths). `serves_files`: the store
-    of objects has no server of its own, so its links lead here."""
+    of objects has no server of its own, so its links lead here. `sandbox_sign_in`: nor is there a provider to sign in with."""
 
     version: str
     public_url: str = ""
     serves_files: bool = True
+    sandbox_sign_in: bool = True
+    origins: Sequence[str] = ()
+    """Whose pages may call with a key: `https://studio.example`. None of them can bring a session along."""
 
 
 def create_app(container: AsyncContainer, config: HttpConfig) -> Litestar:
     """The API. The container is closed by whoever opened it. Raises AccessUndeclared."""
     files = (media.show_file,) if config.serves_files else ()
-    return _app((*ROUTES, *files, _openapi(config.version)), container, config.public_url)
+    sandbox = (sandbox_page.show_page, sandbox_page.answer_page) if config.sandbox_sign_in else ()
+    return _app((*ROUTES, *files, *sandbox, _openapi(config.version)), container, config.public_url, config.origins)
 
 
 def create_operations_app(container: AsyncContainer) -> Litestar:
@@ -60,13 +92,16 @@ def create_operations_app(container: AsyncContainer) -> Litestar:
     return _app((operations.health, operations.metrics), container, "")
 
 
-def _app(handlers: tuple[HTTPRouteHandler, ...], container: AsyncContainer, public_url: str) -> Litestar:
+def _app(
+    handlers: tuple[HTTPRouteHandler, ...], container: AsyncContainer, public_url: str, origins: Sequence[str] = ()
+) -> Litestar:
     app = Litestar(
         list(handlers),
         guards=[guard],
         exception_handlers=EXCEPTION_HANDLERS,
         request_max_body_size=LIMITS["body_bytes"],
         openapi_config=None,
+        cors_config=_cors(origins),
         logging_config=None,
         debug=False,
         state=State(
@@ -81,8 +116,22 @@ def _app(handlers: tuple[HTTPRouteHandler, ...], container: AsyncContainer, publ
     )
     declare_gates(app)
     setup_dishka(container, app)
-    app.asgi_handler = Envelope(app.asgi_handler, _methods(app))
+    app.asgi_handler = Envelope(app.asgi_handler, _methods(app), https=public_url.startswith("https://"))
     return app
+
+
+def _cors(origins: Sequence[str]) -> CORSConfig | None:
+    """With keys alone: an answer to another origin never counts on a cookie."""
+    if not origins:
+        return None
+    return CORSConfig(
+        allow_origins=list(origins),
+        allow_methods=["GET", "POST", "PATCH", "PUT", "DELETE"],
+        allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Prefer", "Last-Event-ID", "X-Request-Id"],
+        allow_credentials=False,
+        expose_headers=["Location", "Retry-After", "RateLimit", "RateLimit-Policy", "X-Request-Id", "Preference-Applied"],
+        max_age=7_200,
+    )
 
 
 def _methods(app: Litestar) -> dict[str, set[str]]:

@@ -1,6 +1,5 @@
 """Asking for pictures over HTTP: a new request, or the same once more."""
 
-import hashlib
 from uuid import UUID
 
 import msgspec
@@ -13,8 +12,7 @@ from litestar.params import FromPath, JSONBody
 from application.generations import RequestGeneration, RetryGeneration
 from application.ports import ObjectStorage, Today
 from application.queries import Queries
-from application.store import IdempotencyKey
-from domain.accounts import Caller, Scope
+from domain.accounts import Scope
 from domain.catalogue import Catalogue
 from domain.errors import UnsupportedByModel
 from domain.generations import Generation, GenerationId
@@ -23,7 +21,7 @@ from domain.requests import Asked, Sandbox
 from entrypoints.http import shapes, sunset
 from entrypoints.http.auth import Authed
 from entrypoints.http.bodies import StrictJSON
-from entrypoints.http.parameters import Idempotency, idempotency_key, utc
+from entrypoints.http.parameters import Idempotency, once, utc
 from entrypoints.http.showing import find, shown
 from entrypoints.http.waiting import Found, Prefer, seconds_preferred, until_finished
 
@@ -66,7 +64,7 @@ async def request_generation(
         asked(data),
         deadline=utc("deadline", data.deadline) if data.deadline else None,
         parent=GenerationId(data.parent) if data.parent else None,
-        idempotency=_idempotency(caller, ROUTE, idempotency_key(key), _canonical.encode(data)),
+        idempotency=once(caller, ROUTE, key, _canonical.encode(data)),
     )
     return await _answer(request, made, queries, storage, catalogue, today, prefer)
 
@@ -102,7 +100,7 @@ async def retry_generation(
         GenerationId(generation_id),
         max_credits=body.max_credits,
         deadline=utc("deadline", body.deadline) if body.deadline else None,
-        idempotency=_idempotency(caller, RETRY_ROUTE, idempotency_key(key), generation_id.bytes + _canonical.encode(body)),
+        idempotency=once(caller, RETRY_ROUTE, key, generation_id.bytes + _canonical.encode(body)),
     )
     return await _answer(request, made, queries, storage, catalogue, today, prefer)
 
@@ -151,10 +149,3 @@ def asked(body: shapes.PictureBody) -> Asked:
         metadata=body.metadata,
         sandbox=sandbox,
     )
-
-
-def _idempotency(caller: Caller, route: str, key: str | None, body: bytes) -> tuple[IdempotencyKey, str] | None:
-    """The fingerprint is of the body as it was understood, so that spaces and the order of fields do not count."""
-    if key is None:
-        return None
-    return IdempotencyKey(caller.account_id, caller.mode, route, key), hashlib.sha256(body).hexdigest()

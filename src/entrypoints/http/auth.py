@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Literal
 from urllib.parse import parse_qsl
 
@@ -14,14 +15,27 @@ from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.params import QueryParameter
 from litestar.routes import HTTPRoute
 
-from application.accounts import Authenticate
+from application.api_keys import Authenticate
+from application.sessions import AuthenticateSession
 from domain.accounts import Caller, Scope
-from domain.errors import InvalidRequest, Unauthenticated
+from domain.errors import InvalidRequest, SessionNeeded, Unauthenticated
+from domain.sessions import Session
+from entrypoints.http.cookies import check_same_origin, session_token
 
 Authed = Request[None, Caller, State]
 """A request whose `auth` is the caller: any but those to public routes."""
 
 PUBLIC: Literal["public"] = "public"
+
+
+class Person(StrEnum):
+    """Routes that a key can never call: any session, or one that was signed in to within the last 15 minutes."""
+
+    SESSION = "session"
+    FRESH = "fresh"
+
+
+Access = Scope | Person
 MOST_PARAMETERS = 50
 
 
@@ -30,7 +44,7 @@ class Gate:
     """What a route asks of a call before it is run. `query`: its parameters, True for those that may be repeated; None: any.
     `bare`: its body may be left out."""
 
-    scope: Scope | None
+    access: Access | None
     media_type: str | None
     bare: bool
     query: Mapping[str, bool] | None
@@ -56,12 +70,12 @@ def routes(app: Litestar) -> Iterator[tuple[str, HTTPRouteHandler]]:
                 yield route.path_format, handler
 
 
-def scope_of(handler: BaseRouteHandler) -> Scope | None:
-    """The scope a route needs; None for a public one. Raises AccessUndeclared."""
+def access_of(handler: BaseRouteHandler) -> Access | None:
+    """The scope a route needs, or the person; None for a public one. Raises AccessUndeclared."""
     access = handler.opt.get("access")
-    if access != PUBLIC and not isinstance(access, Scope):
-        raise AccessUndeclared(f'{handler} needs opt={{"access": Scope…}} or "public"')
-    return access if isinstance(access, Scope) else None
+    if access != PUBLIC and not isinstance(access, Access):
+        raise AccessUndeclared(f'{handler} needs opt={{"access": …}}: a Scope, a Person, or "public"')
+    return access if isinstance(access, Access) else None
 
 
 def _gate(handler: HTTPRouteHandler) -> Gate:
@@ -71,7 +85,7 @@ def _gate(handler: HTTPRouteHandler) -> Gate:
         if isinstance(field.kwarg_definition, QueryParameter)
     }
     return Gate(
-        scope_of(handler), _media_type(handler), bool(handler.opt.get("bare")), None if handler.opt.get("any_query") else known
+        access_of(handler), _media_type(handler), bool(handler.opt.get("bare")), None if handler.opt.get("any_query") else known
     )
 
 
@@ -86,16 +100,36 @@ async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
     gate = handler.opt.get("gate")
     if not isinstance(gate, Gate):
         return  # an OPTIONS handler that Litestar added
-    if gate.scope:
-        container: AsyncContainer = connection.state.dishka_container
-        authenticate = await container.get(Authenticate)
-        caller = await authenticate(_bearer(connection))
-        caller.must_have(gate.scope)
-        connection.scope["auth"] = caller
+    if gate.access:
+        connection.scope["auth"] = await _caller(connection, gate.access)
     if gate.media_type and not (gate.bare and _is_bare(connection)):
         _check_media_type(connection, gate.media_type)
     if gate.query is not None and (query := connection.scope["query_string"]):
         _check_query(query, gate.query)
+
+
+async def _caller(connection: ASGIConnection[Any, Any, Any, Any], access: Access) -> Caller:
+    """By a key, or by the session of one of our own pages; a key that is sent counts, whatever cookies come along."""
+    container: AsyncContainer = connection.state.dishka_container
+    token = session_token(connection)
+    if "authorization" in connection.headers or not token:
+        caller = await (await container.get(Authenticate))(_bearer(connection))
+        if isinstance(access, Person):
+            raise SessionNeeded
+        caller.must_have(access)
+        return caller
+    signed_in = await (await container.get(AuthenticateSession))(token, fresh=access is Person.FRESH)
+    check_same_origin(connection)
+    connection.scope["session"] = signed_in.session
+    return signed_in.caller
+
+
+def session_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Session:
+    """Of a route that is for a Person."""
+    session = connection.scope.get("session")
+    if not isinstance(session, Session):
+        raise AssertionError("only a route for a Person has a session")
+    return session
 
 
 def _is_bare(connection: ASGIConnection[Any, Any, Any, Any]) -> bool:

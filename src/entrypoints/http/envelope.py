@@ -22,17 +22,20 @@ _HEADERS = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; sandbox"),
     (b"cache-control", b"no-store"),
 )
+_ALWAYS_HTTPS = (b"strict-transport-security", b"max-age=63072000; includeSubDomains")
 _log = structlog.get_logger()
 
 
 class Envelope:
     """Around the whole application, so that what never reaches a route (404, 405, a crash of the container) is in it too.
 
-    `methods` by route template answer OPTIONS: Litestar forgets those of a path that were registered later.
+    `methods` by route template answer OPTIONS: Litestar forgets those of a path that were registered later. `https`: browsers are
+    told never to come any other way.
     """
 
-    def __init__(self, app: ASGIApp, methods: Mapping[str, Set[str]]) -> None:
+    def __init__(self, app: ASGIApp, methods: Mapping[str, Set[str]], *, https: bool = False) -> None:
         self._app = app
+        self._headers = (*_HEADERS, _ALWAYS_HTTPS) if https else _HEADERS
         self._allow = {route: ", ".join(sorted({*known, "OPTIONS"})).encode() for route, known in methods.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -49,7 +52,7 @@ class Envelope:
                 if scope.get("method") == "OPTIONS" and (allow := self._allow.get(scope.get("path_template", ""))):
                     sent = [header for header in sent if header[0] != b"allow"] + [(b"allow", allow)]
                 names = {name for name, _ in sent}
-                sent.extend(header for header in _HEADERS if header[0] not in names)
+                sent.extend(header for header in self._headers if header[0] not in names)
                 sent.append((b"x-request-id", request_id.encode()))
                 message["headers"] = sent
             await send(message)

@@ -13,14 +13,15 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme, Tag
 
 from entrypoints.http import shapes
-from entrypoints.http.auth import routes, scope_of
+from entrypoints.http.account_shapes import KeyBody, MeBody
+from entrypoints.http.auth import Access, Person, access_of, routes
 from entrypoints.http.problems import MEDIA_TYPE
 
 _WHY = {
     400: "What was sent is not acceptable.",
-    401: "A valid API key is needed.",
+    401: "A valid API key or session is needed.",
     402: "There are not enough credits, or credits are owed.",
-    403: "The API key lacks a scope.",
+    403: "The API key lacks a scope, or a person must (again) sign in for this.",
     404: "There is no such thing here.",
     409: "As things stand, this cannot be done.",
     410: "This existed and was deleted.",
@@ -35,6 +36,10 @@ _DESCRIPTION = (
     "Pictures made and edited by AI models, paid in credits. Credits are integers, times are UTC (RFC 3339), ids are UUIDs. "
     "Refusals are application/problem+json with a stable `type`. Every answer carries X-Request-Id."
 )
+_NEEDS = {
+    Person.SESSION: "For signed-in people; a key cannot do this.",
+    Person.FRESH: "For people who signed in within the last 15 minutes; a key cannot do this.",
+}
 _REF = "#/components/schemas/"
 
 
@@ -57,8 +62,19 @@ def _config(version: str) -> OpenAPIConfig:
         description=_DESCRIPTION,
         use_handler_docstrings=True,
         render_plugins=[JsonRenderPlugin()],
-        components=Components(security_schemes={"key": SecurityScheme(type="http", scheme="bearer", description="an API key")}),
-        tags=[Tag(name) for name in ("catalogue", "generations", "media", "credits", "health")],
+        components=Components(
+            security_schemes={
+                "key": SecurityScheme(type="http", scheme="bearer", description="an API key"),
+                "session": SecurityScheme(
+                    type="apiKey",
+                    security_scheme_in="cookie",
+                    name="__Host-session",
+                    description="a signed-in browser; `session` where the service is reached by plain http on this machine. "
+                    "Unsafe requests must come from the service's own pages",
+                ),
+            }
+        ),
+        tags=[Tag(name) for name in ("catalogue", "generations", "media", "credits", "accounts", "health")],
     )
 
 
@@ -70,11 +86,11 @@ def _declare(operation: dict[str, Any], handler: HTTPRouteHandler) -> None:
         operation["requestBody"] = {"required": True, "content": {"multipart/form-data": {"schema": form}}}
     if handler.opt.get("bare"):
         operation["requestBody"]["required"] = False
-    scope = scope_of(handler)
+    access = access_of(handler)
     refusals = {500, *handler.opt.get("refusals", ())}
-    if scope:
-        operation["security"] = [{"key": []}]
-        operation["description"] = f"{operation.get('description', '')} Needs the scope `{scope}`.".strip()
+    if access:
+        operation["security"] = [{"session": []}] if isinstance(access, Person) else [{"key": []}, {"session": []}]
+        operation["description"] = f"{operation.get('description', '')} {_needs(access)}".strip()
         refusals |= {401, 403, 503}
     if operation.get("parameters") or operation.get("requestBody"):
         refusals |= {400}
@@ -90,6 +106,10 @@ def _declare(operation: dict[str, Any], handler: HTTPRouteHandler) -> None:
     for header in (header for said in answers.values() for header in said.get("headers", {}).values()):
         header["schema"] = {"type": "string"}
     operation["responses"] = answers | {str(status): _refusal(status) for status in sorted(refusals)}
+
+
+def _needs(access: Access) -> str:
+    return _NEEDS[access] if isinstance(access, Person) else f"Needs the scope `{access}`."
 
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
@@ -109,7 +129,7 @@ def _refusal(status: int) -> dict[str, Any]:
 
 def _shapes(handlers: Iterable[HTTPRouteHandler]) -> Mapping[str, Any]:
     """Every struct a route reads or writes, as msgspec enforces it: Litestar leaves out some of its bounds."""
-    kinds: set[Any] = {shapes.Problem, shapes.PictureBody, shapes.RetryBody}
+    kinds: set[Any] = {shapes.Problem, shapes.PictureBody, shapes.RetryBody, KeyBody, MeBody}
     for handler in handlers:
         kinds |= _structs(handler.parsed_return_field.annotation)
     _, components = msgspec.json.schema_components(kinds, ref_template=_REF + "{name}")

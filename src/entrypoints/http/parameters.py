@@ -1,5 +1,6 @@
 """What comes in outside of bodies: page sizes, cursors, instants, words to filter by, and the caller's own key for a request."""
 
+import hashlib
 import re
 from datetime import UTC, datetime
 from typing import Annotated
@@ -7,6 +8,8 @@ from typing import Annotated
 import msgspec
 from litestar.params import HeaderParameter, QueryParameter
 
+from application.store import IdempotencyKey
+from domain.accounts import Caller
 from domain.errors import CardNumberRefused, InvalidRequest, InvalidText
 from domain.limits import LIMITS, holds_card_number, text
 
@@ -71,3 +74,10 @@ def idempotency_key(value: str | None) -> str | None:
     if _ONLY_DIGITS.fullmatch(value) and holds_card_number(value):
         raise CardNumberRefused(f"{field} seems to hold a payment card number", field=field)
     return value
+
+
+def once(caller: Caller, route: str, key: str | None, body: bytes) -> tuple[IdempotencyKey, str] | None:
+    """The caller's key for this request, with the fingerprint of its body as it was understood: spaces and the order of fields do
+    not count. Raises InvalidText or CardNumberRefused."""
+    written = idempotency_key(key)
+    return (IdempotencyKey(caller.account_id, caller.mode, route, written), hashlib.sha256(body).hexdigest()) if written else None

@@ -47,14 +47,30 @@ STATUS: Mapping[type[DomainError], int] = {
     # Who asks, and for what.
     errors.Unauthenticated: 401,
     errors.MissingScope: 403,
+    errors.AccountFrozen: 403,
+    errors.SessionNeeded: 403,
+    errors.FreshSignInNeeded: 403,
+    errors.CrossOrigin: 403,
     errors.StaffOnly: 403,
     errors.NotFound: 404,
     errors.HoldNotFound: 404,
     errors.NoSuchLot: 404,
     errors.Gone: 410,
+    # Signing in.
+    errors.SignInInvalid: 400,
+    errors.SignInExpired: 400,
+    errors.SignInDenied: 403,
+    errors.EmailUnverified: 403,
+    errors.RegistrationClosed: 403,
+    errors.IdentityTaken: 409,
+    errors.LastIdentity: 409,
+    errors.TooManyKeys: 409,
+    errors.AlreadyCreated: 409,
+    errors.ProviderUnavailable: 503,
     # How things stand.
     errors.InsufficientCredits: 402,
     errors.DebtOutstanding: 402,
+    errors.SpendCapReached: 402,
     errors.TooManyOpen: 429,
     errors.TooManyRefusals: 429,
     errors.NotFinished: 409,
@@ -73,6 +89,7 @@ STATUS: Mapping[type[DomainError], int] = {
 RETRY_AFTER: Mapping[type[Exception], int] = {
     errors.TooManyOpen: 10,  # the shortest time a picture takes
     errors.IntakeBusy: 2,
+    errors.ProviderUnavailable: 10,
     StoreUnavailable: 5,
     StorageUnavailable: 5,
 }

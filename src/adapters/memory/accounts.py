@@ -1,0 +1,49 @@
+"""Accounts and what their keys spend, in memory."""
+
+from dataclasses import dataclass
+
+from adapters.memory.locks import RowLocks
+from adapters.memory.tables import Tables
+from application.store import Accounts, Spendings
+from domain.accounts import Account, AccountId, AuditRecord, KeyId
+from domain.api_keys import ApiKey, Spending, month_of
+from domain.errors import NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryAccounts(Accounts):
+    rows: Tables
+
+    async def add(self, account: Account) -> None:
+        self.rows.accounts.setdefault(account.id, account)
+
+    async def find(self, account: AccountId) -> Account:
+        if account not in self.rows.accounts:
+            raise NotFound("there is no such account", account=str(account))
+        return self.rows.accounts[account]
+
+    async def save(self, account: Account) -> None:
+        self.rows.accounts[account.id] = account
+
+    async def add_key(self, key: ApiKey) -> None:
+        self.rows.keys.setdefault(key.secret_hash, key)
+
+    def record(self, record: AuditRecord) -> None:
+        self.rows.audit[record.id] = record
+
+
+@dataclass(frozen=True, slots=True)
+class MemorySpendings(Spendings):
+    rows: Tables
+    locks: RowLocks
+
+    async def lock(self, key: KeyId) -> Spending | None:
+        known = next((each for each in self.rows.keys.values() if each.id == key), None)
+        if known is None or known.spend_cap is None:
+            return None
+        await self.locks.lock(self.rows, ("spending", key))
+        month, spent = self.rows.spendings.get(key, (month_of(known.created_at), 0))
+        return Spending(key, known.spend_cap, month, spent)
+
+    def save(self, spending: Spending) -> None:
+        self.rows.spendings[spending.key_id] = (spending.month, spending.spent)

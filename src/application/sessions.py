@@ -1,0 +1,142 @@
+"""Signing in and out: an account for every person, a session for every browser, and who calls by one."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from application.access import AccessQueries, AccessStore, SignedIn
+from application.ports import NewId
+from application.registration import NewSecret, Register
+from domain.accounts import Account, AccountId
+from domain.errors import IdentityTaken, InvalidRequest, LastIdentity, NotFound, Unauthenticated
+from domain.identities import Identity, IdentityId, Person
+from domain.limits import LIMITS
+from domain.sessions import Session, SessionId, SessionRules
+
+
+def hash_token(token: str) -> bytes:
+    """What is kept of a session's token. It is as random as a hash is long, so a plain hash cannot be turned back."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """A person is here: the account their sign-in is linked to, or a new one; always a new session with a new token. Two first
+    sign-ins at once make one account. Equal e-mail addresses link nothing: only a signed-in person's own act does."""
+
+    store: AccessStore
+    register: Register
+    new_id: NewId
+    new_secret: NewSecret
+
+    async def __call__(self, person: Person, replaces: str | None = None, invitation: str | None = None) -> tuple[Session, str]:
+        """The session and its token, which is told this once. `replaces`: the token of the session this browser had before.
+        Raises RegistrationClosed."""
+        token = self.new_secret()
+        async with self.store.transaction() as tx:
+            identity = await tx.identities.claim(person.provider, person.subject)
+            now = await tx.now()
+            account = identity.account_id if identity else await self.register(tx, person, invitation)
+            if replaces:
+                await tx.sessions.end_token(hash_token(replaces))
+            await tx.sessions.end_all(account, but=LIMITS["sessions"] - 1)
+            session = Session(SessionId(self.new_id()), account, hash_token(token), person.provider, now, now)
+            await tx.sessions.add(session)
+        return session, token
+
+
+@dataclass(frozen=True, slots=True)
+class AuthenticateSession:
+    """Who calls by this session. It is looked up at every request: one that was ended anywhere is worth nothing at the next."""
+
+    store: AccessStore
+    queries: AccessQueries
+    rules: SessionRules = SessionRules()
+
+    async def __call__(self, token: str, *, fresh: bool = False) -> SignedIn:
+        """`fresh`: for what cannot be undone. Raises Unauthenticated, or FreshSignInNeeded."""
+        found = await self.queries.signed_in(hash_token(token))
+        if not found:
+            raise Unauthenticated("this session is unknown or was ended")
+        found.session.check(found.now, self.rules)
+        if fresh:
+            found.session.check_fresh(found.now, self.rules)
+        if found.session.is_to_note(found.now, self.rules):
+            async with self.store.transaction() as tx:
+                await tx.sessions.note(found.session.id, found.now)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class EndSession:
+    store: AccessStore
+
+    async def __call__(self, account: AccountId, session: SessionId) -> None:
+        """Raises NotFound."""
+        async with self.store.transaction() as tx:
+            if not await tx.sessions.end(account, session):
+                raise NotFound(session=str(session))
+
+
+@dataclass(frozen=True, slots=True)
+class LinkIdentity:
+    """A signed-in person's own act: another sign-in that leads to the same account from now on."""
+
+    store: AccessStore
+    new_id: NewId
+
+    async def __call__(self, account: AccountId, person: Person) -> Identity:
+        """Linking it again changes nothing. Raises IdentityTaken."""
+        async with self.store.transaction() as tx:
+            known = await tx.identities.claim(person.provider, person.subject)
+            if known and known.account_id != account:
+                raise IdentityTaken
+            now = await tx.now()
+            linked = Identity(IdentityId(self.new_id()), account, person.provider, person.subject, person.email, now)
+            if not known:
+                tx.identities.add(linked)
+        return known or linked
+
+
+@dataclass(frozen=True, slots=True)
+class UnlinkIdentity:
+    store: AccessStore
+
+    async def __call__(self, account: AccountId, identity: IdentityId) -> None:
+        """Raises NotFound, or LastIdentity."""
+        async with self.store.transaction() as tx:
+            linked = [each.id for each in await tx.identities.of_account(account)]
+            if identity not in linked:
+                raise NotFound(identity=str(identity))
+            if len(linked) == 1:
+                raise LastIdentity
+            await tx.identities.remove(identity)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeProfile:
+    """A person's name, and which of their verified e-mail addresses is the account's."""
+
+    store: AccessStore
+
+    async def __call__(self, account: AccountId, change: Callable[[Account], Account]) -> Account:
+        """Raises InvalidRequest for an address that no provider of theirs has verified."""
+        async with self.store.transaction() as tx:
+            verified = {identity.email for identity in await tx.identities.of_account(account)}
+            known = await tx.accounts.find(account)
+            changed = change(known)
+            if changed.email not in {*verified, known.email}:
+                raise InvalidRequest("this address belongs to none of the account's sign-ins", field="email")
+            await tx.accounts.save(changed)
+        return changed
+
+
+@dataclass(frozen=True, slots=True)
+class EndEverySession:
+    """Sign out everywhere, this browser included."""
+
+    store: AccessStore
+
+    async def __call__(self, account: AccountId) -> int:
+        async with self.store.transaction() as tx:
+            return await tx.sessions.end_all(account)

@@ -1,0 +1,65 @@
+"""Cookies of our own pages, and the proof that a request comes from them."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from litestar.connection import ASGIConnection
+from litestar.datastructures import Cookie
+
+from domain.errors import CrossOrigin
+
+SAFE = frozenset(("GET", "HEAD", "OPTIONS"))
+MOST_TOKEN = 128
+
+Connection = ASGIConnection[Any, Any, Any, Any]
+
+
+def cookie_name(connection: Connection, name: str) -> str:
+    """With the prefix that keeps other hosts and plain http from setting it; browsers take that on https only."""
+    return f"__Host-{name}" if _is_secure(connection) else name
+
+
+def cookie(connection: Connection, name: str, value: str, seconds: int) -> Cookie:
+    """Only we can read it, and only our own pages, and links to them, bring it back."""
+    named, secure = cookie_name(connection, name), _is_secure(connection)
+    return Cookie(named, value=value, path="/", max_age=seconds, httponly=True, samesite="lax", secure=secure)
+
+
+def no_cookie(connection: Connection, name: str) -> Cookie:
+    """It is taken away."""
+    return cookie(connection, name, "", 0)
+
+
+def get_cookie(connection: Connection, name: str) -> str | None:
+    return connection.cookies.get(cookie_name(connection, name)) or None
+
+
+def session_token(connection: Connection) -> str | None:
+    token = get_cookie(connection, "session")
+    return token if token and len(token) <= MOST_TOKEN else None
+
+
+def check_same_origin(connection: Connection) -> None:
+    """An unsafe request with a cookie must come from one of our own pages: the browser itself says so. Raises CrossOrigin."""
+    if connection.scope.get("method") in SAFE:
+        return
+    site = connection.headers.get("sec-fetch-site")
+    if site is not None:
+        if site == "same-origin":
+            return
+        raise CrossOrigin
+    if connection.headers.get("origin") != own_origin(connection):
+        raise CrossOrigin
+
+
+def own_origin(connection: Connection) -> str:
+    """Where our pages are, as a browser writes it: what is configured, or else where this request came to."""
+    public: str = connection.app.state.public_url
+    if public:
+        parts = urlsplit(public)
+        return f"{parts.scheme}://{parts.netloc}"
+    return f"http://{connection.headers.get('host', '')}"
+
+
+def _is_secure(connection: Connection) -> bool:
+    return str(connection.app.state.public_url).startswith("https://")

@@ -1,0 +1,46 @@
+"""The page of the sandbox sign-in: whoever asks says who they are. It exists only where no real provider is set up."""
+
+from typing import Any
+from urllib.parse import parse_qsl
+
+from dishka.integrations.litestar import FromDishka, inject
+from litestar import Request, Response, get, post
+
+from entrypoints.http.auth import PUBLIC
+from entrypoints.http.cookies import check_same_origin
+from entrypoints.http.pages import AS_PAGES, page
+from entrypoints.wiring import SandboxIdentity
+
+PAGE = "/auth/sandbox/page"
+_FORM_BYTES = 8192
+
+
+@get(PAGE, include_in_schema=False, opt={"access": PUBLIC, "any_query": True}, exception_handlers=AS_PAGES)
+@inject
+async def show_page(request: Request[Any, Any, Any], sandbox: FromDishka[SandboxIdentity]) -> Response[bytes]:
+    """The form. Raises SignInInvalid for an address that is not ours."""
+    sandbox.asked(_query(request))
+    return page("sandbox", query=request.scope["query_string"].decode("latin-1"))
+
+
+@post(
+    PAGE,
+    status_code=303,
+    include_in_schema=False,
+    opt={"access": PUBLIC, "any_query": True},
+    exception_handlers=AS_PAGES,
+    request_max_body_size=_FORM_BYTES,
+)
+@inject
+async def answer_page(request: Request[Any, Any, Any], sandbox: FromDishka[SandboxIdentity]) -> Response[bytes]:
+    """Back to where the sign-in began, with a code or a no."""
+    check_same_origin(request)
+    asked = sandbox.asked(_query(request))
+    said = dict(parse_qsl((await request.body()).decode("latin-1"), keep_blank_values=True, encoding="utf-8", max_num_fields=10))
+    agreed = said.get("answer") == "yes"
+    url = sandbox.granted(asked, said.get("name", ""), said.get("email", "")) if agreed else sandbox.denied(asked)
+    return Response(b"", headers={"Location": url})
+
+
+def _query(request: Request[Any, Any, Any]) -> dict[str, str]:
+    return dict(parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True, max_num_fields=20))

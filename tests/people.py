@@ -1,0 +1,70 @@
+"""People at the door of a running service: signed in at the sandbox, with keys they made themselves."""
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import httpx
+
+from domain.accounts import AccountId, Mode, Scope
+from tests.world import new_id
+
+
+@dataclass(frozen=True, slots=True)
+class Resident:
+    """`http` bears the session of a browser, and proves that it is at our own pages; `keys` have every scope."""
+
+    http: httpx.Client
+    account: AccountId
+    keys: Mapping[Mode, str] = field(default_factory=dict)
+
+    def bearer(self, mode: Mode) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.keys[mode]}"}
+
+    def make_key(self, mode: Mode, scopes: Collection[Scope] = tuple(Scope)) -> dict[str, Any]:
+        answer = self.http.post("/v1/api-keys", json={"mode": mode, "scopes": sorted(scopes)})
+        assert answer.status_code == 201, answer.text
+        made: dict[str, Any] = answer.json()
+        return made
+
+    def upload(self, mode: Mode, content: bytes) -> str:
+        with self._stranger() as client:
+            answer = client.post("/v1/media", headers=self.bearer(mode), files={"file": ("picture", content)})
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["id"])
+
+    def picture(self, mode: Mode) -> Any:
+        """A finished generation."""
+        body = {"prompt": "a boat", "quality": "low", "size": "64x64" if mode is Mode.TEST else "1024x1024"}
+        headers = self.bearer(mode) | {"Prefer": "wait=60"}
+        with self._stranger() as client:
+            answer = client.post("/v1/generations", headers=headers, json=body)
+        assert answer.status_code == 201, answer.text
+        return answer.json()
+
+    def _stranger(self) -> httpx.Client:
+        """Without the browser's cookies."""
+        return httpx.Client(base_url=self.http.base_url, timeout=90)
+
+
+@contextmanager
+def signed_in(address: str, email: str = "", name: str = "Ada") -> Iterator[httpx.Client]:
+    """A browser after its sign-in; each e-mail address is somebody else."""
+    origin = address.rstrip("/")
+    with httpx.Client(base_url=origin, timeout=60, headers={"Origin": origin}) as browser:
+        page = browser.get("/auth/sandbox/start").headers["location"]
+        said = {"email": email or f"{new_id().hex}@example.test", "name": name, "answer": "yes"}
+        back = browser.post(page, data=said)
+        assert back.status_code == 303, back.text
+        arrived = browser.get(back.headers["location"])
+        assert arrived.status_code == 303, arrived.text
+        yield browser
+
+
+@contextmanager
+def resident(address: str) -> Iterator[Resident]:
+    with signed_in(address) as browser:
+        bare = Resident(browser, AccountId(UUID(browser.get("/v1/me").json()["id"])))
+        yield Resident(browser, bare.account, {mode: bare.make_key(mode)["secret"] for mode in Mode})

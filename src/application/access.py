@@ -1,4 +1,4 @@
-"""What the store knows of people who sign in: their identities and sessions."""
+"""What the store knows of people who sign in: their identities and sessions, and what they are to be told."""
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
@@ -10,6 +10,7 @@ from application.store import Transaction
 from domain.accounts import AccountId, Caller, KeyId
 from domain.api_keys import ApiKey
 from domain.identities import Identity, IdentityId
+from domain.notices import Notice, NoticeId, WaitingNotice
 from domain.sessions import Session, SessionId
 
 
@@ -41,8 +42,8 @@ class Sessions(Protocol):
     async def end_all(self, account: AccountId, *, but: int = 0) -> int:
         """All but that many of the newest; answers how many were ended."""
 
-    async def end_token(self, token_hash: bytes) -> None:
-        """The session with this token, if there is one."""
+    async def end_token(self, token_hash: bytes) -> AccountId | None:
+        """Whose session with this token was ended; None if there was none."""
 
     async def end_older(self, signed_in_before: datetime, seen_before: datetime, limit: int) -> int:
         """Remove sessions that ended by themselves; answers how many."""
@@ -75,6 +76,25 @@ class Invitations(Protocol):
         """Whether there was one that was still good. There is none any more."""
 
 
+class WaitingNotices(Protocol):
+    """Notices that are to be sent once what they tell of is committed."""
+
+    def add(self, notice: Notice) -> None:
+        """To be sent, if this transaction commits; due at once."""
+
+    async def lock_due(self, now: datetime) -> WaitingNotice | None:
+        """The one due longest, or None; others pass it over until this transaction ends."""
+
+    async def save(self, waiting: WaitingNotice) -> None:
+        """Its tries and when it is due again."""
+
+    async def remove(self, notice: NoticeId) -> None:
+        """Nothing of it is kept."""
+
+    async def drop(self, before: datetime) -> int:
+        """Remove those of what happened before that instant; answers how many."""
+
+
 class AccessTransaction(Transaction, Protocol):
     @property
     def identities(self) -> Identities: ...
@@ -86,6 +106,8 @@ class AccessTransaction(Transaction, Protocol):
     def trials(self) -> Trials: ...
     @property
     def invitations(self) -> Invitations: ...
+    @property
+    def notices(self) -> WaitingNotices: ...
 
 
 class AccessStore(Protocol):

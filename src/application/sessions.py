@@ -5,12 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from application.access import AccessQueries, AccessStore, SignedIn
+from application.notices import tell
 from application.ports import NewId
 from application.registration import NewSecret, Register
 from domain.accounts import Account, AccountId
 from domain.errors import IdentityTaken, InvalidRequest, LastIdentity, NotFound, Unauthenticated
 from domain.identities import Identity, IdentityId, Person
 from domain.limits import LIMITS
+from domain.notices import Facts, NoticeKind
 from domain.sessions import Session, SessionId, SessionRules
 
 
@@ -37,11 +39,13 @@ class SignIn:
             identity = await tx.identities.claim(person.provider, person.subject)
             now = await tx.now()
             account = identity.account_id if identity else await self.register(tx, person, invitation)
-            if replaces:
-                await tx.sessions.end_token(hash_token(replaces))
+            replaced = await tx.sessions.end_token(hash_token(replaces)) if replaces else None
             await tx.sessions.end_all(account, but=LIMITS["sessions"] - 1)
             session = Session(SessionId(self.new_id()), account, hash_token(token), person.provider, now, now)
             await tx.sessions.add(session)
+            if replaced != account:  # a browser that brings any other token is not known by it
+                kind = NoticeKind.NEW_SIGN_IN if identity else NoticeKind.WELCOME
+                await tell(tx, self.new_id, account, kind, Facts(provider=person.provider))
         return session, token
 
 
@@ -95,22 +99,27 @@ class LinkIdentity:
             linked = Identity(IdentityId(self.new_id()), account, person.provider, person.subject, person.email, now)
             if not known:
                 tx.identities.add(linked)
+                changed = Facts(provider=person.provider, linked=True)
+                await tell(tx, self.new_id, account, NoticeKind.SIGN_IN_CHANGED, changed)
         return known or linked
 
 
 @dataclass(frozen=True, slots=True)
 class UnlinkIdentity:
     store: AccessStore
+    new_id: NewId
 
     async def __call__(self, account: AccountId, identity: IdentityId) -> None:
         """Raises NotFound, or LastIdentity."""
         async with self.store.transaction() as tx:
-            linked = [each.id for each in await tx.identities.of_account(account)]
+            linked = {each.id: each.provider for each in await tx.identities.of_account(account)}
             if identity not in linked:
                 raise NotFound(identity=str(identity))
             if len(linked) == 1:
                 raise LastIdentity
             await tx.identities.remove(identity)
+            changed = Facts(provider=linked[identity], linked=False)
+            await tell(tx, self.new_id, account, NoticeKind.SIGN_IN_CHANGED, changed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +145,11 @@ class EndEverySession:
     """Sign out everywhere, this browser included."""
 
     store: AccessStore
+    new_id: NewId
 
     async def __call__(self, account: AccountId) -> int:
         async with self.store.transaction() as tx:
-            return await tx.sessions.end_all(account)
+            ended = await tx.sessions.end_all(account)
+            if ended:
+                await tell(tx, self.new_id, account, NoticeKind.SIGNED_OUT_EVERYWHERE, Facts())
+        return ended

@@ -17,6 +17,7 @@ class Retention(StrEnum):
     REQUEST = "request"  # 24 hours: answer a repeated request alike
     SUPPORT = "support"  # 30 days: investigate issues
     ENGINE = "engine"  # until the job is done: operate
+    NOTICE = "notice"  # until it is sent, three days at most: operate
     PROOF = "proof"  # 24 months: resolve disputes
     ABUSE = "abuse"  # 24 months: a keyed digest, so that what is given once is given once
     NONE = "none"  # no subject: what the service itself is made of
@@ -43,6 +44,7 @@ class Classification:
 PROFILE = Classification("P05", Retention.ACCOUNT, Erasure.ERASE)
 ACCOUNT_RECORD = Classification("P06", Retention.ACCOUNT, Erasure.OPAQUE)
 ACCESS = Classification("P17", Retention.ACCOUNT, Erasure.ERASE, export=False)
+NOTICE = Classification("P17", Retention.NOTICE, Erasure.ERASE, export=False)
 SKELETON = Classification("P07", Retention.BILLING, Erasure.KEEP)
 PROMPT = Classification("P07", Retention.HISTORY, Erasure.ERASE)
 MEDIA = Classification("P09", Retention.HISTORY, Erasure.ERASE)

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 Port = TypeVar("Port")
 
 _PARTS = {"wallets": "Wallets", "generations": "Generations", "gates": "Gates", "assets": "Assets", "accounts": "Accounts"}
-_PARTS |= {"wakeups": "Wakeups"}
+_PARTS |= {"wakeups": "Wakeups", "notices": "WaitingNotices"}
 
 
 class CrashPoints:

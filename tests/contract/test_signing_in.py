@@ -163,7 +163,7 @@ async def test_one_session_or_all_can_be_ended_and_only_ones_own(door: Door) -> 
     with pytest.raises(Unauthenticated):
         await door.authenticate(token)
     more = [(await door.sign_in(ADA))[1] for _ in range(3)]
-    assert await EndEverySession(door.store)(mine.account_id) == 3
+    assert await EndEverySession(door.store, new_id)(mine.account_id) == 3
     for ended in more:
         with pytest.raises(Unauthenticated):
             await door.authenticate(ended)
@@ -198,7 +198,9 @@ async def test_the_last_sign_in_stays_even_if_two_leave_at_once(door: Door) -> N
     session, _ = await door.sign_in(ADA)
     await LinkIdentity(door.store, new_id)(session.account_id, replace(ADA, provider="two"))
     both = [identity.id for identity in await door.queries.identities(session.account_id)]
-    left = await asyncio.gather(*(UnlinkIdentity(door.store)(session.account_id, id) for id in both), return_exceptions=True)
+    left = await asyncio.gather(
+        *(UnlinkIdentity(door.store, new_id)(session.account_id, id) for id in both), return_exceptions=True
+    )
     assert [type(end) for end in left if end] == [LastIdentity]
     with pytest.raises(NotFound):
-        await UnlinkIdentity(door.store)(session.account_id, both[0] if left[0] is None else both[1])
+        await UnlinkIdentity(door.store, new_id)(session.account_id, both[0] if left[0] is None else both[1])

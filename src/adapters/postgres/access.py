@@ -107,8 +107,10 @@ class PostgresSessions(Sessions):
     async def end_all(self, account: AccountId, *, but: int = 0) -> int:
         return len(await self._session.read_all(_END_ALL, account=account, but=but))
 
-    async def end_token(self, token_hash: bytes) -> None:
-        await self._session.read_all("DELETE FROM sessions WHERE token_hash = %(hash)s RETURNING 1", hash=token_hash)
+    async def end_token(self, token_hash: bytes) -> AccountId | None:
+        end = "DELETE FROM sessions WHERE token_hash = %(hash)s RETURNING account_id"
+        owner: AccountId | None = await self._session.read(end, hash=token_hash)
+        return owner
 
     async def end_older(self, signed_in_before: datetime, seen_before: datetime, limit: int) -> int:
         found = await self._session.read_all(_END_OLDER, signed_in_before=signed_in_before, seen_before=seen_before, limit=limit)

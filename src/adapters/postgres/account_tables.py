@@ -1,15 +1,17 @@
-"""The tables of people: accounts, the ways into them, and the record of what staff did to them."""
+"""The tables of people: accounts, the ways into them, what they are to be told, and the record of what staff did to them."""
 
-from sqlalchemy import BigInteger, Date, ForeignKey, Index, LargeBinary, Table, Text, UniqueConstraint, Uuid
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import BigInteger, Date, ForeignKey, Index, LargeBinary, SmallInteger, Table, Text, UniqueConstraint, Uuid
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from adapters.postgres.columns import Time, classified, metadata, never_negative, one_of
 from domain import privacy
 from domain.accounts import Mode, Role
+from domain.notices import NoticeKind
 
 _profile, _account = classified(privacy.PROFILE), classified(privacy.ACCOUNT_RECORD)
 _abuse, _machinery = classified(privacy.TRIAL), classified(privacy.MACHINERY)
 _access, _audit = classified(privacy.ACCESS), classified(privacy.AUDIT)
+_notice = classified(privacy.NOTICE)
 
 accounts = Table(
     "accounts",
@@ -81,6 +83,22 @@ invitations = Table(
     metadata,
     _machinery("digest", LargeBinary, primary_key=True),
     _machinery("until", Time),
+)
+
+notices = Table(
+    "notices",
+    metadata,
+    _notice("id", Uuid, primary_key=True),
+    _notice("account_id", Uuid, ForeignKey("accounts.id"), index=True),
+    _notice("kind", Text),
+    _notice("address", Text),
+    _notice("at", Time),
+    _notice("facts", JSONB),
+    _notice("tries", SmallInteger),
+    _notice("resume_at", Time),
+    Index("notices_due", "resume_at", "id"),
+    one_of("kind", NoticeKind),
+    *never_negative("tries"),
 )
 
 audit_records = Table(

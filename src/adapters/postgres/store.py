@@ -15,6 +15,7 @@ from adapters.postgres import tables
 from adapters.postgres.access import PostgresIdentities, PostgresKeys, PostgresSessions
 from adapters.postgres.gates import PostgresGates
 from adapters.postgres.generations import PostgresGenerations
+from adapters.postgres.notices import PostgresWaitingNotices
 from adapters.postgres.pool import begun
 from adapters.postgres.records import PostgresAccounts, PostgresAssets, PostgresSpendings, PostgresWakeups
 from adapters.postgres.registration import PostgresInvitations, PostgresTrials
@@ -62,6 +63,7 @@ class PostgresTransaction(AccessTransaction):
         self._invitations = PostgresInvitations(session)
         self._identities = PostgresIdentities(session)
         self._sessions = PostgresSessions(session)
+        self._notices = PostgresWaitingNotices(session)
 
     async def now(self) -> datetime:
         return await self._session.now()
@@ -126,3 +128,7 @@ class PostgresTransaction(AccessTransaction):
     @property
     def sessions(self) -> PostgresSessions:
         return self._sessions
+
+    @property
+    def notices(self) -> PostgresWaitingNotices:
+        return self._notices

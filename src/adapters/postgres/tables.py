@@ -38,7 +38,7 @@ _protocol, _media = classified(privacy.PROTOCOL), classified(privacy.MEDIA)
 _repeats, _machinery = classified(privacy.REPEATS), classified(privacy.MACHINERY)
 
 accounts, api_keys, audit_records = account_tables.accounts, account_tables.api_keys, account_tables.audit_records
-identities, sessions = account_tables.identities, account_tables.sessions
+identities, sessions, notices = account_tables.identities, account_tables.sessions, account_tables.notices
 
 wallets = Table(
     "wallets",

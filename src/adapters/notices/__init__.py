@@ -1,0 +1,1 @@
+"""Carriers of notices: by mail, and as files."""

@@ -3,20 +3,18 @@
 import asyncio
 import os
 import shutil
-import socket
 import struct
 import time
-import urllib.request
 import uuid
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
 import click
 
+from application.notices import Notices
 from application.ports import ObjectStorage, PictureIntake
 from application.staff_queries import ClosedGate, StaffQueries
 from application.store import StoreUnavailable
@@ -25,6 +23,7 @@ from domain.catalogue import Catalogue
 from domain.gates import ClosedFor
 from domain.media import AssetId, ObjectKey
 from entrypoints.answers import answer, plain, table, with_json
+from entrypoints.own_ports import is_free, is_ours
 from entrypoints.running import ADDRESS, database_of
 from entrypoints.settings import REAL_PARTS, Environment, Settings, SettingsInvalid
 from entrypoints.wiring import OLDEST_SERVER, Keyring, LiveModel, NoDatabaseUrl, SafetyKey, container, inspect, pending
@@ -41,6 +40,8 @@ _IN_PLACE_OF = {
     "S3_BUCKET": "files in the data folder",
     "OPENAI_API_KEY": "painter",
     "SAFETY_KEY": "a key made in the data folder",
+    "SIGN_IN": "a page where everybody is who they say",
+    "SMTP_URL": "files in the data folder",
     "STRIPE_SECRET_KEY": "none: credits are granted by staff",
 }
 
@@ -184,6 +185,21 @@ def _provider(settings: Settings) -> Looked:
     return Looked("provider", Verdict.OK, "it accepts our key")
 
 
+def _mail(settings: Settings) -> Looked:
+    """Nothing is sent."""
+
+    async def examine() -> str | None:
+        async with container(settings) as parts, asyncio.timeout(PROVIDER_SECONDS):
+            notices: Notices = await parts.get(Notices)
+            return await notices.examine()
+
+    if not settings.smtp_url:
+        return Looked("mail", Verdict.NOTE, f"none: notices become files in {settings.data_dir / 'outbox'}", "set SMTP_URL")
+    if wrong := asyncio.run(examine()):
+        return Looked("mail", Verdict.BROKEN, wrong, _REMEDIES["mail"])
+    return Looked("mail", Verdict.OK, "the mail server takes us")
+
+
 def _gates(settings: Settings) -> Looked:
     async def closed() -> Sequence[ClosedGate]:
         async with container(replace(settings, database_url=url, database_connections=1)) as parts:
@@ -240,10 +256,10 @@ def _picture_workers(settings: Settings) -> Looked:
 
 
 def _ports(settings: Settings) -> Looked:
-    taken = [port for port in (settings.port, settings.operations_port) if port and not _is_free(settings.host, port)]
+    taken = [port for port in (settings.port, settings.operations_port) if port and not is_free(settings.host, port)]
     if not taken:
         return Looked("ports", Verdict.OK, f"{settings.port} is free")
-    if taken == [settings.port] and _is_ours(settings):
+    if taken == [settings.port] and is_ours(settings.host, settings.port):
         return Looked("ports", Verdict.OK, f"our API answers at {settings.port}")
     grave = Verdict.BROKEN if settings.environment is Environment.PRODUCTION else Verdict.NOTE
     return Looked("ports", grave, f"{' and '.join(map(str, taken))} in use", "`up` takes the next free one; for `api` set PORT")
@@ -264,6 +280,7 @@ LOOKS: dict[str, Callable[[Settings], Looked]] = {
     "database": _database,
     "provider": _provider,
     "gates": _gates,
+    "mail": _mail,
     "storage": _storage,
     "picture workers": _picture_workers,
     "ports": _ports,
@@ -273,6 +290,7 @@ _REMEDIES = {
     "keyring": "the form is name:base64,name:base64",
     "safety key": "32 bytes or more in base64; the same as ever, if there was one",
     "provider": "see OPENAI_API_KEY, OPENAI_BASE_URL and the account there; then start the workers anew",
+    "mail": "see SMTP_URL and MAIL_FROM, and the mail server itself",
     "catalogue": "mend the file that CATALOGUE_MODELS or CATALOGUE_PLANS names",
     "database": f"see that it runs and that DATABASE_URL is right; after a crash of `up`, start it again (it renews {ADDRESS})",
     "storage": "see that DATA_DIR is yours and its disk is there",
@@ -294,24 +312,3 @@ def _white(edge: int) -> bytes:
 def _existing(path: Path) -> Path:
     """The nearest folder above that is there."""
     return next(each for each in (path.absolute(), *path.absolute().parents) if each.exists())
-
-
-def _is_free(host: str, port: int) -> bool:
-    with _listener(host) as listener, suppress(OSError):
-        listener.bind((host, port))
-        return True
-    return False
-
-
-@contextmanager
-def _listener(host: str) -> Iterator[socket.socket]:
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        yield listener
-
-
-def _is_ours(settings: Settings) -> bool:
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    with suppress(OSError), urllib.request.urlopen(f"http://{host}:{settings.port}/health/live", timeout=2) as answered:
-        return bool(answered.status == 200)
-    return False

@@ -1,5 +1,7 @@
 """What is counted. Names, labels and buckets are this closed list; no label ever holds what a caller sent."""
 
+from collections.abc import Mapping
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
@@ -40,6 +42,12 @@ CALL_SECONDS = Histogram(
     buckets=(0.25, 1, 2.5, 5, 10, 20, 30, 45, 60, 90, 120, 180, 300, 600),
     registry=WORKER_REGISTRY,
 )
+NOTICES = Counter(
+    "notices_total",
+    "Tries to send a notice that ended, by outcome (sent, put_off, given_up).",
+    ("outcome",),
+    registry=WORKER_REGISTRY,
+)
 CALLS_IN_FLIGHT = Gauge("calls_in_flight", "Calls of a model that are out.", registry=WORKER_REGISTRY)
 WORK = {
     name: Gauge(name, meaning, registry=WORKER_REGISTRY)
@@ -69,6 +77,11 @@ def count_call(model: str, mode: str, outcome: str, seconds: float) -> None:
     """`model` is one of the catalogue, or OTHER_MODEL."""
     ATTEMPTS.labels(model, mode, outcome).inc()
     CALL_SECONDS.labels(model, mode).observe(seconds)
+
+
+def count_notices(outcomes: Mapping[str, int]) -> None:
+    for outcome, tries in outcomes.items():
+        NOTICES.labels(outcome).inc(tries)
 
 
 def exposition(registry: CollectorRegistry = REGISTRY) -> bytes:

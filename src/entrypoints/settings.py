@@ -32,6 +32,7 @@ REAL_PARTS = {
     "OPENAI_API_KEY": "the image model",
     "SAFETY_KEY": "the key that names accounts to it",
     "SIGN_IN": "sign-in",
+    "SMTP_URL": "mail",
     "STRIPE_SECRET_KEY": "payments",
 }
 """What production needs, and what stands in for it elsewhere: an embedded part of the same shape."""
@@ -74,6 +75,8 @@ class Settings:
         None, "a TOML file of sign-in providers; empty: a sandbox page where everybody is who they say"
     )
     registration: str = _setting("open", "who may open an account: open, closed, invite, or domain:example.com,example.org")
+    smtp_url: str = _setting("", "mail server, as smtp://user:password@host:587 or smtps://…; empty: a folder", secret=True)
+    mail_from: str = _setting("", "from whom mail comes, as Name <address>; needed with SMTP_URL")
     session_seconds: float = _setting(2_592_000.0, "after so long a person signs in again in any case")
     session_idle_seconds: float = _setting(1_209_600.0, "after so long without use a session ends")
     fresh_seconds: float = _setting(900.0, "how fresh a sign-in must be for what cannot be undone")
@@ -112,10 +115,10 @@ class Settings:
 
     def check(self, environment: Mapping[str, str]) -> None:
         for name in NOT_BUILT:
-            if environment.get(name):
+            if _is_said(environment, name):
                 raise SettingsInvalid(f"{name} is set, but this version has no adapter for {REAL_PARTS[name]} yet")
         if self.environment is Environment.PRODUCTION:
-            missing = [f"{name} ({part})" for name, part in REAL_PARTS.items() if not environment.get(name)]
+            missing = [f"{name} ({part})" for name, part in REAL_PARTS.items() if not _is_said(environment, name)]
             if missing:
                 raise SettingsInvalid(f"ENVIRONMENT=production needs {', '.join(missing)}")
             if self.allow_sandbox_on_network or self.crash_points or self.crash_at:
@@ -129,12 +132,14 @@ class Settings:
             RegistrationRules.parse(self.registration)
         except ValueError as error:
             raise SettingsInvalid(f"REGISTRATION: {error}") from None
+        if self.smtp_url and not self.mail_from:
+            raise SettingsInvalid("SMTP_URL needs MAIL_FROM, from whom mail comes")
         if self.graceful_seconds < self.act_seconds + self.settle_margin_seconds:
             raise SettingsInvalid(
                 "GRACEFUL_SECONDS must be at least ACT_SECONDS and SETTLE_MARGIN_SECONDS together: a stopping worker would "
                 "cut off calls that are paid"
             )
-        sandbox = [name for name in REAL_PARTS if not environment.get(name)]
+        sandbox = [name for name in REAL_PARTS if not _is_said(environment, name)]
         if sandbox and not self.allow_sandbox_on_network and not (_is_loopback(self.host) and self._public_is_loopback()):
             parts = ", ".join(REAL_PARTS[name] for name in sandbox)
             raise SettingsInvalid(
@@ -145,6 +150,11 @@ class Settings:
     def _public_is_loopback(self) -> bool:
         host = self.public_url.partition("://")[2].split("/")[0].rsplit(":", 1)[0].strip("[]")
         return not self.public_url or _is_loopback(host)
+
+    @property
+    def reached_at(self) -> str:
+        """Where people find the service."""
+        return self.public_url or f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
     @property
     def timing(self) -> Timing:
@@ -187,6 +197,10 @@ class Settings:
             )
             for f in fields(self)
         }
+
+
+def _is_said(environment: Mapping[str, str], name: str) -> bool:
+    return bool(environment.get(name) or environment.get(f"{name}_FILE"))
 
 
 def _from_file(path: str | None) -> str:

@@ -17,6 +17,7 @@ from adapters.image_models.painter import Painter
 from adapters.intake import PillowIntake
 from adapters.keyring import Keyring as Keyring
 from adapters.keyring import SafetyKey as SafetyKey
+from adapters.notices.configured import notices as configured_notices
 from adapters.picture_pool import PicturePool, picture_pool, warm
 from adapters.postgres.access_queries import PostgresAccessQueries
 from adapters.postgres.audit import PostgresBooksAudit
@@ -49,6 +50,7 @@ from application.gates import TryKeyAgain
 from application.generations import CancelGeneration, DeleteGeneration, QuoteRequest, RequestGeneration, RetryGeneration
 from application.housekeeping import KeepHouse, SweepObjects
 from application.media import AdmitUpload, DeleteAsset
+from application.notices import Notices, SendNotices
 from application.ports import CursorSigner, ImageModel, LinkedObjects, NewId, ObjectStorage, PictureIntake, SignInSigner, Today
 from application.providers import Providers
 from application.queries import BooksAudit, Queries
@@ -158,6 +160,11 @@ class Outside(Provider):
         from adapters.identity.configured import read_providers  # what it imports takes a third of a second
 
         return Providers(read_providers(settings.sign_in, time.time))
+
+    @provide
+    def notices(self, settings: Settings) -> Notices:
+        folder, url = settings.data_dir / "outbox", settings.reached_at
+        return configured_notices(settings.smtp_url, settings.mail_from, folder, url)
 
     @provide
     def session_rules(self, settings: Settings) -> SessionRules:
@@ -276,6 +283,11 @@ class UseCases(Provider):
         return TryKeyAgain(points.wrap("Store", store, "TryKeyAgain"))
 
     @provide
+    def send_notices(self, store: PostgresStore, notices: Notices, points: CrashPoints) -> SendNotices:
+        by = "SendNotices"
+        return SendNotices(points.wrap("AccessStore", store, by), points.wrap("Notices", notices, by))
+
+    @provide
     def sweep_objects(
         self, store: PostgresStore, storage: FilesystemStorage, queries: Queries, points: CrashPoints
     ) -> SweepObjects:
@@ -289,12 +301,7 @@ class UseCases(Provider):
 
     @provide
     def call_model(
-        self,
-        store: Store,
-        storage: ObjectStorage,
-        models: Mapping[Mode, ImageModel],
-        safety_key: SafetyKey,
-        drain: Drain,
+        self, store: Store, storage: ObjectStorage, models: Mapping[Mode, ImageModel], safety_key: SafetyKey, drain: Drain
     ) -> CallModel:
         def subject(generation: Generation) -> str:
             return safety_key.name(generation.account_id.bytes)

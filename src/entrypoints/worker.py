@@ -14,10 +14,12 @@ import structlog
 from application.attempts import PerformGeneration
 from application.gates import TryKeyAgain
 from application.housekeeping import KeepHouse, SweepObjects
+from application.notices import SendNotices
 from application.ports import StorageUnavailable
 from application.staff_queries import StaffQueries
 from application.store import StoreUnavailable
 from entrypoints.draining import Drain
+from entrypoints.metrics import count_notices
 from entrypoints.settings import Settings
 from entrypoints.vitals import Vitals, served
 from entrypoints.wiring import Jobs, LiveModel, Owner, Pool, container
@@ -43,6 +45,7 @@ async def work(settings: Settings) -> None:
         perform = await parts.get(PerformGeneration)
         keep_house = await parts.get(KeepHouse)
         sweep_objects = await parts.get(SweepObjects)
+        send_notices = await parts.get(SendNotices)
         pool = await parts.get(Pool)
         jobs = Jobs(
             pool, perform, concurrency=settings.worker_concurrency, graceful_seconds=settings.graceful_seconds, failed=_failed
@@ -53,6 +56,7 @@ async def work(settings: Settings) -> None:
                 asyncio.create_task(_try_key(await parts.get(TryKeyAgain), await parts.get(LiveModel))),
                 asyncio.create_task(_every(settings.sweep_seconds, keep_house)),
                 asyncio.create_task(_every(settings.object_sweep_seconds, sweep_objects)),
+                asyncio.create_task(_every(settings.sweep_seconds, lambda: _send(send_notices))),
                 asyncio.create_task(_give_up_when(owner.lost)),
             ]
             keep_memory_quiet()
@@ -115,6 +119,12 @@ async def _try_key(try_again: TryKeyAgain, live: LiveModel) -> None:
         await try_again()
     if wrong := await live.model.examine():
         log.error("provider_refused", error=wrong, where="start")
+
+
+async def _send(send_notices: SendNotices) -> Mapping[str, int]:
+    ends = await send_notices()
+    count_notices(ends)
+    return ends
 
 
 async def _every(seconds: float, act: Callable[[], Awaitable[object]]) -> None:

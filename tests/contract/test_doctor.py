@@ -15,6 +15,7 @@ from domain.gates import ClosedFor
 from entrypoints import doctor
 from tests.desk import Answer, Operator, an_operator
 from tests.provider import Provider, provider
+from tests.smtp_server import Mood, SmtpServer, smtp_server
 
 pytestmark = pytest.mark.anyio
 __all__ = ["an_operator"]
@@ -116,6 +117,64 @@ async def test_a_safety_key_that_others_can_read_is_broken(run: Operator) -> Non
     assert "chmod 600" in check(looked, "safety key")["todo"]
 
 
+@pytest.fixture
+def post() -> Iterator[SmtpServer]:
+    with smtp_server(Mood(login=("notices", "geheim"))) as server:
+        yield server
+
+
+def with_mail(run: Operator, port: int, password: str = "geheim") -> Operator:
+    url = f"smtp://notices:{password}@127.0.0.1:{port}"
+    return replace(run, settings={"SMTP_URL": url, "MAIL_FROM": "Images <images@example.test>", "PORT": "0"})
+
+
+async def test_a_mail_server_that_takes_us_is_fine_and_gets_no_mail(run: Operator, post: SmtpServer) -> None:
+    looked = await with_mail(run, post.port).doctor("--json")
+    assert (looked.code, check(looked, "mail")["verdict"]) == (0, "ok")
+    assert "AUTH" in post.heard
+    assert "MAIL" not in post.heard
+    parts = {part["part"]: (part["kind"], part["uses"]) for part in looked.json["parts"]}
+    assert parts["mail"] == ("real", "SMTP_URL (set)")
+    assert "geheim" not in looked.out + looked.err
+
+
+async def test_a_mail_server_that_does_not_is_broken(run: Operator, post: SmtpServer) -> None:
+    for at, words in ((with_mail(run, post.port, "geheim!"), "login refused"), (with_mail(run, 1), "greeting failed")):
+        looked = await at.doctor("--json")
+        assert (looked.code, looked.json["broken"]) == (1, ["mail"])
+        assert words in check(looked, "mail")["says"]
+        assert "geheim" not in looked.out + looked.err
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SMTP_URL", "smtp://u:geheim@host:port"),
+        ("SMTP_URL", "http://u:geheim@host"),
+        ("MAIL_FROM", "a@b.test\r\nBcc: geheim@c.test"),
+    ],
+)
+async def test_settings_of_mail_that_make_no_sense_are_named_and_not_repeated(run: Operator, name: str, value: str) -> None:
+    said = {"SMTP_URL": "smtp://localhost", "MAIL_FROM": "a@b.test", "PORT": "0", name: value}
+    looked = await replace(run, settings=said).doctor("--json")
+    assert (looked.code, looked.json["broken"]) == (1, ["mail"])
+    assert name in check(looked, "mail")["says"]
+    assert "geheim" not in check(looked, "mail")["says"]
+
+
+async def test_without_a_mail_server_the_folder_is_named(run: Operator) -> None:
+    looked = await replace(run, settings={"PORT": "0"}).doctor("--json")
+    assert (looked.code, check(looked, "mail")["verdict"]) == (0, "note")
+    assert str(run.folder / "outbox") in check(looked, "mail")["says"]
+    assert not (run.folder / "outbox").exists()
+
+
+async def test_mail_comes_from_somebody(run: Operator) -> None:
+    looked = await replace(run, settings={"SMTP_URL": "smtp://u:geheim@localhost", "PORT": "0"}).doctor("--json")
+    (found,) = looked.json["checks"]
+    assert (looked.code, "MAIL_FROM" in found["says"], "geheim" in looked.out) == (1, True, False)
+
+
 async def test_no_secret_is_ever_shown(run: Operator, openai: Provider) -> None:
     for url in (openai.url, "http://127.0.0.1:1/v1"):
         for words in ((), ("--json",)):
@@ -128,7 +187,7 @@ async def test_production_names_every_part_it_lacks(tmp_path: Path) -> None:
     looked = await Operator("postgresql://127.0.0.1:1/x", tmp_path, said).doctor("--json")
     (found,) = looked.json["checks"]
     assert looked.code == 1
-    for missing in ("SAFETY_KEY", "S3_BUCKET", "STRIPE_SECRET_KEY"):
+    for missing in ("SAFETY_KEY", "S3_BUCKET", "STRIPE_SECRET_KEY", "SIGN_IN", "SMTP_URL"):
         assert missing in found["says"]
     for there in ("KEYRING", "OPENAI_API_KEY", "DATABASE_URL", KEY):
         assert there not in found["says"]

@@ -1,0 +1,43 @@
+"""Settings: said in the environment or in a file, and refused by name where they make no sense."""
+
+from pathlib import Path
+
+import pytest
+
+from entrypoints.settings import REAL_PARTS, Settings, SettingsInvalid
+
+MAIL = {"SMTP_URL": "smtp://u:geheim@mail.test", "MAIL_FROM": "Images <images@example.test>"}
+
+
+def test_a_secret_may_lie_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "url").write_text(f"{MAIL['SMTP_URL']}\n")
+    said = Settings.read({"SMTP_URL_FILE": str(tmp_path / "url"), "MAIL_FROM": MAIL["MAIL_FROM"]})
+    assert said.smtp_url == MAIL["SMTP_URL"]
+    assert said.shown()["SMTP_URL"][0] == "(set)"
+
+
+def test_production_takes_a_part_from_a_file_as_well(tmp_path: Path) -> None:
+    (tmp_path / "url").write_text(MAIL["SMTP_URL"])
+    with pytest.raises(SettingsInvalid) as refusal:
+        Settings.read({"ENVIRONMENT": "production", "SMTP_URL_FILE": str(tmp_path / "url"), "MAIL_FROM": MAIL["MAIL_FROM"]})
+    missing = {name for name in REAL_PARTS if name in str(refusal.value)}
+    assert missing == REAL_PARTS.keys() - {"SMTP_URL"}
+
+
+def test_mail_comes_from_somebody() -> None:
+    with pytest.raises(SettingsInvalid, match="MAIL_FROM") as refusal:
+        Settings.read({"SMTP_URL": MAIL["SMTP_URL"]})
+    assert "geheim" not in str(refusal.value)
+    assert Settings.read(MAIL).mail_from == MAIL["MAIL_FROM"]
+
+
+@pytest.mark.parametrize(
+    ("said", "address"),
+    [
+        ({}, "http://127.0.0.1:8000"),
+        ({"HOST": "::1", "PORT": "81"}, "http://[::1]:81"),
+        ({"PUBLIC_URL": "http://localhost:9"}, "http://localhost:9"),
+    ],
+)
+def test_people_find_the_service_where_it_says(said: dict[str, str], address: str) -> None:
+    assert Settings.read(said).reached_at == address

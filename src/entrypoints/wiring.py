@@ -1,7 +1,5 @@
 """The one place where ports meet adapters: which adapter is in use is decided here, by what is configured."""
 
-import secrets
-import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,14 +10,11 @@ import structlog
 import uuid_utils.compat
 from dishka import AsyncContainer, Provider, Scope, ValidationSettings, from_context, make_async_container, provide, provide_all
 
-from adapters.identity.sandbox import SandboxIdentity as SandboxIdentity
 from adapters.image_models.painter import Painter
 from adapters.intake import PillowIntake
 from adapters.keyring import Keyring as Keyring
 from adapters.keyring import SafetyKey as SafetyKey
-from adapters.notices.configured import notices as configured_notices
 from adapters.picture_pool import PicturePool, picture_pool, warm
-from adapters.postgres.access_queries import PostgresAccessQueries
 from adapters.postgres.audit import PostgresBooksAudit
 from adapters.postgres.embedded import AlreadyRunning as AlreadyRunning
 from adapters.postgres.embedded import EmbeddedPostgres as EmbeddedPostgres
@@ -38,43 +33,27 @@ from adapters.postgres.session import Pool as Pool
 from adapters.postgres.staff_queries import PostgresStaffQueries
 from adapters.postgres.store import PostgresStore
 from adapters.storage.filesystem import FilesystemStorage
-from application.access import AccessQueries, AccessStore
-from application.accounts import AuthorizeStaff, ChangeRole, OpenAccount
-from application.api_keys import AddKey, Authenticate, MakeKey, NoteKeyUse, RevokeKey
 from application.attempts import PerformGeneration
 from application.calls import CallModel
 from application.credits import AdjustCredits, GrantCredits
 from application.echoes import FindEchoes
-from application.first_admin import OpenFirstAdmin
 from application.gates import TryKeyAgain
 from application.generations import CancelGeneration, DeleteGeneration, QuoteRequest, RequestGeneration, RetryGeneration
 from application.housekeeping import KeepHouse, SweepObjects
 from application.media import AdmitUpload, DeleteAsset
-from application.notices import Notices, SendNotices
-from application.ports import CursorSigner, ImageModel, LinkedObjects, NewId, ObjectStorage, PictureIntake, SignInSigner, Today
-from application.providers import Providers
+from application.ports import CursorSigner, ImageModel, LinkedObjects, NewId, ObjectStorage, PictureIntake, Today
 from application.queries import BooksAudit, Queries
-from application.registration import Invite, Register
-from application.sessions import (
-    AuthenticateSession,
-    ChangeProfile,
-    EndEverySession,
-    EndSession,
-    LinkIdentity,
-    SignIn,
-    UnlinkIdentity,
-)
 from application.staff_queries import StaffQueries
 from application.store import Store
 from domain.accounts import Mode
 from domain.brake import BrakeRules
 from domain.catalogue import Catalogue
 from domain.generations import Generation
-from domain.sessions import SessionRules
 from entrypoints.crash_points import CrashPoints
 from entrypoints.draining import Drain
 from entrypoints.observed import ObservedModel
 from entrypoints.settings import Settings
+from entrypoints.wiring_access import Access
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,41 +113,8 @@ class Outside(Provider):
         return points.wrap("Store", postgres)
 
     @provide
-    def access_store(self, postgres: PostgresStore, points: CrashPoints) -> AccessStore:
-        return points.wrap("AccessStore", postgres)
-
-    @provide
     def queries(self, pool: Pool) -> Queries:
         return PostgresQueries(pool)
-
-    @provide
-    def access_queries(self, pool: Pool) -> AccessQueries:
-        return PostgresAccessQueries(pool)
-
-    @provide
-    def sign_in_signer(self, keyring: Keyring) -> SignInSigner:
-        return keyring.purpose("sign-in")
-
-    @provide
-    def sandbox_identity(self, keyring: Keyring) -> SandboxIdentity:
-        return SandboxIdentity(keyring.purpose("sandbox sign-in"), time.time)
-
-    @provide
-    def providers(self, settings: Settings, sandbox: SandboxIdentity) -> Providers:
-        if not settings.sign_in:
-            return Providers({sandbox.name: sandbox})
-        from adapters.identity.configured import read_providers  # what it imports takes a third of a second
-
-        return Providers(read_providers(settings.sign_in, time.time))
-
-    @provide
-    def notices(self, settings: Settings) -> Notices:
-        folder, url = settings.data_dir / "outbox", settings.reached_at
-        return configured_notices(settings.smtp_url, settings.mail_from, folder, url)
-
-    @provide
-    def session_rules(self, settings: Settings) -> SessionRules:
-        return settings.session_rules
 
     @provide
     def audit(self, pool: Pool) -> BooksAudit:
@@ -249,29 +195,9 @@ class UseCases(Provider):
     """They hold nothing but their ports, so one of each serves every request."""
 
     scope = Scope.APP
-    accounts = provide_all(
-        OpenAccount, OpenFirstAdmin, AddKey, RevokeKey, ChangeRole, AuthorizeStaff, GrantCredits, AdjustCredits
-    )
+    credits = provide_all(GrantCredits, AdjustCredits)
     generations = provide_all(QuoteRequest, RetryGeneration, CancelGeneration, DeleteGeneration)
     media = provide_all(AdmitUpload, DeleteAsset)
-    sessions = provide_all(EndSession, EndEverySession, LinkIdentity, UnlinkIdentity, ChangeProfile, AuthenticateSession)
-
-    @provide
-    def sign_in(self, store: AccessStore, catalogue: Catalogue, settings: Settings, keyring: Keyring, new_id: NewId) -> SignIn:
-        register = Register(catalogue, settings.registration_rules, keyring.purpose("trials"), new_id)
-        return SignIn(store, register, new_id, lambda: secrets.token_urlsafe(32))
-
-    @provide
-    def invite(self, store: AccessStore, new_id: NewId) -> Invite:
-        return Invite(store, new_id, lambda: secrets.token_urlsafe(32))
-
-    @provide
-    def authenticate(self, queries: Queries, store: AccessStore) -> Authenticate:
-        return Authenticate(queries, NoteKeyUse(store))
-
-    @provide
-    def make_key(self, store: AccessStore, new_id: NewId) -> MakeKey:
-        return MakeKey(store, new_id, secrets.token_bytes)
 
     @provide
     def keep_house(self, store: PostgresStore, storage: FilesystemStorage, points: CrashPoints) -> KeepHouse:
@@ -281,11 +207,6 @@ class UseCases(Provider):
     @provide
     def try_key_again(self, store: PostgresStore, points: CrashPoints) -> TryKeyAgain:
         return TryKeyAgain(points.wrap("Store", store, "TryKeyAgain"))
-
-    @provide
-    def send_notices(self, store: PostgresStore, notices: Notices, points: CrashPoints) -> SendNotices:
-        by = "SendNotices"
-        return SendNotices(points.wrap("AccessStore", store, by), points.wrap("Notices", notices, by))
 
     @provide
     def sweep_objects(
@@ -329,6 +250,7 @@ async def container(settings: Settings, *overrides: Provider) -> AsyncIterator[A
     made = make_async_container(
         Outside(),
         UseCases(),
+        Access(),
         *overrides,
         context={Settings: settings},
         validation_settings=ValidationSettings(implicit_override=True, nothing_overridden=True),

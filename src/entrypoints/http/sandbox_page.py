@@ -9,7 +9,7 @@ from litestar import Request, Response, get, post
 from entrypoints.http.auth import PUBLIC
 from entrypoints.http.cookies import check_same_origin
 from entrypoints.http.pages import AS_PAGES, page
-from entrypoints.wiring import SandboxIdentity
+from entrypoints.wiring_access import SandboxIdentity
 
 PAGE = "/auth/sandbox/page"
 _FORM_BYTES = 8192

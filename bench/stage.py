@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from entrypoints.wiring import EmbeddedPostgres, upgrade
-from tests.processes import Part, until
+from tests.processes import UNHURRIED, Part, until
 
 
 @contextmanager
@@ -39,7 +39,8 @@ def postmaster(postgres: EmbeddedPostgres) -> int:
 def running(name: str, folder: Path, database_url: str, **environment: str) -> Iterator[Part]:
     """One `gpt-image <name>` as it ships, gone when the block ends."""
     folder.mkdir(exist_ok=True)
-    part = Part(name, folder / f"{name}.log", {"DATABASE_URL": database_url, "DATA_DIR": str(folder), **environment}, folder)
+    said = {"DATABASE_URL": database_url, "DATA_DIR": str(folder), **UNHURRIED, **environment}
+    part = Part(name, folder / f"{name}.log", said, folder)
     try:
         yield part
     except Exception:

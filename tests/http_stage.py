@@ -20,6 +20,7 @@ from application.generations import CancelGeneration, DeleteGeneration, QuoteReq
 from application.media import AdmitUpload, DeleteAsset
 from application.ports import CursorSigner, LinkedObject, LinkedObjects, ObjectMissing, ObjectStorage, Today
 from application.queries import Queries, TransferRow
+from application.rate_limits import RateLimits
 from application.store import Store
 from domain.accounts import AccountId, Caller, KeyId, Mode, Scope
 from domain.api_keys import write_key
@@ -30,6 +31,7 @@ from domain.generations import Generation, GenerationId
 from domain.ledger import LedgerAccount, WalletId
 from domain.media import Asset, AssetId, AssetKind, CleanPicture, ObjectKey, PictureFormat, check_bytes
 from domain.prices import Quote, quote
+from domain.rate_limits import LARGEST_QUOTA, Policy, Rate
 from domain.requests import Asked, PictureRequest, normalise
 from domain.waiting import Line, Worked
 from entrypoints.http.app import HttpConfig, create_app, create_operations_app
@@ -37,6 +39,7 @@ from tests.http_rows import NOW as NOW
 from tests.http_rows import Rows
 from tests.offer import CATALOGUE, TODAY
 from tests.offer import ask as ask_for
+from tests.shared_buckets import InMemory, Process
 
 ACCOUNT, STRANGER = AccountId(UUID(int=1)), AccountId(UUID(int=2))
 
@@ -73,6 +76,10 @@ class Stage:
     worked: list[Worked] = field(default_factory=list)
     asked: Counter[str] = field(default_factory=Counter)
     """How often the line, and recent work, were asked for."""
+    rates: dict[Policy, Rate] = field(default_factory=lambda: dict.fromkeys(Policy, Rate(LARGEST_QUOTA)))
+    buckets: InMemory = field(default_factory=InMemory)
+    limits: RateLimits | None = None
+    """In place of those made of the two."""
 
     def client(self, **config: Any) -> TestClient[Litestar]:
         return _client(create_app(self.container(), HttpConfig("1.2.3", **config)))
@@ -89,6 +96,7 @@ class Stage:
             LinkedObjects: Links(self),
             ObjectStorage: Objects(self),
             CursorSigner: Hmac(),
+            RateLimits: Process(self.buckets, self.rates).limits if self.limits is None else self.limits,
             Catalogue: CATALOGUE,
             Today: lambda: self.today,
             Authenticate: Authenticate(rows, _unnoted),  # type: ignore[arg-type]  # fits by construction

@@ -10,8 +10,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
+from domain.rate_limits import LARGEST_QUOTA, Policy
+
 Found = TypeVar("Found")
 
+UNHURRIED = {f"{policy.upper()}_REQUESTS_PER_MINUTE": str(LARGEST_QUOTA) for policy in Policy}
+"""Rates that nobody reaches."""
 SHORT = {
     "LEASE_SECONDS": "3",
     "ACT_SECONDS": "20",
@@ -23,6 +27,7 @@ SHORT = {
     "PICTURE_WORKERS": "1",
     "WORKER_CONCURRENCY": "4",
     "DATABASE_CONNECTIONS": "8",
+    **UNHURRIED,
 }
 
 

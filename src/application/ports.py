@@ -1,6 +1,6 @@
 """What the use cases need from outside. Each docstring is the promise an adapter keeps; the contract tests hold it to that."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Protocol
@@ -9,6 +9,7 @@ from uuid import UUID
 from domain.attempts import CallResult, Picture
 from domain.identities import Person
 from domain.media import AssetKind, CleanPicture, ObjectKey, PictureFormat
+from domain.rate_limits import Rate
 from domain.requests import PictureRequest
 
 Today = Callable[[], date]
@@ -155,3 +156,35 @@ class SignInSigner(Signer, Protocol):
 
 class CursorSigner(Signer, Protocol):
     """Signs the cursors of lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """So many units at most of a subject's rate. `subject` is a digest that names nobody."""
+
+    subject: bytes
+    rate: Rate
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What was taken, and the whole units that are left."""
+
+    granted: int
+    left: int
+
+
+class SharedBuckets(Protocol):
+    """One bucket for each subject that all processes draw from."""
+
+    async def draw(self, wants: Sequence[Want]) -> Sequence[Drawn]:
+        """What is wanted, as far as it is there, in the order of `wants`, whose subjects differ. Of one subject everyone draws
+        after the other, by one clock. A subject that nobody has drawn for, or that was forgotten, has a full bucket. Raises
+        StoreUnavailable, and then perhaps units are lost."""
+        ...
+
+    async def forget(self, limit: int) -> int:
+        """Remove at most so many buckets that have been left alone for LONGEST_WINDOW and so are full, which changes nothing for
+        anybody; answers how many."""
+        ...

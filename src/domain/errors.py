@@ -5,7 +5,7 @@ members a caller can act on. Nothing here knows HTTP: one table at the edge give
 """
 
 import re
-from typing import ClassVar
+from typing import ClassVar, Self
 
 Fact = str | int | bool | None | list[str]
 
@@ -183,6 +183,16 @@ class Gone(DomainError):
 
 class Unauthenticated(DomainError):
     title = "A valid API key is needed"
+
+
+class RateLimited(DomainError):
+    title = "Too much was asked in too short a time"
+
+    @classmethod
+    def by(cls, policy: str, limit: int, retry_after: int) -> Self:
+        """`limit`: units in the policy's window; `retry_after`: seconds until this request may be possible."""
+        again = f"ask again in {retry_after} seconds"
+        return cls(f"the limit of this {policy} is reached; {again}", policy=policy, limit=limit, retry_after=retry_after)
 
 
 class SignInDenied(DomainError):

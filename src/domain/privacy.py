@@ -18,6 +18,7 @@ class Retention(StrEnum):
     SUPPORT = "support"  # 30 days: investigate issues
     ENGINE = "engine"  # until the job is done: operate
     NOTICE = "notice"  # until it is sent, three days at most: operate
+    BRIEF = "brief"  # an hour or so, until it tells nothing any more: prevent abuse
     PROOF = "proof"  # 24 months: resolve disputes
     ABUSE = "abuse"  # 24 months: a keyed digest, so that what is given once is given once
     NONE = "none"  # no subject: what the service itself is made of
@@ -54,5 +55,6 @@ PROTOCOL = Classification("P20", Retention.BILLING, Erasure.KEEP, export=False)
 REPEATS = Classification("P19", Retention.REQUEST, Erasure.ERASE, export=False)
 AUDIT = Classification("P21", Retention.PROOF, Erasure.OPAQUE)
 TRIAL = Classification("P20", Retention.ABUSE, Erasure.KEEP, export=False)
+RATES = Classification("P20", Retention.BRIEF, Erasure.KEEP, export=False)
 ENGINE = Classification("P19", Retention.ENGINE, Erasure.KEEP, export=False)
 MACHINERY = Classification("P20", Retention.NONE, Erasure.KEEP, export=False)

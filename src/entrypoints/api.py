@@ -13,6 +13,7 @@ import uvicorn
 from litestar import Litestar
 
 from application.ports import PictureIntake
+from entrypoints.http.addresses import Proxies
 from entrypoints.http.app import HttpConfig, create_app, create_operations_app
 from entrypoints.http.protocol import BoundedProtocol
 from entrypoints.settings import Settings
@@ -34,7 +35,11 @@ async def serve(settings: Settings) -> None:
         await parts.get(Bell)
         await parts.get(PictureIntake)  # the picture workers are warm before the first upload
         public = HttpConfig(
-            version("gpt-image-2"), settings.public_url, sandbox_sign_in=not settings.sign_in, origins=settings.origins
+            version("gpt-image-2"),
+            settings.public_url,
+            sandbox_sign_in=not settings.sign_in,
+            origins=settings.origins,
+            proxies=Proxies(*settings.proxies),
         )
         servers = [
             _server(create_app(parts, public), settings.host, settings.port),

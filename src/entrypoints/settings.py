@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from domain.attempts import Timing
 from domain.gates import GateRules
+from domain.rate_limits import RATES, Policy, Rate
 from domain.registration import RegistrationRules
 from domain.sessions import SessionRules
 
@@ -80,6 +81,19 @@ class Settings:
     session_seconds: float = _setting(2_592_000.0, "after so long a person signs in again in any case")
     session_idle_seconds: float = _setting(1_209_600.0, "after so long without use a session ends")
     fresh_seconds: float = _setting(900.0, "how fresh a sign-in must be for what cannot be undone")
+    key_requests_per_minute: int = _setting(
+        RATES[Policy.KEY].quota,
+        "cheap requests a key may make in a minute; a write counts 5, and so does each picture; 0: any number",
+    )
+    account_requests_per_minute: int = _setting(
+        RATES[Policy.ACCOUNT].quota, "the same for an account's keys and sessions together"
+    )
+    address_requests_per_minute: int = _setting(
+        RATES[Policy.ADDRESS].quota, "requests from one address (IPv6: a /64); a credential that is none counts 20; 0: any number"
+    )
+    trusted_proxies: str = _setting(
+        "", "networks of our own proxies, whose X-Forwarded-For is believed: 10.0.0.0/8,unix; empty: nobody's"
+    )
     refusals_per_hour: int = _setting(10, "refused generations an account may have in an hour before it has to wait")
     refunds_per_hour: int = _setting(3, "refunds of uncertain generations it may take in an hour before it has to wait")
     worker_concurrency: int = _setting(32, "generations a worker performs at once")
@@ -134,6 +148,7 @@ class Settings:
             raise SettingsInvalid(f"REGISTRATION: {error}") from None
         if self.smtp_url and not self.mail_from:
             raise SettingsInvalid("SMTP_URL needs MAIL_FROM, from whom mail comes")
+        self.rates, self.proxies  # noqa: B018 - read, so that what makes no sense is said at the start
         if self.graceful_seconds < self.act_seconds + self.settle_margin_seconds:
             raise SettingsInvalid(
                 "GRACEFUL_SECONDS must be at least ACT_SECONDS and SETTLE_MARGIN_SECONDS together: a stopping worker would "
@@ -187,6 +202,24 @@ class Settings:
     @property
     def gate_rules(self) -> GateRules:
         return GateRules(unknowns=self.breaker_unknowns, unknown_percent=self.breaker_percent)
+
+    @property
+    def rates(self) -> Mapping[Policy, Rate]:
+        """Those that limit somebody. Raises SettingsInvalid."""
+        said = {policy: int(getattr(self, f"{policy}_requests_per_minute")) for policy in Policy}
+        try:
+            return {policy: Rate(quota) for policy, quota in said.items() if quota}
+        except ValueError as error:
+            raise SettingsInvalid(f"a setting …_REQUESTS_PER_MINUTE makes no sense: {error}") from None
+
+    @property
+    def proxies(self) -> tuple[tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...], bool]:
+        """Networks of our own proxies, and whether who comes through a Unix socket is one. Raises SettingsInvalid."""
+        words = [word.strip() for word in self.trusted_proxies.split(",") if word.strip()]
+        try:
+            return tuple(ipaddress.ip_network(word) for word in words if word != "unix"), "unix" in words
+        except ValueError as error:
+            raise SettingsInvalid(f"TRUSTED_PROXIES: {error}") from None
 
     def shown(self) -> dict[str, tuple[str, str]]:
         """Each setting's name with its value (secrets hidden) and meaning."""

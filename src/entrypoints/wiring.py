@@ -68,6 +68,7 @@ class Outside(Provider):
 
     scope = Scope.APP
     settings = from_context(Settings)
+    drain = provide(Drain)
 
     @provide
     def crash_points(self, settings: Settings) -> CrashPoints:
@@ -173,10 +174,6 @@ class Outside(Provider):
         models = {Mode.TEST: painter, Mode.LIVE: points.wrap("ImageModel", live.model) if live.model else painter}
         pause = settings.gate_rules.refused_pause.total_seconds()
         return {mode: ObservedModel(model, mode, catalogue.models, drain, pause) for mode, model in models.items()}
-
-    @provide
-    def drain(self) -> Drain:
-        return Drain()
 
     @provide
     def intake(self, pool: PicturePool) -> PictureIntake:

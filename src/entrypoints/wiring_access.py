@@ -3,12 +3,14 @@
 import secrets
 import time
 
+import structlog
 from dishka import Provider, Scope, provide, provide_all
 
 from adapters.identity.sandbox import SandboxIdentity as SandboxIdentity
 from adapters.keyring import Keyring
 from adapters.notices.configured import notices as configured_notices
 from adapters.postgres.access_queries import PostgresAccessQueries
+from adapters.postgres.rate_limits import PostgresSharedBuckets
 from adapters.postgres.session import Pool
 from adapters.postgres.store import PostgresStore
 from application.access import AccessQueries, AccessStore
@@ -19,6 +21,7 @@ from application.notices import Notices, SendNotices
 from application.ports import NewId, SignInSigner
 from application.providers import Providers
 from application.queries import Queries
+from application.rate_limits import ForgetRates, RateLimits
 from application.registration import Invite, Register
 from application.sessions import (
     AuthenticateSession,
@@ -70,6 +73,15 @@ class Access(Provider):
     def notices(self, settings: Settings) -> Notices:
         folder, url = settings.data_dir / "outbox", settings.reached_at
         return configured_notices(settings.smtp_url, settings.mail_from, folder, url)
+
+    @provide
+    def rate_limits(self, pool: Pool, settings: Settings, keyring: Keyring) -> RateLimits:
+        keys, warn = keyring.purpose("rate limits"), structlog.get_logger().warning
+        return RateLimits(PostgresSharedBuckets(pool), settings.rates, lambda who: keys.sign(who)[1], warn=warn)
+
+    @provide
+    def forget_rates(self, pool: Pool) -> ForgetRates:
+        return ForgetRates(PostgresSharedBuckets(pool))
 
     @provide
     def session_rules(self, settings: Settings) -> SessionRules:

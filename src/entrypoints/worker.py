@@ -16,6 +16,7 @@ from application.gates import TryKeyAgain
 from application.housekeeping import KeepHouse, SweepObjects
 from application.notices import SendNotices
 from application.ports import StorageUnavailable
+from application.rate_limits import ForgetRates
 from application.staff_queries import StaffQueries
 from application.store import StoreUnavailable
 from entrypoints.draining import Drain
@@ -57,6 +58,7 @@ async def work(settings: Settings) -> None:
                 asyncio.create_task(_every(settings.sweep_seconds, keep_house)),
                 asyncio.create_task(_every(settings.object_sweep_seconds, sweep_objects)),
                 asyncio.create_task(_every(settings.sweep_seconds, lambda: _send(send_notices))),
+                asyncio.create_task(_every(settings.object_sweep_seconds, await parts.get(ForgetRates))),
                 asyncio.create_task(_give_up_when(owner.lost)),
             ]
             keep_memory_quiet()

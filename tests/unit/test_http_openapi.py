@@ -103,5 +103,15 @@ def test_no_shape_is_named_that_is_not_there() -> None:
             for inner in part:
                 yield from references(inner)
 
-    known = {f"#/components/schemas/{name}" for name in DOCUMENT["components"]["schemas"]}
+    known = {f"#/components/{kind}/{name}" for kind in ("schemas", "headers") for name in DOCUMENT["components"][kind]}
     assert set(references(DOCUMENT)) <= known
+
+
+@pytest.mark.parametrize(("path", "method", "operation"), list(operations()))
+def test_every_route_but_health_says_how_it_limits(path: str, method: str, operation: dict[str, Any]) -> None:
+    is_limited = not path.startswith("/health")
+    assert ("429" in operation["responses"]) == is_limited
+    for answer in operation["responses"].values():
+        assert ({"RateLimit", "RateLimit-Policy"} <= set(answer.get("headers", {}))) == is_limited
+    if is_limited:
+        assert "Retry-After" in operation["responses"]["429"]["headers"]

@@ -132,7 +132,7 @@ def test_the_labels_of_every_metric_are_a_closed_list() -> None:
     for registry in (metrics.REGISTRY, metrics.WORKER_REGISTRY):
         known |= _labels(registry)
     labelled = {name: labels for name, labels in known.items() if labels}
-    assert set().union(*labelled.values()) <= {"route", "method", "status", "model", "mode", "outcome", "reason"}
+    assert set().union(*labelled.values()) <= {"route", "method", "status", "model", "mode", "outcome", "reason", "policy"}
 
 
 def _labels(registry: CollectorRegistry) -> dict[str, set[str]]:

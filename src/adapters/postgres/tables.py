@@ -11,6 +11,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     PrimaryKeyConstraint,
     SmallInteger,
     Table,
@@ -36,6 +37,7 @@ _account = classified(privacy.ACCOUNT_RECORD)
 _books, _skeleton, _prompt = classified(privacy.BOOKS), classified(privacy.SKELETON), classified(privacy.PROMPT)
 _protocol, _media = classified(privacy.PROTOCOL), classified(privacy.MEDIA)
 _repeats, _machinery = classified(privacy.REPEATS), classified(privacy.MACHINERY)
+_rates = classified(privacy.RATES)
 
 accounts, api_keys, audit_records = account_tables.accounts, account_tables.api_keys, account_tables.audit_records
 identities, sessions, notices = account_tables.identities, account_tables.sessions, account_tables.notices
@@ -276,4 +278,15 @@ idempotency_keys = Table(
     _repeats("thing", Uuid),
     _repeats("created_at", Time, index=True),
     one_of("mode", Mode),
+)
+
+rate_buckets = Table(
+    "rate_buckets",
+    metadata,
+    _rates("subject", LargeBinary, primary_key=True),
+    _rates("parts", BigInteger),
+    _rates("at", Time),
+    *never_negative("parts"),
+    prefixes=["UNLOGGED"],  # a crash may forget it: then every bucket is full again
+    postgresql_with={"fillfactor": "50"},
 )

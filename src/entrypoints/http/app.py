@@ -25,11 +25,13 @@ from entrypoints.http import (
     sandbox_page,
     signing_in,
 )
+from entrypoints.http.addresses import Proxies
 from entrypoints.http.auth import PUBLIC, declare_gates, guard, routes
 from entrypoints.http.envelope import Envelope
 from entrypoints.http.openapi import document
 from entrypoints.http.outlook import Outlooks
 from entrypoints.http.problems import EXCEPTION_HANDLERS
+from entrypoints.http.rate_limits import Limited
 from entrypoints.http.uploads import Uploads
 
 ROUTES: tuple[HTTPRouteHandler, ...] = (
@@ -70,7 +72,8 @@ ROUTES: tuple[HTTPRouteHandler, ...] = (
 @dataclass(frozen=True, slots=True)
 class HttpConfig:
     """`public_url` goes before links that are only paths (no slash at its end; empty: they stay paths). `serves_files`: the store
-    of objects has no server of its own, so its links lead here. `sandbox_sign_in`: nor is there a provider to sign in with."""
+    of objects has no server of its own, so its links lead here. `sandbox_sign_in`: nor is there a provider to sign in with.
+    `limited`: callers are held to rates, by the address that these `proxies` of ours tell."""
 
     version: str
     public_url: str = ""
@@ -78,18 +81,24 @@ class HttpConfig:
     sandbox_sign_in: bool = True
     origins: Sequence[str] = ()
     """Whose pages may call with a key: `https://studio.example`. None of them can bring a session along."""
+    limited: bool = True
+    proxies: Proxies = Proxies()
 
 
 def create_app(container: AsyncContainer, config: HttpConfig) -> Litestar:
     """The API. The container is closed by whoever opened it. Raises AccessUndeclared."""
     files = (media.show_file,) if config.serves_files else ()
     sandbox = (sandbox_page.show_page, sandbox_page.answer_page) if config.sandbox_sign_in else ()
-    return _app((*ROUTES, *files, *sandbox, _openapi(config.version)), container, config.public_url, config.origins)
+    app = _app((*ROUTES, *files, *sandbox, _openapi(config.version)), container, config.public_url, config.origins)
+    if config.limited:
+        free = frozenset(path for path, handler in routes(app) if handler.opt.get("free"))
+        app.asgi_handler = Limited(app.asgi_handler, container, config.proxies, free)
+    return _enveloped(app, https=config.public_url.startswith("https://"))
 
 
 def create_operations_app(container: AsyncContainer) -> Litestar:
     """Health in detail and metrics, for a port that only operators reach."""
-    return _app((operations.health, operations.metrics), container, "")
+    return _enveloped(_app((operations.health, operations.metrics), container, ""))
 
 
 def _app(
@@ -116,7 +125,11 @@ def _app(
     )
     declare_gates(app)
     setup_dishka(container, app)
-    app.asgi_handler = Envelope(app.asgi_handler, _methods(app), https=public_url.startswith("https://"))
+    return app
+
+
+def _enveloped(app: Litestar, *, https: bool = False) -> Litestar:
+    app.asgi_handler = Envelope(app.asgi_handler, _methods(app), https=https)
     return app
 
 

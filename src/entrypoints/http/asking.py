@@ -22,6 +22,7 @@ from entrypoints.http import shapes, sunset
 from entrypoints.http.auth import Authed
 from entrypoints.http.bodies import StrictJSON
 from entrypoints.http.parameters import Idempotency, once, utc
+from entrypoints.http.rate_limits import counted
 from entrypoints.http.showing import find, shown
 from entrypoints.http.waiting import Found, Prefer, seconds_preferred, until_finished
 
@@ -59,6 +60,8 @@ async def request_generation(
     """Ask for pictures. Their price is held at once, taken for what is delivered and released otherwise. With `Prefer: wait=N` a
     generation that finishes in time is answered as 201."""
     caller = request.auth
+    if call := counted(request):
+        await call.pictures(data.n or 1)
     made = await ask(
         caller,
         asked(data),
@@ -102,6 +105,8 @@ async def retry_generation(
         deadline=utc("deadline", body.deadline) if body.deadline else None,
         idempotency=once(caller, RETRY_ROUTE, key, generation_id.bytes + _canonical.encode(body)),
     )
+    if made[1] and (call := counted(request)):
+        call.owe_pictures(made[1].n)
     return await _answer(request, made, queries, storage, catalogue, today, prefer)
 
 

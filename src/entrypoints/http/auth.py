@@ -21,6 +21,7 @@ from domain.accounts import Caller, Scope
 from domain.errors import InvalidRequest, SessionNeeded, Unauthenticated
 from domain.sessions import Session
 from entrypoints.http.cookies import check_same_origin, session_token
+from entrypoints.http.rate_limits import counted
 
 Authed = Request[None, Caller, State]
 """A request whose `auth` is the caller: any but those to public routes."""
@@ -100,8 +101,11 @@ async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
     gate = handler.opt.get("gate")
     if not isinstance(gate, Gate):
         return  # an OPTIONS handler that Litestar added
+    call = counted(connection)
     if gate.access:
         connection.scope["auth"] = await _caller(connection, gate.access)
+    elif call:
+        await call.stranger()
     if gate.media_type and not (gate.bare and _is_bare(connection)):
         _check_media_type(connection, gate.media_type)
     if gate.query is not None and (query := connection.scope["query_string"]):
@@ -110,16 +114,33 @@ async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
 
 async def _caller(connection: ASGIConnection[Any, Any, Any, Any], access: Access) -> Caller:
     """By a key, or by the session of one of our own pages; a key that is sent counts, whatever cookies come along."""
-    container: AsyncContainer = connection.state.dishka_container
-    token = session_token(connection)
-    if "authorization" in connection.headers or not token:
-        caller = await (await container.get(Authenticate))(_bearer(connection))
-        if isinstance(access, Person):
-            raise SessionNeeded
+    call, token = counted(connection), session_token(connection)
+    by_key = "authorization" in connection.headers or not token
+    try:
+        caller = await (_by_key(connection) if by_key else _by_session(connection, token or "", access))
+    except Unauthenticated:
+        if call and ("authorization" in connection.headers or token):
+            call.failed()
+        raise
+    if call:
+        await call.known(caller)
+    if not by_key:
+        check_same_origin(connection)
+    elif isinstance(access, Person):
+        raise SessionNeeded
+    else:
         caller.must_have(access)
-        return caller
+    return caller
+
+
+async def _by_key(connection: ASGIConnection[Any, Any, Any, Any]) -> Caller:
+    container: AsyncContainer = connection.state.dishka_container
+    return await (await container.get(Authenticate))(_bearer(connection))
+
+
+async def _by_session(connection: ASGIConnection[Any, Any, Any, Any], token: str, access: Access) -> Caller:
+    container: AsyncContainer = connection.state.dishka_container
     signed_in = await (await container.get(AuthenticateSession))(token, fresh=access is Person.FRESH)
-    check_same_origin(connection)
     connection.scope["session"] = signed_in.session
     return signed_in.caller
 

@@ -28,7 +28,7 @@ _WHY = {
     413: "The body is too large.",
     415: "The body is not of the right type.",
     422: "The idempotency key was used for another request.",
-    429: "Too many at once, or too many refused or refunded lately; Retry-After says when to ask again.",
+    429: "Too many at once, too many lately, or too many refused or refunded; Retry-After says when to ask again.",
     500: "Something went wrong on our side.",
     503: "Not available for the moment; Retry-After says when to ask again.",
 }
@@ -41,6 +41,13 @@ _NEEDS = {
     Person.FRESH: "For people who signed in within the last 15 minutes; a key cannot do this.",
 }
 _REF = "#/components/schemas/"
+_HEADERS = "#/components/headers/"
+_RATES = {
+    "RateLimit-Policy": "Each limit this request counts for (key, account, address): quota `q`, and window `w` in seconds.",
+    "RateLimit": "What is left of each (`r`), and the seconds until it is whole again (`t`). A read counts 1, a write 5, and so "
+    "does each picture asked for.",
+}
+"""As draft-ietf-httpapi-ratelimit-headers writes them; an installation may limit nobody, so none is required."""
 
 
 def document(handlers: Iterable[HTTPRouteHandler], version: str) -> bytes:
@@ -52,6 +59,9 @@ def document(handlers: Iterable[HTTPRouteHandler], version: str) -> bytes:
             for method in handler.http_methods:
                 _declare(made["paths"][path][method.lower()], handler)
     made["components"]["schemas"].update(_shapes(handlers))
+    made["components"]["headers"] = {
+        name: {"description": meaning, "schema": {"type": "string"}} for name, meaning in _RATES.items()
+    }
     return msgspec.json.encode(made)
 
 
@@ -92,6 +102,8 @@ def _declare(operation: dict[str, Any], handler: HTTPRouteHandler) -> None:
         operation["security"] = [{"session": []}] if isinstance(access, Person) else [{"key": []}, {"session": []}]
         operation["description"] = f"{operation.get('description', '')} {_needs(access)}".strip()
         refusals |= {401, 403, 503}
+    if limited := not handler.opt.get("free"):
+        refusals |= {429}
     if operation.get("parameters") or operation.get("requestBody"):
         refusals |= {400}
     if operation.get("requestBody"):
@@ -106,6 +118,9 @@ def _declare(operation: dict[str, Any], handler: HTTPRouteHandler) -> None:
     for header in (header for said in answers.values() for header in said.get("headers", {}).values()):
         header["schema"] = {"type": "string"}
     operation["responses"] = answers | {str(status): _refusal(status) for status in sorted(refusals)}
+    if limited:
+        for said in operation["responses"].values():
+            said["headers"] = {**said.get("headers", {}), **{name: {"$ref": f"{_HEADERS}{name}"} for name in _RATES}}
 
 
 def _needs(access: Access) -> str:

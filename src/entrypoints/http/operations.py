@@ -79,13 +79,13 @@ async def _nothing(storage: ObjectStorage) -> bool:
     return True
 
 
-@get("/health/live", operation_id="live", tags=["health"], opt={"access": PUBLIC})
+@get("/health/live", operation_id="live", tags=["health"], opt={"access": PUBLIC, "free": True})
 async def live() -> shapes.Health:
     """The process runs."""
     return shapes.Health("up")
 
 
-@get("/health/ready", operation_id="ready", tags=["health"], opt={"access": PUBLIC, "refusals": (503,)})
+@get("/health/ready", operation_id="ready", tags=["health"], opt={"access": PUBLIC, "refusals": (503,), "free": True})
 @inject
 async def ready(
     request: Request[Any, Any, Any], store: FromDishka[Store], storage: FromDishka[ObjectStorage], queries: FromDishka[Queries]

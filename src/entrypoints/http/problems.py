@@ -73,6 +73,7 @@ STATUS: Mapping[type[DomainError], int] = {
     errors.SpendCapReached: 402,
     errors.TooManyOpen: 429,
     errors.TooManyRefusals: 429,
+    errors.RateLimited: 429,
     errors.NotFinished: 409,
     errors.AssetInUse: 409,
     errors.HoldExists: 409,
@@ -140,16 +141,20 @@ def raw_path(scope: Scope) -> str:
     return bytes(scope.get("raw_path") or scope["path"].encode()).partition(b"?")[0].decode("latin-1")
 
 
-def _refused(request: Request[Any, Any, Any], error: DomainError) -> Response[bytes]:
+def refusal(scope: Scope, error: DomainError) -> Response[bytes]:
     facts, headers = dict(error.facts), dict[str, str]()
     if seconds := facts.get("retry_after") or RETRY_AFTER.get(type(error)):
         facts["retry_after"], headers["Retry-After"] = seconds, str(seconds)
     status = STATUS[type(error)]
     if status == 404:  # what the address says is said already, and what is missing and what is foreign must look alike
-        facts = {name: fact for name, fact in facts.items() if str(fact) not in raw_path(request.scope).split("/")}
+        facts = {name: fact for name, fact in facts.items() if str(fact) not in raw_path(scope).split("/")}
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    return problem(request.scope, status, error.problem(), error.title, error.detail, facts, headers)
+    return problem(scope, status, error.problem(), error.title, error.detail, facts, headers)
+
+
+def _refused(request: Request[Any, Any, Any], error: DomainError) -> Response[bytes]:
+    return refusal(request.scope, error)
 
 
 def _away(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

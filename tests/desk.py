@@ -1,9 +1,11 @@
 """A staffed desk: an admin, a supporter and a customer in a real database, and an operator who runs commands on it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import UUID
 
+import click
 import psycopg
 import pytest
 
@@ -11,12 +13,31 @@ from adapters.postgres.session import Pool
 from adapters.postgres.store import PostgresStore
 from domain.accounts import Caller, Role
 from entrypoints import wiring
+from entrypoints.admin import admin
 from tests.contract.store_contract import customer
 from tests.operator import Answer, Operator
 
 __all__ = ["Answer", "Operator"]
 
+LOOKS = {
+    *(("accounts", "find"), ("accounts", "show")),
+    *(("audit", "show"), ("audit", "verify")),
+    *(("credits", "statement"), ("credits", "audit")),
+    *(("generations", "show"), ("jobs", "status")),
+    *(("catalogue", "show"), ("catalogue", "radar")),
+    *(("db", "check"), ("db", "upgrade")),
+}
+"""Commands that change nothing of anybody's: every other one is signed, and says which role it takes."""
 BOOKS = ("accounts", "wallets", "lots", "transfers", "wallet_commands", "lot_reversals", "audit_records")
+
+
+def commands(group: click.Group = admin, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Every command of the tree with its words."""
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, (*path, name))
+        else:
+            yield (*path, name), command
 
 
 @dataclass

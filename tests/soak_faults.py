@@ -229,7 +229,7 @@ async def _check_objects(running: Deployment, service: World) -> int:
     for file in (running.folder / "objects").rglob("*"):
         os.utime(file, (long_ago, long_ago))
     swept = await SweepObjects(await service.parts.get(Store), storage, queries)()
-    found = {str(stored.key) async for stored in storage.list("")}
+    found = {str(stored.key) async for stored in storage.list("") if stored.key.object_class.is_swept}
     spoken = set[str]()
     rows = _rows(running, 'SELECT id, account_id, generation_id, attempt, "index", sha256 FROM assets')
     for asset, account, generation, attempt, index, digest in rows:

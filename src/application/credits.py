@@ -84,5 +84,5 @@ async def _by_hand(store: Store, new_id: NewId, staff: Staff, wallet: WalletId, 
         if opened.wallet.done:
             tx.wallets.save(opened.wallet)
             action = f"credits.{command.kind}"
-            tx.accounts.record(AuditRecord(new_id(), recorded.at, staff.account_id, action, str(wallet), staff.reason))
+            await tx.accounts.record(AuditRecord(new_id(), recorded.at, staff.account_id, action, str(wallet), staff.reason))
         return recorded

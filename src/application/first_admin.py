@@ -27,5 +27,6 @@ class OpenFirstAdmin:
             await tx.accounts.add(Account(account_id, Role.ADMIN, plan, now, email=email))
             for mode in Mode:
                 await tx.wallets.create(WalletId(self.new_id()), account_id, mode)
-            tx.accounts.record(AuditRecord(self.new_id(), now, account_id, "accounts.first_admin", str(account_id), "db upgrade"))
+            record = AuditRecord(self.new_id(), now, account_id, "accounts.first_admin", str(account_id), "db upgrade")
+            await tx.accounts.record(record)
         return account_id

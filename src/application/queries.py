@@ -137,7 +137,8 @@ class Queries(Protocol):
 
     async def orphans(self, found: Sequence[StoredObject]) -> Sequence[ObjectKey]:
         """Those of the objects no row speaks of or ever will: outputs of generations that ended or are gone, uploads of requests
-        that are over; and answers whose generation is erased, or that are older than their class keeps them."""
+        that are over; and answers whose generation is erased, or that are older than their class keeps them. Never one of a class
+        that is not swept."""
         ...
 
     async def accounts(self, matching: str, limit: int) -> Sequence[Account]:

@@ -94,5 +94,5 @@ class Invite:
             now = await tx.now()
             until = now + timedelta(days=INVITATION_DAYS)
             await tx.invitations.add(hash_invitation(code), until)
-            tx.accounts.record(AuditRecord(self.new_id(), now, staff.account_id, "accounts.invite", "-", staff.reason))
+            await tx.accounts.record(AuditRecord(self.new_id(), now, staff.account_id, "accounts.invite", "-", staff.reason))
         return code, until

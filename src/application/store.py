@@ -1,7 +1,7 @@
 """The system of record as the use cases see it: one transaction per decision, and what can be done inside one."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -153,12 +153,18 @@ class Accounts(Protocol):
     async def find(self, account: AccountId) -> Account:
         """Raises NotFound."""
 
+    async def lock_with_admins(self, *accounts: AccountId) -> Mapping[AccountId, Account]:
+        """These accounts and every admin; nobody else changes them, or begins a session of theirs, until this transaction ends.
+        Raises NotFound."""
+
     async def save(self, account: Account) -> None: ...
 
     async def add_key(self, key: ApiKey) -> None:
         """A key with the same hash is the same key: adding it again changes nothing."""
 
-    def record(self, record: AuditRecord) -> None: ...
+    async def record(self, record: AuditRecord) -> None:
+        """The next link of the audit chain, written with what it records. The chain is the last lock a transaction takes: others
+        who record wait until this one ends."""
 
 
 class Spendings(Protocol):
@@ -181,8 +187,8 @@ class Wakeups(Protocol):
 
 
 class Transaction(Protocol):
-    """Lock order: a request's references, or else a generation and then its pictures; one wallet; one key's spending; one gate
-    last."""
+    """Lock order: accounts; a request's references, or else a generation and then its pictures; one wallet; one key's spending;
+    one gate; the audit chain last."""
 
     @property
     def wallets(self) -> Wallets: ...

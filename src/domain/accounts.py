@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import NewType, Self
 from uuid import UUID
 
-from domain.errors import AccountFrozen, MissingScope
+from domain.errors import AccountFrozen, LastAdmin, MissingScope, StaffOnly
 from domain.ledger import WalletId
 
 AccountId = NewType("AccountId", UUID)
@@ -21,6 +21,8 @@ class Mode(StrEnum):
 
 
 class Role(StrEnum):
+    """Each may do what the one before it may."""
+
     USER = "user"
     SUPPORT = "support"
     ADMIN = "admin"
@@ -28,6 +30,29 @@ class Role(StrEnum):
     @property
     def is_staff(self) -> bool:
         return self is not Role.USER
+
+    def covers(self, least: "Role") -> bool:
+        ranks = tuple(Role)
+        return ranks.index(self) >= ranks.index(least)
+
+
+class Act(StrEnum):
+    """What staff may change by hand. Whoever adds an act says in LEAST_ROLE which role it takes."""
+
+    CHANGE_ROLE = "accounts.role"
+    GRANT_CREDITS = "credits.grant"
+    ADJUST_CREDITS = "credits.adjust"
+
+    @property
+    def least_role(self) -> Role:
+        return LEAST_ROLE[self]
+
+
+LEAST_ROLE = {
+    Act.CHANGE_ROLE: Role.ADMIN,
+    Act.GRANT_CREDITS: Role.SUPPORT,
+    Act.ADJUST_CREDITS: Role.SUPPORT,
+}
 
 
 class Scope(StrEnum):
@@ -50,6 +75,21 @@ class Account:
 
     def with_role(self, role: Role) -> Self:
         return replace(self, role=role)
+
+    def must_be_allowed(self, act: Act) -> None:
+        """Raises StaffOnly."""
+        if not self.role.covers(act.least_role):
+            raise StaffOnly(f"{act} takes the role {act.least_role}, which {self.id} has not", account=str(self.id))
+
+
+def change_role(account: Account, role: Role, by: Account, admins: int) -> Account:
+    """`account` with its new role; `admins` counts those there are. Raises StaffOnly, or LastAdmin."""
+    if account.id == by.id and not account.role.covers(role):
+        raise StaffOnly("nobody raises their own role", account=str(by.id))
+    by.must_be_allowed(Act.CHANGE_ROLE)
+    if account.role is Role.ADMIN and role is not Role.ADMIN and admins < 2:
+        raise LastAdmin(account=str(account.id))
+    return account.with_role(role)
 
 
 @dataclass(frozen=True, slots=True)

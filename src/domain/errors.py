@@ -265,3 +265,7 @@ class IdempotencyMismatch(DomainError):
 
 class StaffOnly(DomainError):
     title = "Only staff may do this"
+
+
+class LastAdmin(DomainError):
+    title = "The last admin stays one"

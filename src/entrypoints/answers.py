@@ -4,8 +4,9 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import wraps
 from typing import IO, Any, TypeVar
 from uuid import UUID
 
@@ -21,9 +22,9 @@ from application.credits import Staff
 from application.ports import StorageUnavailable
 from application.queries import Queries, TransferRow
 from application.store import StoreUnavailable
-from domain.accounts import AccountId, Mode
+from domain.accounts import AccountId, Act, Mode
 from domain.catalogue import CatalogueInvalid
-from domain.errors import CommandConflict, DomainError, InvalidAmount, NoSuchLot, NotFound, StaffOnly
+from domain.errors import CommandConflict, DomainError, InvalidAmount, LastAdmin, NoSuchLot, NotFound, StaffOnly
 from domain.ledger import WalletId
 from domain.limits import MAX_INTEGER
 from entrypoints.running import database_of
@@ -31,7 +32,6 @@ from entrypoints.settings import Settings, SettingsInvalid
 from entrypoints.wiring import NoDatabaseUrl, container, pending
 
 Result = TypeVar("Result")
-CommandFunction = TypeVar("CommandFunction", bound=Callable[..., Any])
 
 COLUMNS_UNSEEN = 200
 """Width of a table that goes to a file or another program."""
@@ -40,6 +40,7 @@ AMOUNT = click.IntRange(1, MAX_INTEGER)
 _WHAT_TO_DO: dict[type[Exception], str] = {
     NotFound: "check the id: `accounts find` looks for accounts",
     StaffOnly: "sign with --as of an account that has the role",
+    LastAdmin: "make another account an admin first",
     CommandConflict: "the fact was used with other terms: name another --fact",
     NoSuchLot: "`credits statement` shows the wallet's lots",
     InvalidAmount: "name another amount",
@@ -102,16 +103,37 @@ with_json = click.option("--json", "as_json", is_flag=True, help="Answer in JSON
 with_mode = click.option("--mode", type=click.Choice([mode.value for mode in Mode]), default=Mode.LIVE.value, show_default=True)
 
 
-def signed(function: CommandFunction) -> CommandFunction:
-    """A change says who makes it and why."""
-    with_reason = click.option("--reason", required=True, metavar="TEXT", help="Why; kept in the audit record.")
-    return click.option("--as", "staff", type=click.UUID, required=True, metavar="ID", help="Your staff account.")(
-        with_reason(function)
-    )
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """Who wants to do what, and why, before it is known whether they may."""
+
+    act: Act
+    staff: AccountId
+    reason: str
 
 
-async def authorized(parts: AsyncContainer, staff: UUID, reason: str, *, admin: bool = False) -> Staff:
-    return await (await parts.get(AuthorizeStaff))(AccountId(staff), reason, admin=admin)
+ACTS: dict[Callable[..., None], Act] = {}
+"""What each signed command does."""
+
+
+def signed(act: Act) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A change says who makes it and why; `act` says which role it takes. The command gets all of it as `signature`."""
+
+    def declare(function: Callable[..., None]) -> Callable[..., None]:
+        @click.option("--as", "staff", type=click.UUID, required=True, metavar="ID", help="Your staff account.")
+        @click.option("--reason", required=True, metavar="TEXT", help="Why; kept in the audit record.")
+        @wraps(function)
+        def command(*, staff: UUID, reason: str, **words: Any) -> None:
+            function(signature=Signature(act, AccountId(staff), reason), **words)
+
+        ACTS[command] = act
+        return command
+
+    return declare
+
+
+async def authorized(parts: AsyncContainer, signature: Signature) -> Staff:
+    return await (await parts.get(AuthorizeStaff))(signature.staff, signature.reason, signature.act)
 
 
 async def wallet_of(parts: AsyncContainer, account: UUID, mode: str) -> WalletId:

@@ -13,7 +13,7 @@ LOG_FIELDS = frozenset(
         "request_id", "method", "route", "status", "duration_ms",
         "error", "where", "address", "pid", "state", "seconds",
         "expired", "woken", "purged", "failed", "keys_forgotten", "rates_forgotten", "swept",
-        "sent", "put_off", "given_up",
+        "sent", "put_off", "given_up", "heads",
     }
 )  # fmt: skip
 """Nothing else is ever logged: no prompt, name, e-mail, address of a caller, key or file name."""

@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from datetime import timedelta
 
 import structlog
 from dishka import Provider, Scope, provide, provide_all
@@ -10,12 +11,15 @@ from adapters.identity.sandbox import SandboxIdentity as SandboxIdentity
 from adapters.keyring import Keyring
 from adapters.notices.configured import notices as configured_notices
 from adapters.postgres.access_queries import PostgresAccessQueries
+from adapters.postgres.audit_chain import PostgresAuditTrail
 from adapters.postgres.rate_limits import PostgresSharedBuckets
 from adapters.postgres.session import Pool
 from adapters.postgres.store import PostgresStore
+from adapters.storage.filesystem import FilesystemStorage
 from application.access import AccessQueries, AccessStore
 from application.accounts import AuthorizeStaff, ChangeRole, OpenAccount
 from application.api_keys import AddKey, Authenticate, MakeKey, NoteKeyUse, RevokeKey
+from application.audit_chain import AuditSigner, AuditTrail, SignHeads, VerifyAudit
 from application.first_admin import OpenFirstAdmin
 from application.notices import Notices, SendNotices
 from application.ports import NewId, SignInSigner
@@ -42,7 +46,7 @@ class Access(Provider):
     """Whoever wires the rest brings the pool, the store, the catalogue and the keyring."""
 
     scope = Scope.APP
-    accounts = provide_all(OpenAccount, OpenFirstAdmin, AddKey, RevokeKey, ChangeRole, AuthorizeStaff)
+    accounts = provide_all(OpenAccount, OpenFirstAdmin, AddKey, RevokeKey, ChangeRole, AuthorizeStaff, VerifyAudit)
     sessions = provide_all(EndSession, EndEverySession, LinkIdentity, UnlinkIdentity, ChangeProfile, AuthenticateSession)
 
     @provide
@@ -108,3 +112,24 @@ class Access(Provider):
     def send_notices(self, store: PostgresStore, notices: Notices, points: CrashPoints) -> SendNotices:
         by = "SendNotices"
         return SendNotices(points.wrap("AccessStore", store, by), points.wrap("Notices", notices, by))
+
+    @provide
+    def trail(self, pool: Pool) -> AuditTrail:
+        return PostgresAuditTrail(pool)
+
+    @provide
+    def signer(self, keyring: Keyring) -> AuditSigner:
+        return keyring.purpose("audit")
+
+    @provide
+    def sign_heads(
+        self,
+        store: PostgresStore,
+        trail: AuditTrail,
+        storage: FilesystemStorage,
+        signer: AuditSigner,
+        points: CrashPoints,
+        settings: Settings,
+    ) -> SignHeads:
+        by, every = "SignHeads", timedelta(seconds=settings.audit_head_seconds)
+        return SignHeads(points.wrap("Store", store, by), trail, points.wrap("ObjectStorage", storage, by), signer, every)

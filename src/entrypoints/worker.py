@@ -12,6 +12,7 @@ from contextlib import suppress
 import structlog
 
 from application.attempts import PerformGeneration
+from application.audit_chain import SignHeads
 from application.gates import TryKeyAgain
 from application.housekeeping import KeepHouse, SweepObjects
 from application.notices import SendNotices
@@ -26,6 +27,8 @@ from entrypoints.vitals import Vitals, served
 from entrypoints.wiring import Jobs, LiveModel, Owner, Pool, container
 
 log = structlog.get_logger()
+HEAD_LOOK_SECONDS = 60.0
+"""How soon a day's end is noticed."""
 
 _MMAP_THRESHOLD, _LARGE_BYTES = -3, 1 << 20
 """The first as glibc's malloc.h has it."""
@@ -47,6 +50,7 @@ async def work(settings: Settings) -> None:
         keep_house = await parts.get(KeepHouse)
         sweep_objects = await parts.get(SweepObjects)
         send_notices = await parts.get(SendNotices)
+        sign_heads = await parts.get(SignHeads)
         pool = await parts.get(Pool)
         jobs = Jobs(
             pool, perform, concurrency=settings.worker_concurrency, graceful_seconds=settings.graceful_seconds, failed=_failed
@@ -59,6 +63,7 @@ async def work(settings: Settings) -> None:
                 asyncio.create_task(_every(settings.object_sweep_seconds, sweep_objects)),
                 asyncio.create_task(_every(settings.sweep_seconds, lambda: _send(send_notices))),
                 asyncio.create_task(_every(settings.object_sweep_seconds, await parts.get(ForgetRates))),
+                asyncio.create_task(_every(min(settings.audit_head_seconds, HEAD_LOOK_SECONDS), sign_heads)),
                 asyncio.create_task(_give_up_when(owner.lost)),
             ]
             keep_memory_quiet()

@@ -77,6 +77,7 @@ async def test_an_address_that_is_none_is_wrong_usage(run: Operator, email: str)
         ("ALTER TABLE procrastinate_jobs ADD note text", "column procrastinate_jobs.note is not declared"),
         ("ALTER TABLE lots DROP CONSTRAINT lots_every_credit_is_somewhere_ck", "lots_every_credit_is_somewhere_ck is missing"),
         ("ALTER TABLE wallets DROP CONSTRAINT wallets_account_id_uq", "constraint wallets_account_id_uq is missing"),
+        ("ALTER TABLE audit_records DROP CONSTRAINT audit_records_day_uq", "constraint audit_records_day_uq is missing"),
         ("DROP INDEX attempts_booked", "index attempts_booked is missing"),
         ("ALTER TABLE transfers DISABLE TRIGGER transfers_only_grow", "transfers_only_grow is missing or disabled"),
         ("DROP TRIGGER audit_records_never_emptied ON audit_records", "audit_records_never_emptied is missing or disabled"),

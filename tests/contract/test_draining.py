@@ -137,7 +137,7 @@ async def test_a_worker_whose_database_stays_away_ends_with_an_error_and_its_pic
                 postgres.stop()
                 assert await asyncio.to_thread(worker.process.wait, 30) == 1
                 assert "proof_of_life_lost" in worker.log.read_text()
-            kept = list((tmp_path / "objects").rglob("*.object"))
+            kept = list((tmp_path / "objects" / "outputs").rglob("*.object"))
             assert len(kept) == 2, "the picture and its manifest"
             postgres.start()
             with part("worker", tmp_path, **said):

@@ -14,12 +14,12 @@ from adapters.postgres.queries import PostgresQueries
 from adapters.postgres.store import PostgresStore
 from application.credits import Staff
 from application.queries import CreditsRow
-from application.registration import INVITATION_DAYS, Invite, Register
-from application.sessions import SignIn
+from application.registration import INVITATION_DAYS, Invite
 from domain.accounts import AccountId, Mode
 from domain.errors import RegistrationClosed
 from domain.identities import Person
 from domain.registration import TEST_CREDITS, RegistrationRules
+from tests.doors import sign_in_on
 from tests.offer import CATALOGUE
 from tests.world import REASON, new_id
 
@@ -39,8 +39,7 @@ class Door:
     async def enter(
         self, person: Person, rules: str = "open", invitation: str | None = None, keys: PurposeKeys | None = None
     ) -> AccountId:
-        register = Register(CATALOGUE, RegistrationRules.parse(rules), keys or PurposeKeys({"old": OLD}), new_id)
-        sign_in = SignIn(self.store, register, new_id, lambda: f"token-{next(self.numbers)}")
+        sign_in = sign_in_on(self.store, RegistrationRules.parse(rules), keys or PurposeKeys({"old": OLD}))
         return (await sign_in(person, None, invitation))[0].account_id
 
     async def credits(self, account: AccountId, mode: Mode = Mode.LIVE) -> CreditsRow:

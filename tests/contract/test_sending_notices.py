@@ -5,24 +5,20 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from email import message_from_bytes
-from itertools import count
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from adapters.keyring import PurposeKeys
 from adapters.postgres.pool import open_pool
 from adapters.postgres.store import PostgresStore
 from application.notices import NoticeRefused, Notices, NoticesUnavailable, SendNotices
-from application.registration import Register
-from application.sessions import EndEverySession, LinkIdentity, SignIn, UnlinkIdentity
+from application.sessions import EndEverySession, LinkIdentity, UnlinkIdentity
 from domain.accounts import AccountId
 from domain.errors import IdentityTaken, LastIdentity
 from domain.identities import Person
 from domain.notices import BACK_OFF, KEPT, Facts, Notice, NoticeId, NoticeKind
-from domain.registration import RegistrationRules
-from tests.offer import CATALOGUE
+from tests.doors import sign_in_on
 from tests.processes import part, until
 from tests.world import new_id
 
@@ -62,11 +58,9 @@ class Door:
     store: PostgresStore
     url: str
     post: Post = field(default_factory=Post)
-    tokens: "count[int]" = field(default_factory=count)
 
     async def sign_in(self, person: Person, replaces: str | None = None) -> tuple[AccountId, str]:
-        register = Register(CATALOGUE, RegistrationRules(), PurposeKeys({"a": b"a" * 32}), new_id)
-        session, token = await SignIn(self.store, register, new_id, lambda: f"token-{next(self.tokens)}")(person, replaces)
+        session, token = await sign_in_on(self.store)(person, replaces)
         return session.account_id, token
 
     async def link(self, account: AccountId, person: Person) -> None:

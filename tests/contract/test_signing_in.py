@@ -2,9 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from itertools import count
 
 import pytest
 
@@ -12,7 +11,6 @@ from adapters.keyring import PurposeKeys
 from adapters.postgres.access_queries import PostgresAccessQueries
 from adapters.postgres.pool import open_pool
 from adapters.postgres.store import PostgresStore
-from application.registration import Register
 from application.sessions import (
     AuthenticateSession,
     EndEverySession,
@@ -28,7 +26,7 @@ from domain.identities import Person
 from domain.limits import LIMITS
 from domain.registration import RegistrationRules
 from domain.sessions import SessionRules
-from tests.offer import CATALOGUE
+from tests.doors import sign_in_on
 from tests.world import new_id
 
 pytestmark = pytest.mark.anyio
@@ -44,12 +42,10 @@ class Door:
     queries: PostgresAccessQueries
     rules: RegistrationRules = RegistrationRules()
     digests: PurposeKeys = PurposeKeys({"a": b"a" * 32})
-    tokens: "count[int]" = field(default_factory=count)
 
     @property
     def sign_in(self) -> SignIn:
-        register = Register(CATALOGUE, self.rules, self.digests, new_id)
-        return SignIn(self.store, register, new_id, lambda: f"token-{next(self.tokens)}")
+        return sign_in_on(self.store, self.rules, self.digests)
 
     @property
     def authenticate(self) -> AuthenticateSession:

@@ -124,6 +124,6 @@ async def test_after_the_refund_was_taken_a_zombies_bytes_are_swept(new_database
         done = await it.becomes("told")
         assert (done.state, done.captured) == (GenerationState.CANCELLED, 0)
         assert await it.available() == (CREDITS, 0)
-        assert len(list((tmp_path / "objects").rglob("*.object"))) == 2, "a picture and its manifest"
+        assert len(list((tmp_path / "objects" / "outputs").rglob("*.object"))) == 2, "a picture and its manifest"
         assert await (await it.service.parts.get(SweepObjects))() == 2
         assert it.calls() == [it.zombie]

@@ -212,7 +212,7 @@ async def test_an_account_opened_again_stays_as_it_is_and_its_key_is_known(harne
         await tx.accounts.add(replace(account, plan="other"))
         await tx.accounts.save(account.with_role(Role.SUPPORT))
         record = AuditRecord(new_id(), await tx.now(), account.id, "accounts.role.support", str(account.id), "asked to")
-        tx.accounts.record(record)
+        await tx.accounts.record(record)
     async with harness.store.transaction() as tx:
         assert await tx.accounts.find(caller.account_id) == account.with_role(Role.SUPPORT)
         with pytest.raises(NotFound):

@@ -12,7 +12,8 @@ from httpx import Response
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from domain.accounts import Mode, Scope, write_key
+from domain.accounts import Mode, Scope
+from domain.api_keys import write_key
 from domain.generations import GenerationState
 from domain.rate_limits import FAILURE, Policy, Rate
 from entrypoints.http.addresses import Proxies

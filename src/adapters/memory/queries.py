@@ -127,7 +127,8 @@ class MemoryQueries(Queries):
     async def orphans(self, found: Sequence[StoredObject]) -> Sequence[ObjectKey]:
         assets = [asset for asset in self.rows.assets.values() if asset]
         spoken_of = {asset.key for asset in assets} | {_manifest(asset) for asset in assets if asset.generation_id}
-        return [thing.key for thing in found if thing.key not in spoken_of and self._is_over(thing)]
+        swept = (thing for thing in found if thing.key.object_class.is_swept)
+        return [thing.key for thing in swept if thing.key not in spoken_of and self._is_over(thing)]
 
     def _is_over(self, thing: StoredObject) -> bool:
         """Whether a row can still come that speaks of it, or support still needs it."""

@@ -236,7 +236,7 @@ class MemoryTransaction(Transaction):
         self._generations = MemoryGenerations(rows, store.locks, store.owners)
         self._gates = MemoryGates(rows, store.locks)
         self._assets = MemoryAssets(rows, store.locks)
-        self._accounts = MemoryAccounts(rows)
+        self._accounts = MemoryAccounts(rows, store.locks)
         self._spendings = MemorySpendings(rows, store.locks)
         self._wakeups = MemoryWakeups(rows, store.clock, store.numbers)
 

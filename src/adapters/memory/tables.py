@@ -7,8 +7,9 @@ from datetime import date, datetime
 from typing import Self, cast
 
 from application.store import Remembered
-from domain.accounts import Account, AccountId, AuditRecord, KeyId, Mode
+from domain.accounts import Account, AccountId, KeyId, Mode
 from domain.api_keys import ApiKey
+from domain.audit_chain import Link
 from domain.commands import Recorded
 from domain.credits import Hold
 from domain.gates import Gate
@@ -49,7 +50,7 @@ class Tables:
     keys: MutableMapping[bytes, ApiKey] = field(default_factory=dict)
     spendings: MutableMapping[KeyId, tuple[date, int]] = field(default_factory=dict)
     """The month, and what was spent in it."""
-    audit: MutableMapping[object, AuditRecord] = field(default_factory=dict)
+    audit: MutableMapping[tuple[date, int], Link] = field(default_factory=dict)
     wallet_ids: MutableMapping[tuple[AccountId, Mode], WalletId] = field(default_factory=dict)
     wallets: MutableMapping[WalletId, WalletRow] = field(default_factory=dict)
     lots: MutableMapping[tuple[WalletId, LotId], Lot] = field(default_factory=dict)

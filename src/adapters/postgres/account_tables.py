@@ -1,6 +1,18 @@
 """The tables of people: accounts, the ways into them, what they are to be told, and the record of what staff did to them."""
 
-from sqlalchemy import BigInteger, Date, ForeignKey, Index, LargeBinary, SmallInteger, Table, Text, UniqueConstraint, Uuid
+from sqlalchemy import (
+    BigInteger,
+    Date,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from adapters.postgres.columns import Time, classified, metadata, never_negative, one_of
@@ -110,5 +122,9 @@ audit_records = Table(
     _audit("action", Text),
     _audit("subject", Text),
     _audit("reason", Text),
+    _audit("day", Date),
+    _audit("number", Integer),
+    _audit("hash", Text),
+    UniqueConstraint("day", "number"),
     Index("audit_records_subject", "subject", "at"),
 )

@@ -266,7 +266,9 @@ def _asked(thing: StoredObject, now: datetime) -> dict[str, Any]:
 
 
 def _is_ours(key: ObjectKey) -> bool:
-    """Whether we could have put it there; what a stranger left is kept."""
+    """Whether we could have put it there and may sweep it; what a stranger left is kept."""
+    if not key.object_class.is_swept:
+        return False
     if key.object_class is ObjectClass.UPLOADS:
         return key.path == ("original",)
     if key.object_class is ObjectClass.ANSWERS:

@@ -1,16 +1,18 @@
 """Assets, accounts and wake-ups in Postgres."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 
 import msgspec
 
 from adapters.postgres import tables
+from adapters.postgres.audit_chain import tip_under_lock
 from adapters.postgres.generations import AT_OPEN_GATE
 from adapters.postgres.session import Session
 from application.store import Accounts, Assets, Spendings, Wakeups
 from domain.accounts import Account, AccountId, AuditRecord, KeyId, Mode
 from domain.api_keys import ApiKey, Spending
+from domain.audit_chain import follow
 from domain.errors import AssetInUse, NotFound
 from domain.generations import GenerationId
 from domain.media import Asset, AssetId
@@ -33,6 +35,9 @@ SELECT 1 FROM (
     SELECT request FROM generations WHERE account_id = %(account)s AND state = 'running'
 ) unfinished WHERE request->'references' ? %(asset)s::text OR request->>'mask' = %(asset)s::text LIMIT 1
 """
+
+
+_WITH_ADMINS = "(role = 'admin' OR id = ANY(%(ids)s))"
 
 
 class PostgresAssets(Assets):
@@ -82,6 +87,18 @@ class PostgresAccounts(Accounts):
             raise NotFound(account=str(account))
         return account_document.decode(row)
 
+    async def lock_with_admins(self, *accounts: AccountId) -> Mapping[AccountId, Account]:
+        await self._session.read_all(f"SELECT 1 FROM accounts a WHERE {_WITH_ADMINS} ORDER BY id FOR UPDATE", ids=list(accounts))
+        # A second statement: the first one's rows are as they were before it waited for their locks.
+        rows = await self._session.read_all(
+            f"SELECT row_to_json(a)::text FROM accounts a WHERE {_WITH_ADMINS}", ids=list(accounts)
+        )
+        found = {account.id: account for account in map(account_document.decode, rows)}
+        for account in accounts:
+            if account not in found:
+                raise NotFound(account=str(account))
+        return found
+
     async def save(self, account: Account) -> None:
         self._session.writes.update(tables.accounts, account)
 
@@ -94,8 +111,9 @@ class PostgresAccounts(Accounts):
         values = {name: getattr(key, name) for name in fields} | {"scopes": sorted(key.scopes)}
         await self._session.read_all(insert, **values)
 
-    def record(self, record: AuditRecord) -> None:
-        self._session.writes.insert(tables.audit_records, record)
+    async def record(self, record: AuditRecord) -> None:
+        link = follow(await tip_under_lock(self._session), record)
+        self._session.writes.insert(tables.audit_records, record, day=link.day, number=link.number, hash=link.hash)
 
 
 class PostgresSpendings(Spendings):

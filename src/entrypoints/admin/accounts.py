@@ -8,9 +8,9 @@ from dishka import AsyncContainer
 from application.accounts import ChangeRole
 from application.queries import Queries
 from application.staff_queries import AccountPage, StaffQueries
-from domain.accounts import Account, AccountId, Role
+from domain.accounts import Account, AccountId, Act, Role
 from domain.limits import LIMITS, text
-from entrypoints.answers import answer, authorized, facts, run, signed, table, with_json
+from entrypoints.answers import Signature, answer, authorized, facts, run, signed, table, with_json
 
 
 @click.group()
@@ -70,13 +70,13 @@ def show(account: UUID, as_json: bool) -> None:
 @accounts.command()
 @click.argument("account", type=click.UUID)
 @click.argument("role", type=click.Choice([role.value for role in Role]))
-@signed
+@signed(Act.CHANGE_ROLE)
 @with_json
-def role(account: UUID, role: str, staff: UUID, reason: str, as_json: bool) -> None:
-    """Make ACCOUNT a user, support or admin. Only an admin may."""
+def role(account: UUID, role: str, signature: Signature, as_json: bool) -> None:
+    """Make ACCOUNT a user, support or admin, and end its sessions. Only an admin may; the last one stays one."""
 
     async def work(parts: AsyncContainer) -> Account:
-        signer = await authorized(parts, staff, reason, admin=True)
+        signer = await authorized(parts, signature)
         return await (await parts.get(ChangeRole))(signer, AccountId(account), Role(role))
 
     changed = run(work)

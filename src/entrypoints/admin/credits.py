@@ -9,12 +9,13 @@ from dishka import AsyncContainer
 
 from application.credits import AdjustCredits, GrantCredits
 from application.queries import AuditReport, BooksAudit, CreditsRow, Queries, TransferFilter, TransferRow
-from domain.accounts import Mode
+from domain.accounts import Act, Mode
 from domain.commands import Recorded
 from domain.ledger import LotId, LotSource
 from domain.limits import MAX_INTEGER
 from entrypoints.answers import (
     AMOUNT,
+    Signature,
     answer,
     authorized,
     facts,
@@ -70,7 +71,7 @@ def credits() -> None:
 @click.option("--source", type=click.Choice(GIVEN), default=LotSource.STAFF.value, show_default=True)
 @click.option("--expires-at", type=Instant(), help="When what is left lapses; never if not given.")
 @click.option("--priority", type=click.IntRange(0, 1_000), default=100, show_default=True, help="Smaller is spent first.")
-@signed
+@signed(Act.GRANT_CREDITS)
 @with_json
 def grant(
     account: UUID,
@@ -80,14 +81,13 @@ def grant(
     source: str,
     expires_at: datetime | None,
     priority: int,
-    staff: UUID,
-    reason: str,
+    signature: Signature,
     as_json: bool,
 ) -> None:
     """Grant AMOUNT credits to ACCOUNT."""
 
     async def work(parts: AsyncContainer) -> tuple[Recorded, bool, CreditsRow]:
-        signer = await authorized(parts, staff, reason)
+        signer = await authorized(parts, signature)
         wallet, queries = await wallet_of(parts, account, mode), await parts.get(Queries)
         last = await queries.transfers(wallet, TransferFilter(), None, 1)
         give = await parts.get(GrantCredits)
@@ -112,13 +112,13 @@ def grant(
 @click.argument("lot", type=click.UUID)
 @click.argument("amount", type=AMOUNT)
 @with_mode
-@signed
+@signed(Act.ADJUST_CREDITS)
 @with_json
-def adjust(account: UUID, lot: UUID, amount: int, mode: str, staff: UUID, reason: str, as_json: bool) -> None:
+def adjust(account: UUID, lot: UUID, amount: int, mode: str, signature: Signature, as_json: bool) -> None:
     """Take back AMOUNT of what remains of LOT, which was not bought. (Up is a grant.)"""
 
     async def work(parts: AsyncContainer) -> tuple[Recorded, CreditsRow]:
-        signer = await authorized(parts, staff, reason)
+        signer = await authorized(parts, signature)
         wallet = await wallet_of(parts, account, mode)
         recorded = await (await parts.get(AdjustCredits))(signer, wallet, LotId(lot), amount)
         return recorded, await (await parts.get(Queries)).credits(wallet)

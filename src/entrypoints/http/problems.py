@@ -84,8 +84,9 @@ STATUS: Mapping[type[DomainError], int] = {
     errors.OpenHolds: 409,
     errors.AccountClosed: 409,
     errors.IntakeBusy: 503,
-    # A worker's own: no route raises these.
+    # A worker's own, or an operator's: no route raises these.
     errors.LeaseLost: 409,
+    errors.LastAdmin: 409,
 }
 RETRY_AFTER: Mapping[type[Exception], int] = {
     errors.TooManyOpen: 10,  # the shortest time a picture takes

@@ -56,6 +56,9 @@ Staff account for `gpt-image admin … --as`: {operator}
 Metrics: {operations}/metrics (API), {worker}/metrics (worker)   Files: {data}
 """
 
+SANDBOX = """Sign in as anybody at {url}/auth/sandbox/start
+"""
+
 LIVE = """Your live key calls {provider}, at your cost there: KEY={key}
 """
 
@@ -197,6 +200,8 @@ class Up:
         operations, worker = (f"http://127.0.0.1:{self._listeners[name].getsockname()[1]}" for name in ("api", "worker"))
         said = {"url": self._url, "key": keys[Mode.TEST], "operator": OPERATOR, "data": _short(self._settings.data_dir)}
         click.echo(GREETING.format(operations=operations, worker=worker, **said))
+        if not self._settings.sign_in:
+            click.echo(SANDBOX.format(url=self._url))
         if live := keys.get(Mode.LIVE):
             click.echo(LIVE.format(key=live, provider=self._settings.openai_base_url))
         click.echo(f"Started in {seconds:.1f} s.")

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import httpx
 
+from entrypoints.http.signing_in import HOME
+from tests.people import signed_in
 from tests.processes import SHORT, kill_tree, until
 from tests.provider import provider
 
@@ -119,6 +121,10 @@ def test_the_printed_lines_work_when_pasted_and_the_books_balance(tmp_path: Path
         picture = httpx.get(running.url + fox["assets"][0]["url"])
         assert picture.headers["content-type"] == "image/png"
         assert len(picture.content) == fox["assets"][0]["bytes"]
+        assert f"Sign in as anybody at {running.url}/auth/sandbox/start" in running.said
+        with signed_in(running.url, "ada@example.test") as browser:
+            assert browser.get(HOME).json()["email"] == "ada@example.test"
+        until(lambda: list((tmp_path / ".data" / "outbox").glob("*.eml")), "the mail about a new account", SECONDS)
         assert running.interrupt() == 0
     forget(tmp_path)
 

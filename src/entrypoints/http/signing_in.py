@@ -25,6 +25,8 @@ from entrypoints.http.cookies import cookie, get_cookie, no_cookie, own_origin, 
 from entrypoints.http.pages import AS_PAGES
 
 SECONDS = 600
+HOME = "/v1/me"
+"""Where a sign-in leads if it was not said where."""
 _COOKIE = "sign-in"
 _MOST_ANSWER = 4096
 
@@ -62,7 +64,7 @@ async def start(
     provider: FromPath[str],
     providers: FromDishka[Providers],
     signer: FromDishka[SignInSigner],
-    return_to: Annotated[str, QueryParameter(max_length=255)] = "/",
+    return_to: Annotated[str, QueryParameter(max_length=255)] = HOME,
     invitation: Annotated[str | None, QueryParameter(max_length=64)] = None,
 ) -> Response[bytes]:
     """To the provider; `return_to` is a path of ours to come back to, `invitation` a code for who has no account yet."""
@@ -84,7 +86,7 @@ async def begin_link(
     provider: FromPath[str],
     providers: FromDishka[Providers],
     signer: FromDishka[SignInSigner],
-    return_to: Annotated[str, QueryParameter(max_length=255)] = "/",
+    return_to: Annotated[str, QueryParameter(max_length=255)] = HOME,
 ) -> Response[shapes.Leave]:
     """Where this browser has to go so that the sign-in there leads to this account, too."""
     begun = await providers.named(provider).start(_callback(request, provider))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 from application.access import AccessStore
+from application.notices import tell
 from application.ports import NewId
 from application.queries import Queries
 from application.store import IdempotencyKey, Remembered, Store, StoreUnavailable
@@ -14,6 +15,7 @@ from domain.accounts import AccountId, Caller, KeyId, Mode, Scope
 from domain.api_keys import ApiKey, check_key, write_key
 from domain.errors import AlreadyCreated, IdempotencyMismatch, NotFound, TooManyKeys, Unauthenticated
 from domain.limits import LIMITS
+from domain.notices import Facts, NoticeKind
 
 NOTED_SECONDS = 3600.0
 """A key's use is written down, as a day, no more often than that by one process."""
@@ -80,7 +82,8 @@ class AddKey:
 
 @dataclass(frozen=True, slots=True)
 class MakeKey:
-    """A signed-in person makes a key. Its secret is told once: asking again with the same idempotency key is refused."""
+    """A signed-in person makes a key, and is told of it by mail. Its secret is told once: asking again with the same idempotency
+    key is refused."""
 
     store: AccessStore
     new_id: NewId
@@ -119,6 +122,8 @@ class MakeKey:
             await tx.accounts.add_key(key)
             if once:
                 tx.remember(once, Remembered(fingerprint, made))
+            said = Facts(mode=mode, hint=key.hint, scopes=tuple(sorted(key.scopes)))
+            await tell(tx, self.new_id, account, NoticeKind.KEY_MADE, said)
         return key, secret
 
 

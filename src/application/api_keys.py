@@ -98,13 +98,14 @@ class MakeKey:
         spend_cap: int | None,
         idempotency: tuple[IdempotencyKey, str] | None = None,
     ) -> tuple[ApiKey, str]:
-        """The key and its secret. Raises TooManyKeys, AlreadyCreated, IdempotencyMismatch."""
+        """The key and its secret. Raises TooManyKeys, AlreadyCreated, IdempotencyMismatch, or AccountFrozen."""
         secret = write_key(mode, self.entropy(24))
         async with self.store.transaction() as tx:
             keys = await tx.keys.of_account(account)
             once, fingerprint = idempotency or (None, "")
             if once and (seen := await tx.remembered(once)):
                 raise IdempotencyMismatch if seen.fingerprint != fingerprint else AlreadyCreated(id=str(seen.thing))
+            (await tx.accounts.find(account)).may_spend()  # under its lock: no key comes after the freeze
             if len(keys) >= LIMITS["keys"]:
                 raise TooManyKeys(limit=LIMITS["keys"])
             made = KeyId(self.new_id())

@@ -20,6 +20,7 @@ class AdmitUpload:
     new_id: NewId
 
     async def __call__(self, caller: Caller, content: bytes, kind: AssetKind) -> tuple[Asset, CleanPicture]:
+        caller.may_spend()
         check_bytes(len(content), kind)
         clean = await self.intake.clean(content, kind)
         asset_id = AssetId(self.new_id())

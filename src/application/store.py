@@ -153,6 +153,10 @@ class Accounts(Protocol):
     async def find(self, account: AccountId) -> Account:
         """Raises NotFound."""
 
+    async def lock(self, account: AccountId) -> Account:
+        """The account; nobody else changes it, or signs in to it, until this transaction ends. Others may write what belongs to
+        it. Raises NotFound."""
+
     async def lock_with_admins(self, *accounts: AccountId) -> Mapping[AccountId, Account]:
         """These accounts and every admin; nobody else changes them, or begins a session of theirs, until this transaction ends.
         Raises NotFound."""

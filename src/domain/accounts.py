@@ -63,7 +63,12 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A customer. `plan` names a plan of the catalogue. While it is frozen it may read, export and leave, but not spend."""
+    """A customer. `plan` names a plan of the catalogue.
+
+    While it is frozen it may sign in, read, delete, export and leave, and what it asked for before is made; but it may not spend:
+    neither credits, nor our room by uploads, which nothing but spending needs and whose links could be handed on. Nor does it
+    make keys: one that somebody made in its name would spend as soon as it is frozen no longer.
+    """
 
     id: AccountId
     role: Role
@@ -75,6 +80,18 @@ class Account:
 
     def with_role(self, role: Role) -> Self:
         return replace(self, role=role)
+
+    def freeze(self, at: datetime) -> Self:
+        """Frozen since then, or since earlier."""
+        return replace(self, frozen_at=self.frozen_at or at)
+
+    def unfreeze(self) -> Self:
+        return replace(self, frozen_at=None)
+
+    def may_spend(self) -> None:
+        """Raises AccountFrozen."""
+        if self.frozen_at:
+            raise AccountFrozen
 
     def must_be_allowed(self, act: Act) -> None:
         """Raises StaffOnly."""

@@ -11,21 +11,18 @@ from typing import Any
 
 import httpx
 import pytest
-from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
 
 from domain.accounts import Mode, Scope
 from domain.api_keys import write_key
-from entrypoints.http.app import ROUTES
-from entrypoints.http.auth import Person, access_of, routes
+from entrypoints.http.auth import Person, access_of
 from entrypoints.http.cookies import SAFE
 from tests.http_house import House, check_problem
+from tests.http_routes import GUARDED, at, method_of, parameter_of
 from tests.kill_matrix import a_png
 from tests.people import Resident, resident, signed_in
 from tests.world import new_id
 
-HANDLERS = [(path, handler) for path, handler in routes(Litestar(list(ROUTES), openapi_config=None))]
-GUARDED = [(path, handler) for path, handler in HANDLERS if access_of(handler)]
 WITH_ID = [(path, handler) for path, handler in GUARDED if "_id}" in path]
 
 
@@ -42,7 +39,7 @@ class Owned:
 
     def ids(self, path: str, mode: Mode | None = None) -> list[str]:
         """Of the kind that this path names. A new kind of id needs things of its own here."""
-        parameter = path.partition("{")[2].partition("}")[0]
+        parameter = parameter_of(path)
         found = self.things.get((parameter, mode), []) + (self.things.get((parameter, None), []) if mode else [])
         assert any(known == parameter for known, _ in self.things), f"nothing here is named by {parameter}"
         return found
@@ -72,16 +69,6 @@ def stranger(served: House) -> Iterator[Resident]:
 def browser(served: House) -> Iterator[httpx.Client]:
     with signed_in(str(served.client.base_url)) as other:
         yield other
-
-
-def at(path: str, id: str | None = None) -> str:
-    """The address of a route, with this id or one that names nothing."""
-    parameter = path.partition("{")[2].partition("}")[0]
-    return path.replace(f"{{{parameter}}}", "sandbox" if parameter == "provider" else id or str(new_id()))
-
-
-def method_of(handler: HTTPRouteHandler) -> str:
-    return str(next(iter(handler.http_methods)))
 
 
 def alike(one: httpx.Response, other: httpx.Response, ids: tuple[str, str]) -> bool:

@@ -3,15 +3,17 @@
 import string
 from collections import Counter
 from collections.abc import Callable, Set
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.accounts import AccountId, Caller, KeyId, Mode, Role, Scope
+from domain.accounts import Account, AccountId, Caller, KeyId, Mode, Role, Scope
 from domain.api_keys import check_key, write_key
-from domain.errors import MissingScope, Unauthenticated
+from domain.errors import AccountFrozen, MissingScope, Unauthenticated
 from domain.ledger import WalletId
 
 PROPERTY = settings(deadline=None, print_blob=True)
@@ -133,3 +135,25 @@ def test_a_caller_may_do_what_its_key_has_scopes_for() -> None:
 
 def test_staff_are_those_with_a_role_above_user() -> None:
     assert [role for role in Role if role.is_staff] == [Role.SUPPORT, Role.ADMIN]
+
+
+def test_a_frozen_account_may_not_spend_until_it_is_unfrozen() -> None:
+    at = datetime(2030, 1, 1, tzinfo=UTC)
+    account = Account(AccountId(UUID(int=1)), Role.USER, "free", at)
+    account.may_spend()
+    frozen = account.freeze(at)
+    with pytest.raises(AccountFrozen):
+        frozen.may_spend()
+    assert frozen.freeze(at + timedelta(days=1)) == frozen, "it was frozen before"
+    frozen.unfreeze().may_spend()
+    assert frozen.unfreeze() == account
+
+
+def test_who_calls_for_a_frozen_account_may_not_spend_whatever_the_scopes() -> None:
+    caller = caller_with(frozenset(Scope))
+    caller.may_spend()
+    frozen = replace(caller, frozen=True)
+    with pytest.raises(AccountFrozen):
+        frozen.may_spend()
+    for scope in Scope:
+        frozen.must_have(scope)

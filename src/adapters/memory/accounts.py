@@ -25,6 +25,10 @@ class MemoryAccounts(Accounts):
             raise NotFound("there is no such account", account=str(account))
         return self.rows.accounts[account]
 
+    async def lock(self, account: AccountId) -> Account:
+        await self.locks.lock(self.rows, ("account", account))
+        return await self.find(account)
+
     async def lock_with_admins(self, *accounts: AccountId) -> Mapping[AccountId, Account]:
         wanted = {*accounts, *(a.id for a in self.rows.accounts.values() if a.role is Role.ADMIN)}
         for each in sorted(wanted):

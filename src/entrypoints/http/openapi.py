@@ -21,7 +21,7 @@ _WHY = {
     400: "What was sent is not acceptable.",
     401: "A valid API key or session is needed.",
     402: "There are not enough credits, or credits are owed.",
-    403: "The API key lacks a scope, or a person must (again) sign in for this.",
+    403: "The API key lacks a scope, or a person must (again) sign in for this; or the account is frozen.",
     404: "There is no such thing here.",
     409: "As things stand, this cannot be done.",
     410: "This existed and was deleted.",

@@ -11,7 +11,7 @@ import pytest
 
 from adapters.postgres.session import Pool
 from adapters.postgres.store import PostgresStore
-from domain.accounts import Caller, Role
+from domain.accounts import AccountId, Caller, Role
 from entrypoints import wiring
 from entrypoints.admin import admin
 from tests.contract.store_contract import customer
@@ -28,7 +28,11 @@ LOOKS = {
     *(("db", "check"), ("db", "upgrade")),
 }
 """Commands that change nothing of anybody's: every other one is signed, and says which role it takes."""
-BOOKS = ("accounts", "wallets", "lots", "transfers", "wallet_commands", "lot_reversals", "audit_records")
+BOOKS = (
+    *("accounts", "api_keys", "sessions", "invitations"),
+    *("wallets", "lots", "transfers", "wallet_commands", "lot_reversals"),
+    "audit_records",
+)
 
 
 def commands(group: click.Group = admin, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
@@ -64,7 +68,15 @@ class Desk:
 
     def records(self) -> list[tuple[str, str, UUID, str]]:
         with psycopg.connect(self.run.database_url) as connection:
-            return connection.execute("SELECT action, subject, staff, reason FROM audit_records ORDER BY at, id").fetchall()
+            return connection.execute("SELECT action, subject, staff, reason FROM audit_records ORDER BY day, number").fetchall()
+
+    async def somebody(self, *, frozen: bool = False) -> AccountId:
+        """An account with a key."""
+        account = (await customer(self.store)).account_id
+        if frozen:
+            async with self.store.transaction() as tx:
+                await tx.accounts.save((await tx.accounts.lock(account)).freeze(await tx.now()))
+        return account
 
 
 @pytest.fixture(name="no_picture_workers", autouse=True)

@@ -58,6 +58,9 @@ class Keys(Protocol):
     async def revoke(self, account: AccountId, key: KeyId, at: datetime) -> bool:
         """Whether there was this key of this account."""
 
+    async def revoke_all(self, account: AccountId, at: datetime) -> int:
+        """Of this account; answers how many were revoked."""
+
     async def note(self, key: KeyId, on: date) -> None:
         """That it was in use on that day."""
 

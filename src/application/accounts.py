@@ -2,12 +2,17 @@
 
 from dataclasses import dataclass
 
-from application.access import AccessStore, AccessTransaction
+from application.access import AccessStore
 from application.credits import Staff
 from application.ports import NewId
-from application.store import Store
+from application.store import Store, Transaction
 from domain.accounts import Account, AccountId, Act, AuditRecord, Mode, Role, change_role
 from domain.ledger import WalletId
+
+
+async def _record(tx: Transaction, new_id: NewId, staff: Staff, action: str, subject: AccountId) -> None:
+    """The last thing a transaction does: from here on others who record wait for its end."""
+    await tx.accounts.record(AuditRecord(new_id(), await tx.now(), staff.account_id, action, str(subject), staff.reason))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +46,76 @@ class ChangeRole:
             if changed != account:
                 await tx.accounts.save(changed)
                 await tx.sessions.end_all(account_id)
-                await self._record(tx, staff, changed)
+                await _record(tx, self.new_id, staff, f"{Act.CHANGE_ROLE}.{changed.role}", account_id)
         return changed
 
-    async def _record(self, tx: AccessTransaction, staff: Staff, changed: Account) -> None:
-        action = f"{Act.CHANGE_ROLE}.{changed.role}"
-        at, subject = await tx.now(), str(changed.id)
-        await tx.accounts.record(AuditRecord(self.new_id(), at, staff.account_id, action, subject, staff.reason))
+
+@dataclass(frozen=True, slots=True)
+class FreezeAccount:
+    """Staff keeps an account from spending. Its sessions see it at their next request, its keys within a second; what it asked
+    for before is made and settled."""
+
+    store: AccessStore
+    new_id: NewId
+
+    async def __call__(self, staff: Staff, account_id: AccountId) -> Account:
+        """Again changes nothing. Raises NotFound."""
+        async with self.store.transaction() as tx:
+            account = await tx.accounts.lock(account_id)
+            frozen = account.freeze(await tx.now())
+            if frozen != account:
+                await tx.accounts.save(frozen)
+                await _record(tx, self.new_id, staff, Act.FREEZE, account_id)
+        return frozen
+
+
+@dataclass(frozen=True, slots=True)
+class UnfreezeAccount:
+    """Staff lets a frozen account spend again."""
+
+    store: AccessStore
+    new_id: NewId
+
+    async def __call__(self, staff: Staff, account_id: AccountId) -> Account:
+        """Again changes nothing. Raises NotFound."""
+        async with self.store.transaction() as tx:
+            account = await tx.accounts.lock(account_id)
+            if account.frozen_at:
+                await tx.accounts.save(account.unfreeze())
+                await _record(tx, self.new_id, staff, Act.UNFREEZE, account_id)
+        return account.unfreeze()
+
+
+@dataclass(frozen=True, slots=True)
+class EndSessionsOf:
+    """Staff signs somebody out everywhere, at once. Whoever can still sign in at their provider may come back."""
+
+    store: AccessStore
+    new_id: NewId
+
+    async def __call__(self, staff: Staff, account_id: AccountId) -> int:
+        """How many were ended; recorded even if there was none. Raises NotFound."""
+        async with self.store.transaction() as tx:
+            await tx.accounts.lock(account_id)
+            ended = await tx.sessions.end_all(account_id)
+            await _record(tx, self.new_id, staff, Act.END_SESSIONS, account_id)
+        return ended
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeKeysOf:
+    """Staff revokes every key of an account, in both modes: they open nothing any more, within a second."""
+
+    store: AccessStore
+    new_id: NewId
+
+    async def __call__(self, staff: Staff, account_id: AccountId) -> int:
+        """How many were revoked; recorded even if there was none. Raises NotFound."""
+        async with self.store.transaction() as tx:
+            await tx.accounts.lock(account_id)
+            revoked = await tx.keys.revoke_all(account_id, await tx.now())
+            await _record(tx, self.new_id, staff, Act.REVOKE_KEYS, account_id)
+        return revoked
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,11 @@ class Act(StrEnum):
     """What staff may change by hand. Whoever adds an act says in LEAST_ROLE which role it takes."""
 
     CHANGE_ROLE = "accounts.role"
+    FREEZE = "accounts.freeze"
+    UNFREEZE = "accounts.unfreeze"
+    END_SESSIONS = "accounts.end_sessions"
+    REVOKE_KEYS = "accounts.revoke_keys"
+    INVITE = "accounts.invite"
     GRANT_CREDITS = "credits.grant"
     ADJUST_CREDITS = "credits.adjust"
 
@@ -50,6 +55,14 @@ class Act(StrEnum):
 
 LEAST_ROLE = {
     Act.CHANGE_ROLE: Role.ADMIN,
+    # To shut somebody out is urgent when an account is abused, and can be made good: whoever is at the desk may. To let it spend
+    # again is not urgent, and what it spends is gone: that takes an admin.
+    Act.FREEZE: Role.SUPPORT,
+    Act.UNFREEZE: Role.ADMIN,
+    Act.END_SESSIONS: Role.SUPPORT,
+    Act.REVOKE_KEYS: Role.SUPPORT,
+    # It is worth a plan's trial credits at most, and support may grant those already.
+    Act.INVITE: Role.SUPPORT,
     Act.GRANT_CREDITS: Role.SUPPORT,
     Act.ADJUST_CREDITS: Role.SUPPORT,
 }

@@ -17,7 +17,15 @@ from adapters.postgres.session import Pool
 from adapters.postgres.store import PostgresStore
 from adapters.storage.filesystem import FilesystemStorage
 from application.access import AccessQueries, AccessStore
-from application.accounts import AuthorizeStaff, ChangeRole, OpenAccount
+from application.accounts import (
+    AuthorizeStaff,
+    ChangeRole,
+    EndSessionsOf,
+    FreezeAccount,
+    OpenAccount,
+    RevokeKeysOf,
+    UnfreezeAccount,
+)
 from application.api_keys import AddKey, Authenticate, MakeKey, NoteKeyUse, RevokeKey
 from application.audit_chain import AuditSigner, AuditTrail, SignHeads, VerifyAudit
 from application.first_admin import OpenFirstAdmin
@@ -46,7 +54,8 @@ class Access(Provider):
     """Whoever wires the rest brings the pool, the store, the catalogue and the keyring."""
 
     scope = Scope.APP
-    accounts = provide_all(OpenAccount, OpenFirstAdmin, AddKey, RevokeKey, ChangeRole, AuthorizeStaff, VerifyAudit)
+    accounts = provide_all(OpenAccount, OpenFirstAdmin, AddKey, RevokeKey)
+    staff = provide_all(AuthorizeStaff, ChangeRole, FreezeAccount, UnfreezeAccount, EndSessionsOf, RevokeKeysOf, VerifyAudit)
     sessions = provide_all(EndSession, EndEverySession, LinkIdentity, UnlinkIdentity, ChangeProfile, AuthenticateSession)
 
     @provide

@@ -18,6 +18,11 @@ def changes(desk: Desk, lot: object) -> dict[tuple[str, str], tuple[object, ...]
     account = desk.customer.account_id
     return {
         ("accounts", "role"): (account, "admin"),
+        ("accounts", "freeze"): (account,),
+        ("accounts", "unfreeze"): (account,),
+        ("accounts", "end-sessions"): (account,),
+        ("accounts", "revoke-keys"): (account,),
+        ("accounts", "invite"): (),
         ("credits", "grant"): (account, 5),
         ("credits", "adjust"): (account, lot, 5),
     }

@@ -28,6 +28,8 @@ __all__ = ["a_staffed_desk", "an_operator", "without_picture_workers"]
 Words = Callable[[AccountId, object, Desk], tuple[object, ...]]
 WORDS: dict[Act, Words] = {
     Act.CHANGE_ROLE: lambda person, lot, desk: (person, "support"),
+    **dict.fromkeys((Act.FREEZE, Act.UNFREEZE, Act.END_SESSIONS, Act.REVOKE_KEYS), lambda person, lot, desk: (person,)),
+    Act.INVITE: lambda person, lot, desk: (),
     Act.GRANT_CREDITS: lambda person, lot, desk: (person, 5),
     Act.ADJUST_CREDITS: lambda person, lot, desk: (desk.customer.account_id, lot, 5),
 }
@@ -48,11 +50,11 @@ def test_a_command_changes_nothing_or_says_which_role_it_takes() -> None:
 
 async def test_every_change_takes_its_least_role_or_a_higher_one_and_refuses_the_others(desk: Desk) -> None:
     lot, matrix = (await desk.grant(30)).json["lot"], dict[tuple[Act, Role], int]()
-    somebody = (await customer(desk.store)).account_id
     people = {Role.USER: desk.customer, Role.SUPPORT: desk.supporter, Role.ADMIN: desk.admin}
     for path, command in commands():
         if act := act_of(command):
             for role, who in people.items():
+                somebody = await desk.somebody(frozen=act is Act.UNFREEZE)
                 before = desk.rows()
                 answer = await desk.run(*path, *WORDS[act](somebody, lot, desk), *desk.sign(who.account_id))
                 matrix[act, role] = answer.code
@@ -62,6 +64,8 @@ async def test_every_change_takes_its_least_role_or_a_higher_one_and_refuses_the
                     assert desk.rows() == before
                 else:
                     assert len(desk.rows()) > len(before), "a change leaves a record"
+                    assert desk.records()[-1][0].startswith(act), "of its own name"
+                    assert desk.records()[-1][2:] == (who.account_id, "ticket 4711")
     assert matrix == {(act, role): 0 if role.covers(act.least_role) else 1 for act in Act for role in Role}
 
 

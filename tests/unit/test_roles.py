@@ -57,3 +57,7 @@ def test_the_last_admin_stays_one_and_another_need_not(role: Role) -> None:
         change_role(ADMIN, role, ADMIN, 1)
     assert change_role(ADMIN, role, ADMIN, 2).role is role
     assert change_role(ADMIN, Role.ADMIN, ADMIN, 1) == ADMIN
+
+
+def test_an_admin_alone_changes_roles_and_lets_an_account_spend_again() -> None:
+    assert {act for act in Act if not Role.SUPPORT.covers(act.least_role)} == {Act.CHANGE_ROLE, Act.UNFREEZE}

@@ -60,6 +60,10 @@ class PostgresKeys(Keys):
         revoke = f"UPDATE api_keys SET revoked_at = %(at)s WHERE id = %(key)s AND {KEPT} RETURNING 1"
         return bool(await self._session.read(revoke, account=account, key=key, at=at))
 
+    async def revoke_all(self, account: AccountId, at: datetime) -> int:
+        revoke = f"UPDATE api_keys SET revoked_at = %(at)s WHERE {KEPT} RETURNING 1"
+        return len(await self._session.read_all(revoke, account=account, at=at))
+
     async def note(self, key: KeyId, on: date) -> None:
         note = "UPDATE api_keys SET used_on = %(on)s WHERE id = %(key)s AND (used_on IS NULL OR used_on < %(on)s) RETURNING 1"
         await self._session.read_all(note, key=key, on=on)

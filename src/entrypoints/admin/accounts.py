@@ -1,21 +1,23 @@
 """`admin accounts`: who is there, and who is staff."""
 
+from datetime import datetime
 from uuid import UUID
 
 import click
 from dishka import AsyncContainer
 
-from application.accounts import ChangeRole
+from application.accounts import ChangeRole, EndSessionsOf, FreezeAccount, RevokeKeysOf, UnfreezeAccount
 from application.queries import Queries
+from application.registration import Invite
 from application.staff_queries import AccountPage, StaffQueries
 from domain.accounts import Account, AccountId, Act, Role
 from domain.limits import LIMITS, text
-from entrypoints.answers import Signature, answer, authorized, facts, run, signed, table, with_json
+from entrypoints.answers import Signature, answer, authorized, facts, plain, run, signed, table, with_json
 
 
 @click.group()
 def accounts() -> None:
-    """Find accounts, show one, change what it may do."""
+    """Find accounts, show one, change what it may do, shut it out, invite."""
 
 
 @accounts.command()
@@ -47,7 +49,8 @@ def show(account: UUID, as_json: bool) -> None:
 
     page = run(work)
     own, wallets, keys = page.account, page.wallets, page.keys
-    named = {"id": own.id, "role": own.role, "plan": own.plan, "name": own.name, "e-mail": own.email, "created": own.created_at}
+    named = {"id": own.id, "role": own.role, "plan": own.plan, "name": own.name, "e-mail": own.email}
+    named |= {"created": own.created_at, "frozen": own.frozen_at}
     answer(
         as_json,
         page,
@@ -81,3 +84,79 @@ def role(account: UUID, role: str, signature: Signature, as_json: bool) -> None:
 
     changed = run(work)
     answer(as_json, changed, f"{changed.id} is {changed.role} now")
+
+
+@accounts.command()
+@click.argument("account", type=click.UUID)
+@signed(Act.FREEZE)
+@with_json
+def freeze(account: UUID, signature: Signature, as_json: bool) -> None:
+    """Keep ACCOUNT from spending, uploading and making keys. It may still sign in, read, delete and leave; what it asked for
+    before is made."""
+
+    async def work(parts: AsyncContainer) -> Account:
+        signer = await authorized(parts, signature)
+        return await (await parts.get(FreezeAccount))(signer, AccountId(account))
+
+    frozen = run(work)
+    answer(as_json, frozen, f"{frozen.id} is frozen; its keys notice within a second")
+
+
+@accounts.command()
+@click.argument("account", type=click.UUID)
+@signed(Act.UNFREEZE)
+@with_json
+def unfreeze(account: UUID, signature: Signature, as_json: bool) -> None:
+    """Let ACCOUNT spend again. Only an admin may."""
+
+    async def work(parts: AsyncContainer) -> Account:
+        signer = await authorized(parts, signature)
+        return await (await parts.get(UnfreezeAccount))(signer, AccountId(account))
+
+    freed = run(work)
+    answer(as_json, freed, f"{freed.id} is frozen no longer; its keys notice within a second")
+
+
+@accounts.command(name="end-sessions")
+@click.argument("account", type=click.UUID)
+@signed(Act.END_SESSIONS)
+@with_json
+def end_sessions(account: UUID, signature: Signature, as_json: bool) -> None:
+    """Sign ACCOUNT out of every browser, at once."""
+
+    async def work(parts: AsyncContainer) -> int:
+        signer = await authorized(parts, signature)
+        return await (await parts.get(EndSessionsOf))(signer, AccountId(account))
+
+    ended = run(work)
+    answer(as_json, {"account": account, "ended": ended}, f"{ended} sessions of {account} were ended")
+
+
+@accounts.command(name="revoke-keys")
+@click.argument("account", type=click.UUID)
+@signed(Act.REVOKE_KEYS)
+@with_json
+def revoke_keys(account: UUID, signature: Signature, as_json: bool) -> None:
+    """Revoke every API key of ACCOUNT, live and test."""
+
+    async def work(parts: AsyncContainer) -> int:
+        signer = await authorized(parts, signature)
+        return await (await parts.get(RevokeKeysOf))(signer, AccountId(account))
+
+    revoked = run(work)
+    said = f"{revoked} keys of {account} were revoked; they open nothing within a second"
+    answer(as_json, {"account": account, "revoked": revoked}, said)
+
+
+@accounts.command()
+@signed(Act.INVITE)
+@with_json
+def invite(signature: Signature, as_json: bool) -> None:
+    """Make a code that opens one account. It is shown this once."""
+
+    async def work(parts: AsyncContainer) -> tuple[str, datetime]:
+        signer = await authorized(parts, signature)
+        return await (await parts.get(Invite))(signer)
+
+    code, until = run(work)
+    answer(as_json, {"invitation": code, "until": until}, f"invitation {code} opens one account until {plain(until)}")

@@ -99,6 +99,9 @@ class WaitingNotices(Protocol):
 
 
 class AccessTransaction(Transaction, Protocol):
+    """Lock order: a sign-in's name, an invitation, trials; then as in `Transaction`. What begins or ends more than one session
+    of an account locks the account first, so that none begins unseen meanwhile."""
+
     @property
     def identities(self) -> Identities: ...
     @property

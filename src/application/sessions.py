@@ -39,6 +39,7 @@ class SignIn:
             identity = await tx.identities.claim(person.provider, person.subject)
             now = await tx.now()
             account = identity.account_id if identity else await self.register(tx, person, invitation)
+            await tx.accounts.lock(account)  # before its sessions
             replaced = await tx.sessions.end_token(hash_token(replaces)) if replaces else None
             await tx.sessions.end_all(account, but=LIMITS["sessions"] - 1)
             session = Session(SessionId(self.new_id()), account, hash_token(token), person.provider, now, now)
@@ -142,13 +143,14 @@ class ChangeProfile:
 
 @dataclass(frozen=True, slots=True)
 class EndEverySession:
-    """Sign out everywhere, this browser included."""
+    """Sign out everywhere, this browser included, and those that are just signing in."""
 
     store: AccessStore
     new_id: NewId
 
     async def __call__(self, account: AccountId) -> int:
         async with self.store.transaction() as tx:
+            await tx.accounts.lock(account)
             ended = await tx.sessions.end_all(account)
             if ended:
                 await tell(tx, self.new_id, account, NoticeKind.SIGNED_OUT_EVERYWHERE, Facts())

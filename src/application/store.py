@@ -191,8 +191,8 @@ class Wakeups(Protocol):
 
 
 class Transaction(Protocol):
-    """Lock order: accounts; a request's references, or else a generation and then its pictures; one wallet; one key's spending;
-    one gate; the audit chain last."""
+    """Lock order: accounts, then their sessions or keys; a request's references, or else a generation and then its pictures; one
+    wallet; one key's spending; one gate; the audit chain last."""
 
     @property
     def wallets(self) -> Wallets: ...

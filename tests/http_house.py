@@ -106,6 +106,7 @@ class House:
 @contextmanager
 def house(database_url: str, folder: Path, **environment: str) -> Iterator[House]:
     points = {"CRASH_POINTS": str(folder / "points"), "DATABASE_URL": database_url, "SWEEP_SECONDS": "1"}
+    folder.mkdir(exist_ok=True)
     (folder / "points").touch()  # the worker may not be up yet when it is first read
     with (
         start_blocking_portal() as portal,

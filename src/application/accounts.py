@@ -15,6 +15,13 @@ async def _record(tx: Transaction, new_id: NewId, staff: Staff, action: str, sub
     await tx.accounts.record(AuditRecord(new_id(), await tx.now(), staff.account_id, action, str(subject), staff.reason))
 
 
+async def _subject(tx: Transaction, staff: Staff, act: Act, account_id: AccountId) -> Account:
+    """The account, locked, if whoever signs may do this to it. Raises NotFound, or StaffOnly."""
+    account = await tx.accounts.lock(account_id)
+    (await tx.accounts.find(staff.account_id)).must_be_allowed(act, on=account)
+    return account
+
+
 @dataclass(frozen=True, slots=True)
 class OpenAccount:
     """An account with an empty wallet in each mode. Opening it again changes nothing."""
@@ -59,9 +66,9 @@ class FreezeAccount:
     new_id: NewId
 
     async def __call__(self, staff: Staff, account_id: AccountId) -> Account:
-        """Again changes nothing. Raises NotFound."""
+        """Again changes nothing. Raises NotFound, or StaffOnly."""
         async with self.store.transaction() as tx:
-            account = await tx.accounts.lock(account_id)
+            account = await _subject(tx, staff, Act.FREEZE, account_id)
             frozen = account.freeze(await tx.now())
             if frozen != account:
                 await tx.accounts.save(frozen)
@@ -77,9 +84,9 @@ class UnfreezeAccount:
     new_id: NewId
 
     async def __call__(self, staff: Staff, account_id: AccountId) -> Account:
-        """Again changes nothing. Raises NotFound."""
+        """Again changes nothing. Raises NotFound, or StaffOnly."""
         async with self.store.transaction() as tx:
-            account = await tx.accounts.lock(account_id)
+            account = await _subject(tx, staff, Act.UNFREEZE, account_id)
             if account.frozen_at:
                 await tx.accounts.save(account.unfreeze())
                 await _record(tx, self.new_id, staff, Act.UNFREEZE, account_id)
@@ -94,9 +101,9 @@ class EndSessionsOf:
     new_id: NewId
 
     async def __call__(self, staff: Staff, account_id: AccountId) -> int:
-        """How many were ended; recorded even if there was none. Raises NotFound."""
+        """How many were ended; recorded even if there was none. Raises NotFound, or StaffOnly."""
         async with self.store.transaction() as tx:
-            await tx.accounts.lock(account_id)
+            await _subject(tx, staff, Act.END_SESSIONS, account_id)
             ended = await tx.sessions.end_all(account_id)
             await _record(tx, self.new_id, staff, Act.END_SESSIONS, account_id)
         return ended
@@ -110,9 +117,9 @@ class RevokeKeysOf:
     new_id: NewId
 
     async def __call__(self, staff: Staff, account_id: AccountId) -> int:
-        """How many were revoked; recorded even if there was none. Raises NotFound."""
+        """How many were revoked; recorded even if there was none. Raises NotFound, or StaffOnly."""
         async with self.store.transaction() as tx:
-            await tx.accounts.lock(account_id)
+            await _subject(tx, staff, Act.REVOKE_KEYS, account_id)
             revoked = await tx.keys.revoke_all(account_id, await tx.now())
             await _record(tx, self.new_id, staff, Act.REVOKE_KEYS, account_id)
         return revoked

@@ -132,8 +132,8 @@ class ChangeProfile:
     async def __call__(self, account: AccountId, change: Callable[[Account], Account]) -> Account:
         """Raises InvalidRequest for an address that no provider of theirs has verified."""
         async with self.store.transaction() as tx:
+            known = await tx.accounts.lock(account)  # or its role could be overwritten with the one it had
             verified = {identity.email for identity in await tx.identities.of_account(account)}
-            known = await tx.accounts.find(account)
             changed = change(known)
             if changed.email not in {*verified, known.email}:
                 raise InvalidRequest("this address belongs to none of the account's sign-ins", field="email")

@@ -106,10 +106,11 @@ class Account:
         if self.frozen_at:
             raise AccountFrozen
 
-    def must_be_allowed(self, act: Act) -> None:
-        """Raises StaffOnly."""
-        if not self.role.covers(act.least_role):
-            raise StaffOnly(f"{act} takes the role {act.least_role}, which {self.id} has not", account=str(self.id))
+    def must_be_allowed(self, act: Act, on: "Account | None" = None) -> None:
+        """Nobody does anything to an account of a higher role than their own. Raises StaffOnly."""
+        least = act.least_role if not on or act.least_role.covers(on.role) else on.role
+        if not self.role.covers(least):
+            raise StaffOnly(f"{act} takes the role {least} here, which {self.id} has not", account=str(self.id))
 
 
 def change_role(account: Account, role: Role, by: Account, admins: int) -> Account:

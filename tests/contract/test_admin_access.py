@@ -107,6 +107,14 @@ async def test_what_a_person_reads_names_the_invitation_once(desk: Desk) -> None
     await sign_in_on(desk.store, RegistrationRules.parse("invite"))(ADA, None, words[1])
 
 
+@pytest.mark.parametrize("command", ["freeze", "end-sessions", "revoke-keys"])
+async def test_support_does_nothing_to_an_admin(desk: Desk, command: str) -> None:
+    before = desk.rows()
+    refused = await desk.run("accounts", command, desk.admin.account_id, *desk.sign())
+    assert (refused.code, desk.rows()) == (1, before)
+    assert "staff-only" in refused.err
+
+
 @pytest.mark.parametrize("command", ["freeze", "unfreeze", "end-sessions", "revoke-keys"])
 async def test_an_account_that_is_not_there_is_refused_and_nothing_recorded(desk: Desk, command: str) -> None:
     before = desk.rows()
@@ -125,12 +133,19 @@ async def test_the_records_of_all_of_it_are_a_sound_chain(desk: Desk, pool: Pool
     assert (await desk.run("audit", "verify", "--json")).json["findings"] == []
 
 
+async def a_supporter(store: PostgresStore) -> Staff:
+    signs = (await customer(store)).account_id
+    async with store.transaction() as tx:
+        await tx.accounts.save((await tx.accounts.find(signs)).with_role(Role.SUPPORT))
+    return Staff(signs, REASON)
+
+
 async def test_a_key_that_is_being_made_is_revoked_with_the_others(pool: Pool) -> None:
     store = PostgresStore(pool)
-    account = (await customer(store)).account_id
+    account, supporter = (await customer(store)).account_id, await a_supporter(store)
     async with store.transaction() as tx:  # as a key's maker does
         await tx.keys.of_account(account)
-        revoke = soon(RevokeKeysOf(store, new_id)(Staff(account, REASON), account))
+        revoke = soon(RevokeKeysOf(store, new_id)(supporter, account))
         await waits(revoke)
     assert await revoke == 1
 
@@ -138,14 +153,14 @@ async def test_a_key_that_is_being_made_is_revoked_with_the_others(pool: Pool) -
 async def test_a_request_by_a_capped_key_and_the_revoking_of_it_wait_for_each_other_one_way_round(pool: Pool) -> None:
     """The request has the key's spending and then names the account; the revoking has the account and then wants the key."""
     store = PostgresStore(pool)
-    caller = await customer(store, 10)
+    caller, supporter = await customer(store, 10), await a_supporter(store)
     async with pool.connection() as connection:
         await connection.execute("UPDATE api_keys SET spend_cap = 9 WHERE account_id = %s", (caller.account_id,))
     async with store.transaction() as tx:
         generation = a_generation(caller, await tx.now())
         assert caller.key_id
         assert await tx.spendings.lock(caller.key_id)
-        revoke = soon(RevokeKeysOf(store, new_id)(Staff(caller.account_id, REASON), caller.account_id))
+        revoke = soon(RevokeKeysOf(store, new_id)(supporter, caller.account_id))
         await waits(revoke)
         await place(tx, generation)
     assert await revoke == 1

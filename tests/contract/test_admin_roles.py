@@ -12,7 +12,7 @@ from adapters.postgres.session import Pool
 from adapters.postgres.store import PostgresStore
 from application.accounts import ChangeRole
 from application.credits import Staff
-from application.sessions import AuthenticateSession
+from application.sessions import AuthenticateSession, ChangeProfile
 from domain.accounts import AccountId, Act, Caller, Role
 from domain.errors import DomainError, LastAdmin, StaffOnly, Unauthenticated
 from domain.identities import Person
@@ -192,3 +192,15 @@ async def test_a_session_that_begins_while_the_role_changes_ends_with_the_old_ro
         await waits(change)
     await change
     assert await PostgresAccessQueries(offices.pool).sessions(session.account_id) == []
+
+
+async def test_a_profile_that_changes_while_the_role_does_leaves_the_role_alone(offices: Offices) -> None:
+    someone = await offices.hire(Role.SUPPORT)
+    rename = ChangeProfile(offices.store)
+    async with offices.store.transaction() as tx:  # a change of role that has not come to its end
+        before = await tx.accounts.lock(someone.account_id)
+        renamed = soon(rename(someone.account_id, lambda account: replace(account, name="Ada")))
+        await waits(renamed)
+        await tx.accounts.save(before.with_role(Role.USER))
+    assert (await renamed).role is Role.USER
+    assert await offices.role(someone) is Role.USER

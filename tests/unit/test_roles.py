@@ -61,3 +61,14 @@ def test_the_last_admin_stays_one_and_another_need_not(role: Role) -> None:
 
 def test_an_admin_alone_changes_roles_and_lets_an_account_spend_again() -> None:
     assert {act for act in Act if not Role.SUPPORT.covers(act.least_role)} == {Act.CHANGE_ROLE, Act.UNFREEZE}
+
+
+@pytest.mark.parametrize("act", Act)
+@pytest.mark.parametrize("on", [USER, SUPPORT, ADMIN], ids=str)
+def test_nobody_acts_on_a_higher_role_than_their_own(act: Act, on: Account) -> None:
+    ADMIN.must_be_allowed(act, on)
+    if act.least_role is Role.SUPPORT and on is not ADMIN:
+        SUPPORT.must_be_allowed(act, on)
+    else:
+        with pytest.raises(StaffOnly):
+            SUPPORT.must_be_allowed(act, on)

@@ -22,12 +22,15 @@ from tests.http_stage import BEARER, Stage, key_with
 ASKED = {"prompt": "a boat"}
 
 
+PAGE = {"Origin": "https://studio.example"}
+
+
 @contextmanager
-def limited(stage: Stage | None = None, **quotas: int) -> Iterator[TestClient[Litestar]]:
-    """A client of a stage with these rates a minute; none for the others."""
+def limited(stage: Stage | None = None, /, **quotas: int) -> Iterator[TestClient[Litestar]]:
+    """A client of a stage with these rates a minute; none for the others. Pages of PAGE's origin may call."""
     stage = stage or Stage()
     stage.rates = {Policy(name): Rate(quota) for name, quota in quotas.items()}
-    with stage.client() as client:
+    with stage.client(origins=tuple(PAGE.values())) as client:
         yield client
 
 
@@ -125,6 +128,33 @@ def test_an_address_is_limited_on_every_route_there_is_or_not(method: str, path:
         check_refusal(client.get("/v1/credits", headers=BEARER), "address", 50)
         refused = client.get("/v1/models")
         assert refused.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize("quotas", [{"address": 1}, {"key": 1}], ids=str)
+def test_a_page_of_an_allowed_origin_can_read_that_it_is_limited_and_when_to_ask_again(quotas: dict[str, int]) -> None:
+    with limited(**quotas) as client:
+        served, refused = (client.get("/v1/credits", headers=BEARER | PAGE) for _ in range(2))
+        check_refusal(refused, next(iter(quotas)), 1)
+        foreign = client.get("/v1/credits", headers=BEARER | {"Origin": "https://evil.example"})
+    for answer in (served, refused):
+        assert answer.headers["access-control-allow-origin"] == PAGE["Origin"]
+        assert answer.headers["vary"] == "Origin"
+        exposed = answer.headers["access-control-expose-headers"].split(", ")
+        assert {"RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-Id"} <= set(exposed)
+    assert (foreign.status_code, "access-control-allow-origin" in foreign.headers) == (429, False)
+
+
+def test_a_preflight_costs_nothing_and_any_other_options_what_a_read_does() -> None:
+    stage = Stage()
+    with limited(stage, address=2) as client:
+        asked = PAGE | {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
+        for _ in range(5):
+            preflight = client.options("/v1/generations", headers=asked)
+            assert (preflight.status_code, preflight.headers["access-control-allow-origin"]) == (204, PAGE["Origin"])
+            assert "ratelimit" not in preflight.headers
+        assert not stage.buckets.asked, "nothing was looked up for it"
+        plain = [client.options("/v1/generations", headers=headers) for headers in (PAGE, {}, {})]
+    assert [answer.status_code for answer in plain] == [204, 204, 429]
 
 
 def test_a_write_that_anybody_may_make_costs_its_address_as_much_as_any_write() -> None:

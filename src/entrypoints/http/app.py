@@ -7,7 +7,6 @@ from functools import cache
 from dishka import AsyncContainer
 from dishka.integrations.litestar import setup_dishka
 from litestar import Litestar, Response, get
-from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
 from litestar.handlers import HTTPRouteHandler
 
@@ -27,6 +26,7 @@ from entrypoints.http import (
 )
 from entrypoints.http.addresses import Proxies
 from entrypoints.http.auth import PUBLIC, declare_gates, guard, routes
+from entrypoints.http.cors import Cors
 from entrypoints.http.envelope import Envelope
 from entrypoints.http.openapi import document
 from entrypoints.http.outlook import Outlooks
@@ -89,10 +89,12 @@ def create_app(container: AsyncContainer, config: HttpConfig) -> Litestar:
     """The API. The container is closed by whoever opened it. Raises AccessUndeclared."""
     files = (media.show_file,) if config.serves_files else ()
     sandbox = (sandbox_page.show_page, sandbox_page.answer_page) if config.sandbox_sign_in else ()
-    app = _app((*ROUTES, *files, *sandbox, _openapi(config.version)), container, config.public_url, config.origins)
+    app = _app((*ROUTES, *files, *sandbox, _openapi(config.version)), container, config.public_url)
     if config.limited:
         free = frozenset(path for path, handler in routes(app) if handler.opt.get("free"))
         app.asgi_handler = Limited(app.asgi_handler, container, config.proxies, free)
+    if config.origins:
+        app.asgi_handler = Cors(app.asgi_handler, config.origins)
     return _enveloped(app, https=config.public_url.startswith("https://"))
 
 
@@ -101,16 +103,13 @@ def create_operations_app(container: AsyncContainer) -> Litestar:
     return _enveloped(_app((operations.health, operations.metrics), container, ""))
 
 
-def _app(
-    handlers: tuple[HTTPRouteHandler, ...], container: AsyncContainer, public_url: str, origins: Sequence[str] = ()
-) -> Litestar:
+def _app(handlers: tuple[HTTPRouteHandler, ...], container: AsyncContainer, public_url: str) -> Litestar:
     app = Litestar(
         list(handlers),
         guards=[guard],
         exception_handlers=EXCEPTION_HANDLERS,
         request_max_body_size=LIMITS["body_bytes"],
         openapi_config=None,
-        cors_config=_cors(origins),
         logging_config=None,
         debug=False,
         state=State(
@@ -131,20 +130,6 @@ def _app(
 def _enveloped(app: Litestar, *, https: bool = False) -> Litestar:
     app.asgi_handler = Envelope(app.asgi_handler, _methods(app), https=https)
     return app
-
-
-def _cors(origins: Sequence[str]) -> CORSConfig | None:
-    """With keys alone: an answer to another origin never counts on a cookie."""
-    if not origins:
-        return None
-    return CORSConfig(
-        allow_origins=list(origins),
-        allow_methods=["GET", "POST", "PATCH", "PUT", "DELETE"],
-        allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Prefer", "Last-Event-ID", "X-Request-Id"],
-        allow_credentials=False,
-        expose_headers=["Location", "Retry-After", "RateLimit", "RateLimit-Policy", "X-Request-Id", "Preference-Applied"],
-        max_age=7_200,
-    )
 
 
 def _methods(app: Litestar) -> dict[str, set[str]]:

@@ -14,7 +14,7 @@ from domain.limits import LIMITS
 from domain.media import AssetKind
 from entrypoints.http.app import HttpConfig, create_app
 from entrypoints.http.uploads import FORM_SLACK, Uploads
-from tests.http_stage import BEARER, Stage
+from tests.http_stage import BEARER, Stage, shorten
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
 
@@ -195,11 +195,11 @@ def test_too_many_uploads_at_once_are_sent_away(stage: Stage) -> None:
 
 def test_an_upload_that_takes_for_ever_is_given_up() -> None:
     client = Stage().client()
-    client.app.state.uploads.seconds = 0.01
+    shorten(client.app, "/v1/media", arrival=0.01)
 
     async def receive() -> Any:
         await asyncio.sleep(60)
 
     status, body = asyncio.run(answer_to(client.app, receive))
-    assert (status, b"took longer" in body) == (400, True)
+    assert (status, b"/problems/timeout" in body) == (408, True)
     assert client.app.state.uploads.under_way == 0

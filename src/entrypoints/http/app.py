@@ -10,7 +10,6 @@ from litestar import Litestar, Response, get
 from litestar.datastructures import State
 from litestar.handlers import HTTPRouteHandler
 
-from domain.limits import LIMITS
 from entrypoints.http import (
     asking,
     credits,
@@ -26,6 +25,7 @@ from entrypoints.http import (
 )
 from entrypoints.http.addresses import Proxies
 from entrypoints.http.auth import PUBLIC, declare_gates, guard, routes
+from entrypoints.http.bounds import NO_BODY, Bounded, declare_bounds
 from entrypoints.http.cors import Cors
 from entrypoints.http.envelope import Envelope
 from entrypoints.http.openapi import document
@@ -86,7 +86,7 @@ class HttpConfig:
 
 
 def create_app(container: AsyncContainer, config: HttpConfig) -> Litestar:
-    """The API. The container is closed by whoever opened it. Raises AccessUndeclared."""
+    """The API. The container is closed by whoever opened it. Raises AccessUndeclared, or BoundsUndeclared."""
     files = (media.show_file,) if config.serves_files else ()
     sandbox = (sandbox_page.show_page, sandbox_page.answer_page) if config.sandbox_sign_in else ()
     app = _app((*ROUTES, *files, *sandbox, _openapi(config.version)), container, config.public_url)
@@ -107,8 +107,8 @@ def _app(handlers: tuple[HTTPRouteHandler, ...], container: AsyncContainer, publ
     app = Litestar(
         list(handlers),
         guards=[guard],
+        middleware=[Bounded],
         exception_handlers=EXCEPTION_HANDLERS,
-        request_max_body_size=LIMITS["body_bytes"],
         openapi_config=None,
         logging_config=None,
         debug=False,
@@ -123,6 +123,7 @@ def _app(handlers: tuple[HTTPRouteHandler, ...], container: AsyncContainer, publ
         ),
     )
     declare_gates(app)
+    declare_bounds(app)
     setup_dishka(container, app)
     return app
 
@@ -144,7 +145,7 @@ def _openapi(version: str) -> HTTPRouteHandler:
     def made() -> bytes:
         return document(ROUTES, version)
 
-    @get("/openapi.json", include_in_schema=False, opt={"access": PUBLIC}, sync_to_thread=True)
+    @get("/openapi.json", include_in_schema=False, opt={"access": PUBLIC, "bounds": NO_BODY}, sync_to_thread=True)
     def openapi() -> Response[bytes]:
         return Response(made(), media_type="application/json")
 

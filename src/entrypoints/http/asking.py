@@ -21,6 +21,7 @@ from domain.requests import Asked, Sandbox
 from entrypoints.http import shapes, sunset
 from entrypoints.http.auth import Authed
 from entrypoints.http.bodies import StrictJSON
+from entrypoints.http.bounds import PICTURE_BODY, SMALL_BODY, prolong
 from entrypoints.http.parameters import Idempotency, once, utc
 from entrypoints.http.rate_limits import counted
 from entrypoints.http.showing import find, shown
@@ -41,7 +42,7 @@ _canonical = msgspec.json.Encoder(order="deterministic")
     return_dto=None,
     operation_id="requestGeneration",
     tags=["generations"],
-    opt={"access": Scope.GENERATE, "refusals": (402, 404, 410, 422, 429)},
+    opt={"access": Scope.GENERATE, "bounds": PICTURE_BODY, "refusals": (402, 404, 410, 422, 429)},
     responses=_FINISHED,
     response_headers=_HEADERS,
 )
@@ -79,7 +80,7 @@ async def request_generation(
     return_dto=None,
     operation_id="retryGeneration",
     tags=["generations"],
-    opt={"access": Scope.GENERATE, "refusals": (402, 404, 409, 410, 422, 429), "bare": True},
+    opt={"access": Scope.GENERATE, "bounds": SMALL_BODY, "refusals": (402, 404, 409, 410, 422, 429), "bare": True},
     responses=_FINISHED,
     response_headers=_HEADERS,
 )
@@ -123,6 +124,7 @@ async def _answer(
     found: Found = (generation, ()) if generation else await find(queries, request.auth, generation_id)
     headers, status = {"Location": f"/v1/generations/{generation_id}", **sunset.headers(catalogue, found[0].model, today())}, 202
     if seconds := seconds_preferred(prefer):
+        prolong(request, seconds)
         found = await until_finished(found, lambda: find(queries, request.auth, generation_id), seconds)
         headers["Preference-Applied"] = f"wait={seconds}"
         status = 202 if found[0].state.is_open else 201

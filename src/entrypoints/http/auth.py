@@ -86,11 +86,12 @@ def _gate(handler: HTTPRouteHandler) -> Gate:
         if isinstance(field.kwarg_definition, QueryParameter)
     }
     return Gate(
-        access_of(handler), _media_type(handler), bool(handler.opt.get("bare")), None if handler.opt.get("any_query") else known
+        access_of(handler), media_type(handler), bool(handler.opt.get("bare")), None if handler.opt.get("any_query") else known
     )
 
 
-def _media_type(handler: HTTPRouteHandler) -> str | None:
+def media_type(handler: HTTPRouteHandler) -> str | None:
+    """Of the body that a route reads; None: it reads none, or any."""
     if "form" in handler.opt:
         return "multipart/form-data"
     return "application/json" if handler.parsed_data_field else None

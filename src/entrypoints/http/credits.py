@@ -14,6 +14,7 @@ from domain.commands import Command
 from domain.errors import InvalidRequest
 from entrypoints.http import shapes
 from entrypoints.http.auth import Authed
+from entrypoints.http.bounds import NO_BODY
 from entrypoints.http.cursors import Cursors
 from entrypoints.http.parameters import PAGE, After, Instant, Limit, instant
 
@@ -21,7 +22,7 @@ KINDS = sorted(object.__new__(command).kind for command in Command.__subclasses_
 """What a line of the statement can be: the commands a wallet knows. A command knows its kind before it says anything."""
 
 
-@get("/v1/credits", operation_id="getCredits", tags=["credits"], opt={"access": Scope.BILLING})
+@get("/v1/credits", operation_id="getCredits", tags=["credits"], opt={"access": Scope.BILLING, "bounds": NO_BODY})
 @inject
 async def show_credits(
     request: Authed, queries: FromDishka[Queries], as_of: Instant = None
@@ -35,7 +36,7 @@ async def show_credits(
     return shapes.Credits(now.mode, now.available, now.held, now.debt, [_lot(lot) for lot in now.lots])
 
 
-@get("/v1/credits/transfers", operation_id="listTransfers", tags=["credits"], opt={"access": Scope.BILLING})
+@get("/v1/credits/transfers", operation_id="listTransfers", tags=["credits"], opt={"access": Scope.BILLING, "bounds": NO_BODY})
 @inject
 async def list_transfers(
     request: Authed,

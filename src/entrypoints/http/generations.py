@@ -15,6 +15,7 @@ from domain.generations import GenerationId, GenerationState
 from domain.requests import Kind
 from entrypoints.http import shapes
 from entrypoints.http.auth import Authed
+from entrypoints.http.bounds import NO_BODY
 from entrypoints.http.cursors import Cursors
 from entrypoints.http.parameters import PAGE, After, Instant, Limit, Word, instant, word
 from entrypoints.http.showing import all_shown, find, shown
@@ -24,7 +25,7 @@ from entrypoints.http.showing import all_shown, find, shown
     "/v1/generations",
     operation_id="listGenerations",
     tags=["generations"],
-    opt={"access": Scope.READ},
+    opt={"access": Scope.READ, "bounds": NO_BODY},
 )
 @inject
 async def list_generations(
@@ -63,7 +64,7 @@ async def list_generations(
     "/v1/generations/{generation_id:uuid}",
     operation_id="getGeneration",
     tags=["generations"],
-    opt={"access": Scope.READ, "refusals": (404, 410)},
+    opt={"access": Scope.READ, "bounds": NO_BODY, "refusals": (404, 410)},
 )
 @inject
 async def show_generation(
@@ -79,7 +80,7 @@ async def show_generation(
     status_code=200,
     operation_id="cancelGeneration",
     tags=["generations"],
-    opt={"access": Scope.GENERATE, "refusals": (404, 410)},
+    opt={"access": Scope.GENERATE, "bounds": NO_BODY, "refusals": (404, 410)},
 )
 @inject
 async def cancel_generation(
@@ -101,7 +102,7 @@ async def cancel_generation(
     status_code=204,
     operation_id="deleteGeneration",
     tags=["generations"],
-    opt={"access": Scope.GENERATE, "refusals": (404, 409, 410)},
+    opt={"access": Scope.GENERATE, "bounds": NO_BODY, "refusals": (404, 409, 410)},
 )
 @inject
 async def delete_generation(

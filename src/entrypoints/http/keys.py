@@ -17,13 +17,14 @@ from domain.errors import InvalidRequest
 from entrypoints.http import account_shapes as shapes
 from entrypoints.http.auth import Authed, Person
 from entrypoints.http.bodies import StrictJSON
+from entrypoints.http.bounds import NO_BODY, SMALL_BODY
 from entrypoints.http.parameters import Idempotency, once, word
 
 ROUTE = "POST /v1/api-keys"
 _canonical = msgspec.json.Encoder(order="deterministic")
 
 
-@get("/v1/api-keys", operation_id="listApiKeys", tags=["accounts"], opt={"access": Person.FRESH})
+@get("/v1/api-keys", operation_id="listApiKeys", tags=["accounts"], opt={"access": Person.FRESH, "bounds": NO_BODY})
 @inject
 async def list_keys(request: Authed, access: FromDishka[AccessQueries]) -> shapes.Keys:
     """The newest first, without those that were revoked."""
@@ -37,7 +38,7 @@ async def list_keys(request: Authed, access: FromDishka[AccessQueries]) -> shape
     return_dto=None,
     operation_id="makeApiKey",
     tags=["accounts"],
-    opt={"access": Person.FRESH, "refusals": (409, 422)},
+    opt={"access": Person.FRESH, "bounds": SMALL_BODY, "refusals": (409, 422)},
 )
 @inject
 async def make_key(
@@ -57,7 +58,7 @@ async def make_key(
     status_code=204,
     operation_id="revokeApiKey",
     tags=["accounts"],
-    opt={"access": Person.FRESH, "refusals": (404,)},
+    opt={"access": Person.FRESH, "bounds": NO_BODY, "refusals": (404,)},
 )
 @inject
 async def revoke_key(request: Authed, key_id: FromPath[UUID], revoke: FromDishka[RevokeKey]) -> None:

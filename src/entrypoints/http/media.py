@@ -18,6 +18,7 @@ from domain.limits import LIMITS
 from domain.media import Asset, AssetId, AssetKind
 from entrypoints.http import shapes
 from entrypoints.http.auth import PUBLIC, Authed
+from entrypoints.http.bounds import NO_BODY, Bounds
 from entrypoints.http.cursors import Cursors
 from entrypoints.http.links import Links
 from entrypoints.http.parameters import PAGE, After, Limit
@@ -25,6 +26,8 @@ from entrypoints.http.problems import raw_path
 from entrypoints.http.uploads import FORM_SCHEMA, FORM_SLACK, Uploads
 
 FILES = "/files/"
+UPLOAD = Bounds(body=LIMITS["upload_bytes"] + FORM_SLACK, arrival=120.0, answer=180.0)
+"""As many as may wait for a picture worker may take all their time there."""
 
 
 @post(
@@ -32,8 +35,7 @@ FILES = "/files/"
     status_code=201,
     operation_id="upload",
     tags=["media"],
-    opt={"access": Scope.GENERATE, "form": FORM_SCHEMA},
-    request_max_body_size=LIMITS["upload_bytes"] + FORM_SLACK,
+    opt={"access": Scope.GENERATE, "bounds": UPLOAD, "form": FORM_SCHEMA},
     response_headers=[ResponseHeader(name="Location", description="the asset", documentation_only=True)],
 )
 @inject
@@ -46,7 +48,7 @@ async def upload(request: Authed, admit: FromDishka[AdmitUpload], storage: FromD
     return Response(made, headers={"Location": f"/v1/media/{asset.id}"})
 
 
-@get("/v1/media", operation_id="listMedia", tags=["media"], opt={"access": Scope.READ})
+@get("/v1/media", operation_id="listMedia", tags=["media"], opt={"access": Scope.READ, "bounds": NO_BODY})
 @inject
 async def list_media(
     request: Authed,
@@ -64,7 +66,12 @@ async def list_media(
     return _page(found, limit, cursors, Links.of(request, storage))
 
 
-@get("/v1/media/{asset_id:uuid}", operation_id="getMedia", tags=["media"], opt={"access": Scope.READ, "refusals": (404,)})
+@get(
+    "/v1/media/{asset_id:uuid}",
+    operation_id="getMedia",
+    tags=["media"],
+    opt={"access": Scope.READ, "bounds": NO_BODY, "refusals": (404,)},
+)
 @inject
 async def show_media(
     request: Authed, asset_id: FromPath[UUID], queries: FromDishka[Queries], storage: FromDishka[ObjectStorage]
@@ -79,7 +86,7 @@ async def show_media(
     status_code=307,
     operation_id="getMediaContent",
     tags=["media"],
-    opt={"access": Scope.READ, "refusals": (404,)},
+    opt={"access": Scope.READ, "bounds": NO_BODY, "refusals": (404,)},
     response_headers=[ResponseHeader(name="Location", description="a signed link", documentation_only=True)],
 )
 @inject
@@ -96,7 +103,7 @@ async def show_content(
     status_code=204,
     operation_id="deleteMedia",
     tags=["media"],
-    opt={"access": Scope.GENERATE, "refusals": (404, 409)},
+    opt={"access": Scope.GENERATE, "bounds": NO_BODY, "refusals": (404, 409)},
 )
 @inject
 async def delete_media(request: Authed, asset_id: FromPath[UUID], dispose: FromDishka[DeleteAsset]) -> None:
@@ -104,7 +111,7 @@ async def delete_media(request: Authed, asset_id: FromPath[UUID], dispose: FromD
     await dispose(request.auth, AssetId(asset_id))
 
 
-@get(FILES + "{key:path}", include_in_schema=False, opt={"access": PUBLIC, "any_query": True})
+@get(FILES + "{key:path}", include_in_schema=False, opt={"access": PUBLIC, "bounds": NO_BODY, "any_query": True})
 @inject
 async def show_file(request: Request[Any, Any, Any], objects: FromDishka[LinkedObjects]) -> Response[bytes]:
     """What a signed link leads to. Path and query are checked as they were sent, character by character."""

@@ -20,6 +20,7 @@ from domain.limits import LIMITS
 from domain.media import PictureFormat
 from domain.rates import Prices
 from entrypoints.http.auth import PUBLIC
+from entrypoints.http.bounds import NO_BODY
 
 
 class FreeSizes(Struct, frozen=True):
@@ -113,7 +114,7 @@ class Listing:
 
 
 # Any query: other vendors' clients send parameters of their own here, and there is nothing to filter.
-@get("/v1/models", operation_id="listModels", tags=["catalogue"], opt={"access": PUBLIC, "any_query": True})
+@get("/v1/models", operation_id="listModels", tags=["catalogue"], opt={"access": PUBLIC, "bounds": NO_BODY, "any_query": True})
 @inject
 async def list_models(
     request: Request[Any, Any, Any], catalogue: FromDishka[Catalogue], today: FromDishka[Today]

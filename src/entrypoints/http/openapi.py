@@ -23,6 +23,7 @@ _WHY = {
     402: "There are not enough credits, or credits are owed.",
     403: "The API key lacks a scope, or a person must (again) sign in for this; or the account is frozen.",
     404: "There is no such thing here.",
+    408: "The body did not arrive in time.",
     409: "As things stand, this cannot be done.",
     410: "This existed and was deleted.",
     413: "The body is too large.",
@@ -97,17 +98,17 @@ def _declare(operation: dict[str, Any], handler: HTTPRouteHandler) -> None:
     if handler.opt.get("bare"):
         operation["requestBody"]["required"] = False
     access = access_of(handler)
-    refusals = {500, *handler.opt.get("refusals", ())}
+    refusals = {500, 503, *handler.opt.get("refusals", ())}
     if access:
         operation["security"] = [{"session": []}] if isinstance(access, Person) else [{"key": []}, {"session": []}]
         operation["description"] = f"{operation.get('description', '')} {_needs(access)}".strip()
-        refusals |= {401, 403, 503}
+        refusals |= {401, 403}
     if limited := not handler.opt.get("free"):
         refusals |= {429}
     if operation.get("parameters") or operation.get("requestBody"):
         refusals |= {400}
     if operation.get("requestBody"):
-        refusals |= {413, 415}
+        refusals |= {408, 413, 415}
     answers = {status: said for status, said in operation["responses"].items() if status.startswith(("2", "3"))}
     for status in answers:
         if status.startswith("3"):

@@ -22,6 +22,7 @@ from domain.gates import ClosedFor
 from domain.media import AssetId, ObjectKey
 from entrypoints.http import shapes
 from entrypoints.http.auth import PUBLIC
+from entrypoints.http.bounds import PROBE
 from entrypoints.http.problems import unavailable
 from entrypoints.metrics import CONTENT_TYPE, REGISTRY, exposition
 
@@ -79,13 +80,18 @@ async def _nothing(storage: ObjectStorage) -> bool:
     return True
 
 
-@get("/health/live", operation_id="live", tags=["health"], opt={"access": PUBLIC, "free": True})
+@get("/health/live", operation_id="live", tags=["health"], opt={"access": PUBLIC, "bounds": PROBE, "free": True})
 async def live() -> shapes.Health:
     """The process runs."""
     return shapes.Health("up")
 
 
-@get("/health/ready", operation_id="ready", tags=["health"], opt={"access": PUBLIC, "refusals": (503,), "free": True})
+@get(
+    "/health/ready",
+    operation_id="ready",
+    tags=["health"],
+    opt={"access": PUBLIC, "bounds": PROBE, "free": True},
+)
 @inject
 async def ready(
     request: Request[Any, Any, Any], store: FromDishka[Store], storage: FromDishka[ObjectStorage], queries: FromDishka[Queries]
@@ -97,7 +103,7 @@ async def ready(
     return Response(shapes.Health("up" if all(parts.values()) else "degraded"))
 
 
-@get("/health", opt={"access": PUBLIC}, include_in_schema=False)
+@get("/health", opt={"access": PUBLIC, "bounds": PROBE}, include_in_schema=False)
 @inject
 async def health(
     request: Request[Any, Any, Any], store: FromDishka[Store], storage: FromDishka[ObjectStorage], queries: FromDishka[Queries]
@@ -107,7 +113,7 @@ async def health(
     return Response(parts, status_code=200 if all(parts.values()) else 503)
 
 
-@get("/metrics", opt={"access": PUBLIC}, include_in_schema=False)
+@get("/metrics", opt={"access": PUBLIC, "bounds": PROBE}, include_in_schema=False)
 @inject
 async def metrics(
     request: Request[Any, Any, Any], store: FromDishka[Store], storage: FromDishka[ObjectStorage], queries: FromDishka[Queries]

@@ -18,11 +18,12 @@ from domain.sessions import Session, SessionId, SessionRules
 from entrypoints.http import account_shapes as shapes
 from entrypoints.http.auth import Authed, Person, session_of
 from entrypoints.http.bodies import StrictJSON
+from entrypoints.http.bounds import NO_BODY, SMALL_BODY
 from entrypoints.http.cookies import no_cookie
 from entrypoints.http.parameters import word
 
 
-@get("/v1/me", operation_id="getMe", tags=["accounts"], opt={"access": Person.SESSION})
+@get("/v1/me", operation_id="getMe", tags=["accounts"], opt={"access": Person.SESSION, "bounds": NO_BODY})
 @inject
 async def show_me(request: Authed, queries: FromDishka[Queries], access: FromDishka[AccessQueries]) -> shapes.Me:
     """The account, and with whom one signs in to it."""
@@ -36,7 +37,7 @@ async def show_me(request: Authed, queries: FromDishka[Queries], access: FromDis
     return_dto=None,
     operation_id="changeMe",
     tags=["accounts"],
-    opt={"access": Person.SESSION},
+    opt={"access": Person.SESSION, "bounds": SMALL_BODY},
 )
 @inject
 async def change_me(
@@ -56,7 +57,7 @@ async def change_me(
     status_code=204,
     operation_id="unlinkIdentity",
     tags=["accounts"],
-    opt={"access": Person.FRESH, "refusals": (404, 409)},
+    opt={"access": Person.FRESH, "bounds": NO_BODY, "refusals": (404, 409)},
 )
 @inject
 async def unlink_identity(request: Authed, identity_id: FromPath[UUID], unlink: FromDishka[UnlinkIdentity]) -> None:
@@ -64,7 +65,7 @@ async def unlink_identity(request: Authed, identity_id: FromPath[UUID], unlink: 
     await unlink(request.auth.account_id, IdentityId(identity_id))
 
 
-@get("/v1/sessions", operation_id="listSessions", tags=["accounts"], opt={"access": Person.SESSION})
+@get("/v1/sessions", operation_id="listSessions", tags=["accounts"], opt={"access": Person.SESSION, "bounds": NO_BODY})
 @inject
 async def list_sessions(request: Authed, access: FromDishka[AccessQueries], rules: FromDishka[SessionRules]) -> shapes.Sessions:
     """Every browser that is signed in, the latest first."""
@@ -77,7 +78,7 @@ async def list_sessions(request: Authed, access: FromDishka[AccessQueries], rule
     status_code=204,
     operation_id="endSession",
     tags=["accounts"],
-    opt={"access": Person.SESSION, "refusals": (404,)},
+    opt={"access": Person.SESSION, "bounds": NO_BODY, "refusals": (404,)},
 )
 @inject
 async def end_session(request: Authed, session_id: FromPath[UUID], end: FromDishka[EndSession]) -> None:
@@ -85,7 +86,13 @@ async def end_session(request: Authed, session_id: FromPath[UUID], end: FromDish
     await end(request.auth.account_id, SessionId(session_id))
 
 
-@delete("/v1/sessions", status_code=204, operation_id="endEverySession", tags=["accounts"], opt={"access": Person.SESSION})
+@delete(
+    "/v1/sessions",
+    status_code=204,
+    operation_id="endEverySession",
+    tags=["accounts"],
+    opt={"access": Person.SESSION, "bounds": NO_BODY},
+)
 @inject
 async def end_every_session(request: Authed, end: FromDishka[EndEverySession]) -> Response[None]:
     """Sign out everywhere, here too."""

@@ -88,18 +88,30 @@ STATUS: Mapping[type[DomainError], int] = {
     errors.LeaseLost: 409,
     errors.LastAdmin: 409,
 }
+
+
+class BodyLate(Exception):
+    """The body was not whole in time; its one argument: within how many seconds it had to be."""
+
+
+class AnswerLate(Exception):
+    """Whatever answers this request did not begin to in time."""
+
+
 RETRY_AFTER: Mapping[type[Exception], int] = {
     errors.TooManyOpen: 10,  # the shortest time a picture takes
     errors.IntakeBusy: 2,
     errors.ProviderUnavailable: 10,
     StoreUnavailable: 5,
     StorageUnavailable: 5,
+    AnswerLate: 5,
 }
 """Seconds after which it is worth asking again, where the refusal itself does not say."""
 
 EDGE: Mapping[int, tuple[str, str]] = {
     400: (InvalidRequest.problem(), InvalidRequest.title),
     405: ("method-not-allowed", "There is no such method here"),
+    408: ("timeout", "The body did not arrive in time"),
     413: ("body-too-large", "The body is too large"),
     415: ("unsupported-media-type", "The body is not of the type this route reads"),
     500: ("internal-error", "Something went wrong on our side"),
@@ -159,17 +171,23 @@ def _refused(request: Request[Any, Any, Any], error: DomainError) -> Response[by
 
 
 def _away(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """The database or the object store does not answer; nothing is known of what was asked."""
+    """What the answer depends on does not answer itself; nothing is known of what was asked."""
     structlog.get_logger().error("dependency_unavailable", error=type(error).__name__)
     return unavailable(request.scope, RETRY_AFTER[type(error)])
 
 
+def _late(request: Request[Any, Any, Any], error: BodyLate) -> Response[bytes]:
+    """What else of it comes is nobody's request any more."""
+    (seconds,) = error.args
+    return problem(request.scope, 408, *EDGE[408], None, {"limit": int(seconds)}, {"Connection": "close"})
+
+
 def _too_large(request: Request[Any, Any, Any], error: RequestEntityTooLarge) -> Response[bytes]:
-    limit = request.route_handler.resolve_request_max_body_size()
-    if isinstance(limit, int) and limit > LIMITS["upload_bytes"]:
+    limit = request.route_handler.resolve_request_max_body_size() or 0
+    if limit > LIMITS["upload_bytes"]:
         facts: dict[str, errors.Fact] = {"field": "file", "limit": LIMITS["upload_bytes"]}
         return problem(request.scope, 413, UploadTooLarge.problem(), UploadTooLarge.title, None, facts)
-    return problem(request.scope, 413, *EDGE[413], None, {"limit": LIMITS["body_bytes"]})
+    return problem(request.scope, 413, *EDGE[413], None, {"limit": limit})
 
 
 def _invalid(request: Request[Any, Any, Any], error: ValidationException) -> Response[bytes]:
@@ -214,6 +232,8 @@ EXCEPTION_HANDLERS: ExceptionHandlersMap = {
     DomainError: _refused,
     StoreUnavailable: _away,
     StorageUnavailable: _away,
+    AnswerLate: _away,
+    BodyLate: _late,
     RequestEntityTooLarge: _too_large,
     ValidationException: _invalid,
     HTTPException: _http,

@@ -1,17 +1,24 @@
-"""The HTTP/1.1 parser, with an end to what it takes before there is anything to act on."""
+"""The HTTP/1.1 parser, with an end to what it takes, and how long, before there is anything to act on."""
+
+import asyncio
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 FRUITLESS_BYTES = 64 * 1024
+HEAD_SECONDS = 30.0
+"""From the first byte of a request, or from the connection, to the end of its head."""
+BODY_SECONDS = 150.0
+"""For a body that no route reads: those that do have less."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
     """The parser puts a head, a trailer or a chunk's extension of any length together in memory, and the longer it is the slower,
     before anybody has shown a key. So what neither completes a head nor brings a piece of a body may have FRUITLESS_BYTES, beside
-    the piece of the stream in which it began."""
+    the piece of the stream in which it began. And a request that is never whole does not keep its connection."""
 
     _fruitless = 0
     _bore_fruit = False
+    _expected: asyncio.TimerHandle | None = None
 
     def data_received(self, data: bytes) -> None:
         self._bore_fruit = False
@@ -20,8 +27,21 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._fruitless > FRUITLESS_BYTES and not self.transport.is_closing():
             self.send_400_response("The head of the request is too long.")
 
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn itself
+        super().connection_made(transport)
+        self._expect(HEAD_SECONDS)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._settle()
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        self._expect(HEAD_SECONDS)
+        super().on_message_begin()
+
     def on_headers_complete(self) -> None:
         self._bore_fruit = True
+        self._expect(BODY_SECONDS)
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -30,4 +50,20 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._bore_fruit = True
+        self._settle()
         super().on_message_complete()
+
+    def _expect(self, seconds: float) -> None:
+        """What comes next must be there by then."""
+        self._settle()
+        self._expected = self.loop.call_later(seconds, self._late, seconds)
+
+    def _settle(self) -> None:
+        if self._expected:
+            self._expected.cancel()
+
+    def _late(self, seconds: float) -> None:
+        if self.pipeline or not getattr(self.cycle, "response_complete", True):
+            self._expect(seconds)  # an answer is under way, and is not cut
+        elif not self.transport.is_closing():
+            self.transport.close()

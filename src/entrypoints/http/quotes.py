@@ -12,6 +12,7 @@ from entrypoints.http import shapes, sunset
 from entrypoints.http.asking import asked
 from entrypoints.http.auth import Authed
 from entrypoints.http.bodies import StrictJSON
+from entrypoints.http.bounds import PICTURE_BODY
 
 
 @post(
@@ -21,7 +22,7 @@ from entrypoints.http.bodies import StrictJSON
     return_dto=None,
     operation_id="quote",
     tags=["generations"],
-    opt={"access": Scope.GENERATE, "refusals": (404,)},
+    opt={"access": Scope.GENERATE, "bounds": PICTURE_BODY, "refusals": (404,)},
     response_headers=sunset.HEADERS,
 )
 @inject

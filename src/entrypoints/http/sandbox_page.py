@@ -7,15 +7,15 @@ from dishka.integrations.litestar import FromDishka, inject
 from litestar import Request, Response, get, post
 
 from entrypoints.http.auth import PUBLIC
+from entrypoints.http.bounds import NO_BODY, SMALL_BODY
 from entrypoints.http.cookies import check_same_origin
 from entrypoints.http.pages import AS_PAGES, page
 from entrypoints.wiring_access import SandboxIdentity
 
 PAGE = "/auth/sandbox/page"
-_FORM_BYTES = 8192
 
 
-@get(PAGE, include_in_schema=False, opt={"access": PUBLIC, "any_query": True}, exception_handlers=AS_PAGES)
+@get(PAGE, include_in_schema=False, opt={"access": PUBLIC, "bounds": NO_BODY, "any_query": True}, exception_handlers=AS_PAGES)
 @inject
 async def show_page(request: Request[Any, Any, Any], sandbox: FromDishka[SandboxIdentity]) -> Response[bytes]:
     """The form. Raises SignInInvalid for an address that is not ours."""
@@ -27,9 +27,8 @@ async def show_page(request: Request[Any, Any, Any], sandbox: FromDishka[Sandbox
     PAGE,
     status_code=303,
     include_in_schema=False,
-    opt={"access": PUBLIC, "any_query": True},
+    opt={"access": PUBLIC, "bounds": SMALL_BODY, "any_query": True},
     exception_handlers=AS_PAGES,
-    request_max_body_size=_FORM_BYTES,
 )
 @inject
 async def answer_page(request: Request[Any, Any, Any], sandbox: FromDishka[SandboxIdentity]) -> Response[bytes]:

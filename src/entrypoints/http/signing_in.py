@@ -21,6 +21,7 @@ from domain.errors import InvalidRequest, SignInExpired, SignInInvalid
 from domain.sessions import SessionRules
 from entrypoints.http import account_shapes as shapes
 from entrypoints.http.auth import PUBLIC, Authed, Person, session_of
+from entrypoints.http.bounds import NO_BODY
 from entrypoints.http.cookies import cookie, get_cookie, no_cookie, own_origin, session_token
 from entrypoints.http.pages import AS_PAGES
 
@@ -44,7 +45,7 @@ class _Begun(msgspec.Struct, frozen=True, array_like=True):
     invitation: str | None = None
 
 
-@get("/auth/providers", operation_id="listProviders", tags=["accounts"], opt={"access": PUBLIC})
+@get("/auth/providers", operation_id="listProviders", tags=["accounts"], opt={"access": PUBLIC, "bounds": NO_BODY})
 @inject
 async def list_providers(providers: FromDishka[Providers]) -> shapes.Providers:
     """With whom one can sign in here."""
@@ -55,7 +56,7 @@ async def list_providers(providers: FromDishka[Providers]) -> shapes.Providers:
     "/auth/{provider:str}/start",
     status_code=303,
     include_in_schema=False,
-    opt={"access": PUBLIC},
+    opt={"access": PUBLIC, "bounds": NO_BODY},
     exception_handlers=AS_PAGES,
 )
 @inject
@@ -78,7 +79,7 @@ async def start(
     status_code=200,
     operation_id="linkIdentity",
     tags=["accounts"],
-    opt={"access": Person.FRESH, "refusals": (404,)},
+    opt={"access": Person.FRESH, "bounds": NO_BODY, "refusals": (404,)},
 )
 @inject
 async def begin_link(
@@ -98,7 +99,7 @@ async def begin_link(
     "/auth/{provider:str}/callback",
     status_code=303,
     include_in_schema=False,
-    opt={"access": PUBLIC, "any_query": True},
+    opt={"access": PUBLIC, "bounds": NO_BODY, "any_query": True},
     exception_handlers=AS_PAGES,
 )
 @inject
@@ -130,7 +131,13 @@ async def callback(
     return Response(b"", headers={"Location": kept.return_to}, cookies=cookies)
 
 
-@post("/auth/sign-out", status_code=204, operation_id="signOut", tags=["accounts"], opt={"access": Person.SESSION})
+@post(
+    "/auth/sign-out",
+    status_code=204,
+    operation_id="signOut",
+    tags=["accounts"],
+    opt={"access": Person.SESSION, "bounds": NO_BODY},
+)
 @inject
 async def sign_out(request: Authed, end: FromDishka[EndSession]) -> Response[None]:
     """End this session."""

@@ -1,6 +1,5 @@
 """Forms with a picture, read as they come in: never more than the limit, never onto a disk, not too many at once."""
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
@@ -36,21 +35,18 @@ class UploadForm:
 
 @dataclass(slots=True)
 class Uploads:
-    """The forms this process is reading. Each is in memory, so there is an end to how many, and to how slow."""
+    """The forms this process is reading. Each is in memory, so there is an end to how many."""
 
     most: int = 32
-    seconds: float = 120.0
     under_way: int = 0
 
     async def read(self, request: Request[Any, Any, Any]) -> UploadForm:
-        """Raises IntakeBusy, UploadTooLarge, InvalidRequest, or RequestEntityTooLarge."""
+        """Raises IntakeBusy, UploadTooLarge, InvalidRequest, RequestEntityTooLarge, or BodyLate."""
         boundary = request.content_type[1].get("boundary", "")
         with self._place():
             try:
-                async with asyncio.timeout(self.seconds), aclosing(request.stream()) as stream:
+                async with aclosing(request.stream()) as stream:
                     parts = await _parts(boundary, stream)
-            except TimeoutError:
-                raise InvalidRequest(f"the upload took longer than {self.seconds:.0f} seconds") from None
             except (MultipartError, UnicodeError):
                 raise InvalidRequest("the body is not a form") from None
         if "file" not in parts:

@@ -57,7 +57,11 @@ def up() -> None:
     """Run the whole service here: database, API, worker and painter, in one process tree."""
     from entrypoints.up import Up
 
-    sys.exit(Up(_settings(database=False)).run())
+    try:
+        service = Up(_settings(database=False))
+    except SettingsInvalid as error:
+        raise click.UsageError(str(error)) from None
+    sys.exit(service.run())
 
 
 @main.command()

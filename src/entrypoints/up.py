@@ -30,7 +30,7 @@ from application.queries import Queries
 from domain.accounts import Account, AccountId, KeyId, Mode, Role, Scope
 from domain.api_keys import ApiKey, write_key
 from domain.ledger import LotSource
-from entrypoints.settings import Environment, Settings
+from entrypoints.settings import Environment, Settings, SettingsInvalid
 from entrypoints.wiring import AlreadyRunning, EmbeddedPostgres, Keyring, container, leave_with_us, upgrade
 
 DEVELOPER = AccountId(UUID("00000000-0000-7000-8000-000000000001"))
@@ -64,9 +64,12 @@ LIVE = """Your live key calls {provider}, at your cost there: KEY={key}
 
 
 class Up:
-    """Starts in order: database, schema, API and worker; stops in the opposite one."""
+    """Starts in order: database, schema, API and worker; stops in the opposite one. Raises SettingsInvalid in production, where
+    nobody wants accounts that are the same everywhere."""
 
     def __init__(self, settings: Settings) -> None:
+        if settings.environment is Environment.PRODUCTION:
+            raise SettingsInvalid("`up` is for development; in production run `gpt-image api` and `gpt-image worker`")
         self._settings = replace(settings, data_dir=settings.data_dir.resolve())
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._listeners: dict[str, socket.socket] = {}
@@ -116,7 +119,7 @@ class Up:
     async def _prepare(self) -> Mapping[Mode, str]:
         """A customer with keys and credits, and a staff account: made once, the same ever after. A live key is only handed out
         where there is a provider to call and nobody but us to pay it."""
-        live = bool(self._settings.openai_api_key) and self._settings.environment is Environment.DEVELOPMENT
+        live = bool(self._settings.openai_api_key)
         async with container(self._settings) as parts:
             keyring, now = await parts.get(Keyring), datetime.now(UTC)
             open_account = await parts.get(OpenAccount)

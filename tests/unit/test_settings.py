@@ -3,8 +3,11 @@
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from entrypoints.settings import REAL_PARTS, Settings, SettingsInvalid
+from entrypoints.command import main
+from entrypoints.settings import REAL_PARTS, Environment, Settings, SettingsInvalid
+from entrypoints.up import Up
 
 MAIL = {"SMTP_URL": "smtp://u:geheim@mail.test", "MAIL_FROM": "Images <images@example.test>"}
 
@@ -22,6 +25,36 @@ def test_production_takes_a_part_from_a_file_as_well(tmp_path: Path) -> None:
         Settings.read({"ENVIRONMENT": "production", "SMTP_URL_FILE": str(tmp_path / "url"), "MAIL_FROM": MAIL["MAIL_FROM"]})
     missing = {name for name in REAL_PARTS if name in str(refusal.value)}
     assert missing == REAL_PARTS.keys() - {"SMTP_URL"}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"HOST": "0.0.0.0"},
+        {"HOST": "::"},
+        {"HOST": "192.0.2.7"},
+        {"PUBLIC_URL": "https://studio.example"},
+    ],
+    ids=str,
+)
+def test_a_sandbox_sign_in_is_never_reached_from_elsewhere_unless_that_is_said(said: dict[str, str]) -> None:
+    with pytest.raises(SettingsInvalid, match="sign-in"):
+        Settings.read(said)
+    assert Settings.read(said | {"ALLOW_SANDBOX_ON_NETWORK": "1"}).sign_in is None
+
+
+def test_production_has_no_sandbox_sign_in() -> None:
+    for more in ({}, {"ALLOW_SANDBOX_ON_NETWORK": "1"}):
+        with pytest.raises(SettingsInvalid, match=r"SIGN_IN \(sign-in\)"):
+            Settings.read({"ENVIRONMENT": "production", **more})
+
+
+def test_up_refuses_production(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its accounts have the same ids everywhere, and it prints a key."""
+    monkeypatch.setattr(Settings, "read", lambda: Settings(environment=Environment.PRODUCTION))
+    monkeypatch.setattr(Up, "run", lambda _: pytest.fail("it started"))
+    answer = CliRunner().invoke(main, ["up"])
+    assert (answer.exit_code, "`gpt-image api` and `gpt-image worker`" in answer.output) == (2, True), answer.output
 
 
 def test_mail_comes_from_somebody() -> None:

@@ -85,9 +85,7 @@ class Bounded:
                     await asyncio.shield(work)
                 finally:
                     self._leave(work)
-        except TimeoutError:
-            if not limit.expired():
-                raise
+        except TimeoutError:  # the limit's: those of handlers are answered within
             raise AnswerLate from None
 
     def _leave(self, work: "asyncio.Future[None]") -> None:

@@ -1,0 +1,47 @@
+"""No way in but the written ones: what opens a session, what does no longer, and what its token is."""
+
+import re
+from pathlib import Path
+
+import httpx
+import pytest
+
+from application.sessions import SignIn
+from entrypoints.http.sandbox_page import PAGE
+from tests.service import serving
+from tests.sign_in_process import CLIENT, SECRET
+from tests.sign_in_stage import OURS, SESSION, Browser, Site
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_what_is_unlinked_leads_here_no_longer(site: Site, browser: Browser) -> None:
+    await browser.sign_in()
+    leaving = await browser.http.post("/auth/another/link", headers=OURS)
+    await browser.end(browser.at_provider(leaving.json()["url"], "another"), "another")
+    mine = await browser.who()
+    (other,) = [identity["id"] for identity in mine["identities"] if identity["provider"] == "another"]
+    assert (await browser.http.delete(f"/v1/me/identities/{other}", headers=OURS)).status_code == 204
+    elsewhere = site.browser()
+    await elsewhere.sign_in("another")
+    assert (await elsewhere.who())["id"] != mine["id"]
+
+
+async def test_the_token_of_a_session_is_all_chance(site: Site, browser: Browser) -> None:
+    await browser.sign_in()
+    new_secret = (await site.world.parts.get(SignIn)).new_secret
+    tokens = [browser.http.cookies[SESSION], *(new_secret() for _ in range(1_000))]
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]{43}", token) for token in tokens), "32 bytes"
+    assert len(set(tokens)) == len(tokens)
+    for place in range(42):  # the last character has four bits only
+        assert len({token[place] for token in tokens}) > 32
+
+
+def test_where_a_provider_is_set_up_the_sandbox_page_is_missing(database_url: str, tmp_path: Path) -> None:
+    provider = f'[p]\nissuer = "http://127.0.0.1:1"\nclient_id = "{CLIENT}"\nclient_secret = "{SECRET}"\n'
+    (tmp_path / "sign_in.toml").write_text(provider)
+    file = str(tmp_path / "sign_in.toml")
+    with serving(database_url, tmp_path, SIGN_IN=file, PUBLIC_URL="http://127.0.0.1:1") as (address,):
+        assert [p["id"] for p in httpx.get(f"{address}/auth/providers").json()["data"]] == ["p"]
+        for answer in (httpx.get(address + PAGE), httpx.post(address + PAGE), httpx.get(f"{address}/auth/sandbox/start")):
+            assert answer.status_code == 404

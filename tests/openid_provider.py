@@ -15,7 +15,8 @@ None: not told), `now` (Unix seconds), `fault`, `names_issuer` (True): whether i
 
     at the answer      denied  busy  wrong-answer-issuer  no-answer-issuer
     in the token       the names of `_CLAIMS` below; wrong-signature  unknown-key  alg-none  hs256-secret  hs256-public
-                       deep-token  nameless-key (no kid)  no-id-token  not-bearer
+                       deep-token  nameless-key (no kid)  no-id-token  not-bearer  long-token (for most servers' headers)
+                       jwk  jku  x5u (it brings its own key, or says where one lies, and is signed with that)
                        encryption-key  weak-key (which are in the key set, but no good)
     elsewhere          e-mail-in-userinfo  other-subject (e-mail in userinfo, of somebody else)  other-issuer (in the discovery)
                        odd-keys (the key set holds keys of other kinds, too)
@@ -41,7 +42,8 @@ from joserfc.jwk import RSAKey
 from tests.sign_in_process import CLIENT, OTHER_REDIRECT, REDIRECT, SECRET, Handler, Process, serve
 
 _CODE_SECONDS = 60.0
-_IN_USERINFO = ("e-mail-in-userinfo", "other-subject")
+_IN_USERINFO = ("e-mail-in-userinfo", "other-subject", "long-token")
+_ANY_HEADER = jws.JWSRegistry(strict_check_header=False)
 _CLAIMS: dict[str, Any] = {
     "wrong-issuer": lambda now: {"iss": "https://other.example"},
     "wrong-audience": lambda now: {"aud": "another-client"},
@@ -106,6 +108,7 @@ class _OpenId(Handler):
         "GET /authorize": "authorize",
         "POST /token": "token",
         "GET /userinfo": "userinfo",
+        "GET /elsewhere": "elsewhere",
     }
     grants: ClassVar[dict[str, _Grant]] = {}
     tokens: ClassVar[set[str]] = set()
@@ -146,6 +149,9 @@ class _OpenId(Handler):
             ]
         self.answer(200, {"keys": keys})
 
+    def elsewhere(self) -> None:
+        self.answer(200, {"keys": [_key("stranger").as_dict(private=False)]})
+
     def authorize(self) -> None:
         asked, fault = self.query, self.mood["fault"]
         if asked.get("client_id") != CLIENT or asked.get("redirect_uri") not in (REDIRECT, OTHER_REDIRECT):
@@ -174,7 +180,7 @@ class _OpenId(Handler):
                 self.tokens.discard(grant.token or "")
                 grant.token = "misused"
             return self.answer(400, {"error": "invalid_grant", "error_description": f"the code {self.form.get('code')}"})
-        grant.token = self.issue(secrets.token_urlsafe(24))
+        grant.token = self.issue(secrets.token_urlsafe(24) + "x" * (65_504 if self.mood["fault"] == "long-token" else 0))
         self.tokens.add(grant.token)
         said: dict[str, Any] = {"access_token": grant.token, "token_type": "Bearer", "expires_in": 300}
         said["id_token"] = self.issue(self._id_token(grant))
@@ -209,7 +215,7 @@ class _OpenId(Handler):
         claims |= {"iat": now, "exp": now + 300, "picture": "https://other.example/ada.png"}
         claims |= {} if fault in _IN_USERINFO else self._told()
         claims |= _CLAIMS.get(fault, lambda _: {})(now)
-        return _signed({name: value for name, value in claims.items() if value is not None}, fault, self._kid)
+        return _signed({name: value for name, value in claims.items() if value is not None}, fault, self._kid, self.server.url)
 
 
 def _wrong_with(asked: dict[str, str]) -> str | None:
@@ -222,7 +228,7 @@ def _wrong_with(asked: dict[str, str]) -> str | None:
     return None
 
 
-def _signed(claims: dict[str, Any], fault: str | None, kid: str) -> str:
+def _signed(claims: dict[str, Any], fault: str | None, kid: str, url: str) -> str:
     """A token, signed as it should be or as the fault says."""
     payload = b'{"deep":' + b"[" * 90_000 if fault == "deep-token" else json.dumps(claims).encode()
     if fault == "alg-none":
@@ -235,7 +241,11 @@ def _signed(claims: dict[str, Any], fault: str | None, kid: str) -> str:
     if fault in ("encryption-key", "weak-key"):
         key, kid = _key(fault), fault
     kid = "nowhere" if fault == "unknown-key" else kid
-    return jws.serialize_compact({"alg": "RS256"} | ({} if fault == "nameless-key" else {"kid": kid}), payload, key)
+    brought: dict[str, Any] = {"jwk": _key("stranger").as_dict(private=False)} if fault == "jwk" else {}
+    brought = {fault: f"{url}/elsewhere"} if fault in ("jku", "x5u") else brought
+    key = _key("stranger") if brought else key
+    header = {"alg": "RS256"} | ({} if fault == "nameless-key" else {"kid": kid}) | brought
+    return jws.serialize_compact(header, payload, key, registry=_ANY_HEADER)
 
 
 def _unsigned(header: dict[str, str], payload: bytes) -> str:

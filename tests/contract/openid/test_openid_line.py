@@ -91,6 +91,13 @@ async def test_a_discovery_of_another_issuer_is_refused(adapter: OpenIdConnect, 
         await adapter.start(REDIRECT)
 
 
+async def test_a_token_too_long_for_a_header_is_one_refusal(adapter: OpenIdConnect, op: OpenIdProvider) -> None:
+    op.mood(fault="long-token")
+    with pytest.raises(ProviderUnavailable):
+        await sign_in(adapter, op)
+    assert not op.requests(USERINFO), "the server there has not taken it"
+
+
 async def test_a_provider_that_is_away_can_come_back(adapter: OpenIdConnect, op: OpenIdProvider) -> None:
     op.mood(fault="500", at=DISCOVERY)
     with pytest.raises(ProviderUnavailable):

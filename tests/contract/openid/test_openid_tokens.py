@@ -6,7 +6,7 @@ from adapters.identity.discovery import NEW_KEYS_SECONDS
 from adapters.identity.oidc import OpenIdConnect
 from domain.errors import ProviderUnavailable, SignInInvalid
 from tests.openid_provider import OpenIdProvider
-from tests.openid_stage import JWKS, PERSON, TOKEN, Clock, sign_in
+from tests.openid_stage import DISCOVERY, JWKS, PERSON, TOKEN, Clock, sign_in
 
 pytestmark = pytest.mark.anyio
 
@@ -36,6 +36,14 @@ async def test_a_token_signed_by_somebody_else_is_refused(adapter: OpenIdConnect
 
 async def test_a_token_signed_by_an_unknown_key_is_refused(adapter: OpenIdConnect, op: OpenIdProvider) -> None:
     await _refused(adapter, op, "unknown-key")
+
+
+@pytest.mark.parametrize("fault", ["jwk", "jku", "x5u"])
+async def test_a_token_that_brings_its_own_key_is_refused_and_nobody_asked_for_it(
+    adapter: OpenIdConnect, op: OpenIdProvider, fault: str
+) -> None:
+    await _refused(adapter, op, fault)
+    assert {asked["path"] for asked in op.requests()} <= {DISCOVERY, JWKS, "/authorize", TOKEN}
 
 
 async def test_a_token_signed_with_no_algorithm_is_refused(adapter: OpenIdConnect, op: OpenIdProvider) -> None:

@@ -32,7 +32,7 @@ class Wire:
 
 @asynccontextmanager
 async def wired(app: Any) -> AsyncIterator[Wire]:
-    config = uvicorn.Config(app, http=BoundedProtocol, ws="none", lifespan="off", log_config=None, proxy_headers=False)
+    config = uvicorn.Config(app, http=BoundedProtocol, ws="none", lifespan="off", log_config=None, timeout_keep_alive=75)
     config.load()
     state = ServerState()
     server = await asyncio.get_running_loop().create_server(

@@ -10,7 +10,8 @@ By hand: `python -m tests.openid_provider --record FILE --mood FILE`, from the r
 
 It refuses: no PKCE with S256, an unregistered redirect, another client or secret, a code that was used, is older than a
 minute, or is not of this redirect, client and verifier. `mood` holds the claims (`sub`, `email`, `email_verified`, `name`;
-None: not told), `now` (Unix seconds), `fault`, `names_issuer` (True): whether its answers do, as RFC 9207 has it, and `kid`
+None: not told), `now` (Unix seconds), `fault`, `names_issuer` (True): whether its answers do, as RFC 9207 has it, `auth_time`
+(Unix seconds; without it, it does not tell), `prompts` (a list: those it says it knows), and `kid`
 ("first"): by which key it signs, which from then on is in the key set. Faults, besides those of sign_in_process:
 
     at the answer      denied  busy  wrong-answer-issuer  no-answer-issuer
@@ -130,6 +131,7 @@ class _OpenId(Handler):
                 "token_endpoint_auth_methods_supported": ["client_secret_basic"],
                 "code_challenge_methods_supported": ["S256"],
                 "authorization_response_iss_parameter_supported": self.mood.get("names_issuer", True),
+                **({"prompt_values_supported": self.mood["prompts"]} if "prompts" in self.mood else {}),
             },
         )
 
@@ -214,6 +216,7 @@ class _OpenId(Handler):
         claims = {"iss": self.server.url, "sub": self.mood["sub"], "aud": CLIENT, "nonce": grant.nonce}
         claims |= {"iat": now, "exp": now + 300, "picture": "https://other.example/ada.png"}
         claims |= {} if fault in _IN_USERINFO else self._told()
+        claims |= {"auth_time": self.mood["auth_time"]} if "auth_time" in self.mood else {}
         claims |= _CLAIMS.get(fault, lambda _: {})(now)
         return _signed({name: value for name, value in claims.items() if value is not None}, fault, self._kid, self.server.url)
 

@@ -128,12 +128,13 @@ class SignInStart:
 class IdentityProvider(Protocol):
     """Somebody who knows who people are. The redirect's address is the same, to the letter, in both calls."""
 
-    async def start(self, redirect_uri: str) -> SignInStart:
-        """A sign-in that nobody has begun before. Raises ProviderUnavailable."""
+    async def start(self, redirect_uri: str, max_age: int | None = None) -> SignInStart:
+        """A sign-in that nobody has begun before. The person is asked as whom, where the provider can; and who they are, if it
+        has not asked them for `max_age` seconds. Raises ProviderUnavailable."""
 
     async def finish(self, start: SignInStart, redirect_uri: str, answer: Mapping[str, str]) -> Person:
         """Who signed in; `answer` is what they were sent back with. What the provider hands out for it lives no longer than this
-        call, and of what it says of the person only the four fields of Person are read.
+        call, and of what it says of the person only the fields of Person are read.
 
         Raises SignInDenied (the person or the provider said no), SignInInvalid (replayed, altered, of another sign-in, another
         provider or another time), EmailUnverified, or ProviderUnavailable.

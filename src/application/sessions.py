@@ -42,7 +42,8 @@ class SignIn:
             await tx.accounts.lock(account)  # before its sessions
             replaced = await tx.sessions.end_token(hash_token(replaces)) if replaces else None
             await tx.sessions.end_all(account, but=LIMITS["sessions"] - 1)
-            session = Session(SessionId(self.new_id()), account, hash_token(token), person.provider, now, now)
+            asked = min(person.authenticated_at, now) if person.authenticated_at else None
+            session = Session(SessionId(self.new_id()), account, hash_token(token), person.provider, now, now, asked)
             await tx.sessions.add(session)
             if replaced != account:  # a browser that brings any other token is not known by it
                 kind = NoticeKind.NEW_SIGN_IN if identity else NoticeKind.WELCOME

@@ -13,12 +13,13 @@ IdentityId = NewType("IdentityId", UUID)
 @dataclass(frozen=True, slots=True)
 class Person:
     """What a provider says of whoever signed in there. `subject` is the provider's own unchanging name for them; `email` is one
-    that the provider has verified."""
+    that the provider has verified; `authenticated_at`: when it last asked them who they are, if it tells."""
 
     provider: str
     subject: str
     email: str
     name: str | None = None
+    authenticated_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

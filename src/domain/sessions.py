@@ -24,7 +24,8 @@ class SessionRules:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What is kept of a session: never its token, only the token's hash. `provider` is where the person signed in."""
+    """What is kept of a session: never its token, only the token's hash. `provider` is where the person signed in, and
+    `authenticated_at` when it last asked them who they are; None: it did not tell, and is taken to have asked them then."""
 
     id: SessionId
     account_id: AccountId
@@ -32,6 +33,7 @@ class Session:
     provider: str
     signed_in_at: datetime
     seen_at: datetime
+    authenticated_at: datetime | None = None
 
     def check(self, now: datetime, rules: SessionRules) -> None:
         """Raises Unauthenticated if it has ended by itself."""
@@ -40,7 +42,7 @@ class Session:
 
     def check_fresh(self, now: datetime, rules: SessionRules) -> None:
         """Raises FreshSignInNeeded."""
-        if now >= self.signed_in_at + rules.fresh:
+        if now >= (self.authenticated_at or self.signed_in_at) + rules.fresh:
             raise FreshSignInNeeded(seconds=int(rules.fresh.total_seconds()))
 
     def ends_at(self, rules: SessionRules) -> datetime:

@@ -53,6 +53,7 @@ async def test_github_is_asked_for_what_a_sign_in_needs_and_no_more(adapter: Git
     start = await adapter.start(REDIRECT)
     asked = parse_qs(urlsplit(start.url).query)
     assert asked["scope"] == ["read:user user:email"]
+    assert asked["prompt"] == ["select_account"], "nobody is signed in by a link alone"
     assert SECRET not in start.url + repr(adapter)
     assert not github.requests(), "beginning needs nothing of GitHub"
 

@@ -6,6 +6,7 @@ import secrets
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
 
 from application.ports import SignInStart
@@ -16,6 +17,8 @@ SUBJECT_CHARACTERS = 255
 """OpenID Connect Core §2."""
 EMAIL_CHARACTERS = 254
 NAME_CHARACTERS = 100
+SELECT_ACCOUNT = "select_account"
+"""Nobody is signed in by a link alone, as whoever the provider remembers (OpenID Connect Core §3.1.2.1; GitHub knows it too)."""
 _CODE = re.compile(r"[\x20-\x7e]{1,4096}")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _BUSY = ("server_error", "temporarily_unavailable")
@@ -62,7 +65,7 @@ def code(answer: Mapping[str, str]) -> str:
     return found
 
 
-def person(provider: str, subject: str, email: str | None, name: str | None) -> Person:
+def person(provider: str, subject: str, email: str | None, name: str | None, authenticated_at: datetime | None = None) -> Person:
     """A person of whom the provider says this, the e-mail verified. What is no name is left out.
 
     Raises SignInInvalid for what can be nobody's subject, EmailUnverified for what can be no address.
@@ -72,4 +75,4 @@ def person(provider: str, subject: str, email: str | None, name: str | None) -> 
     if email is None or len(email) > EMAIL_CHARACTERS or not email.isprintable() or not _EMAIL.fullmatch(email):
         raise EmailUnverified
     seen = " ".join("".join(c if c.isprintable() else " " for c in name or "").split())
-    return Person(provider, subject, email, seen[:NAME_CHARACTERS].strip() or None)
+    return Person(provider, subject, email, seen[:NAME_CHARACTERS].strip() or None, authenticated_at)

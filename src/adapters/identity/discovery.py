@@ -29,6 +29,8 @@ class Document(msgspec.Struct, frozen=True):
     jwks_uri: str
     userinfo_endpoint: str | None = None
     authorization_response_iss_parameter_supported: bool = False
+    prompt_values_supported: list[str] | None = None
+    """Of Initiating User Registration §4.1; None: it does not say."""
 
 
 class _KeySet(msgspec.Struct, frozen=True):

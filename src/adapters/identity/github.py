@@ -47,11 +47,15 @@ class GitHub(IdentityProvider):
         for url in (self.site, self.api):
             safe(url)
 
-    async def start(self, redirect_uri: str) -> SignInStart:
+    async def start(self, redirect_uri: str, max_age: int | None = None) -> SignInStart:
+        """GitHub cannot be asked to ask again."""
         begun = answers.Beginning.new()
         async with self.line.opened(self.site, client_id=self.client_id, redirect_uri=redirect_uri, scope=SCOPE) as session:
             url, _ = session.create_authorization_url(
-                f"{self.site}/login/oauth/authorize", state=begun.state, code_verifier=begun.verifier
+                f"{self.site}/login/oauth/authorize",
+                state=begun.state,
+                code_verifier=begun.verifier,
+                prompt=answers.SELECT_ACCOUNT,
             )
         return begun.at(url)
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated
 
 import msgspec
 from joserfc import jws, jwt
@@ -24,10 +26,15 @@ class Claims(msgspec.Struct, frozen=True):
     email: str | None = None
     email_verified: bool | str | None = None
     name: str | None = None
+    auth_time: Annotated[float, msgspec.Meta(ge=0)] | None = None
 
     @property
     def verified_email(self) -> str | None:
         return self.email if self.email_verified is True or self.email_verified == "true" else None
+
+    def authenticated_at(self, now: float) -> datetime | None:
+        """`now`: Unix seconds, beyond which nobody has been asked."""
+        return None if self.auth_time is None else datetime.fromtimestamp(min(self.auth_time, now), UTC)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,12 +38,16 @@ class OpenIdConnect(IdentityProvider):
     def __post_init__(self) -> None:
         self._discovery = Discovery(safe(self.issuer), self.clock)
 
-    async def start(self, redirect_uri: str) -> SignInStart:
+    async def start(self, redirect_uri: str, max_age: int | None = None) -> SignInStart:
         begun = answers.Beginning.new()
         async with self.line.opened(self.issuer, client_id=self.client_id, redirect_uri=redirect_uri, scope=SCOPE) as session:
             document = await self._discovery.document(session)
             url, _ = session.create_authorization_url(
-                document.authorization_endpoint, state=begun.state, nonce=begun.nonce, code_verifier=begun.verifier
+                document.authorization_endpoint,
+                state=begun.state,
+                nonce=begun.nonce,
+                code_verifier=begun.verifier,
+                **_wishes(document, max_age),
             )
         return begun.at(url)
 
@@ -64,16 +68,24 @@ class OpenIdConnect(IdentityProvider):
                 auth=BasicAuth(quote_plus(self.client_id), quote_plus(self.client_secret)),
             )
             said = await self._said(session, token, start)
+            authenticated_at = said.authenticated_at(self.clock())
             if said.email is None:
                 said = await _userinfo(session, document, token["access_token"], said)
         if said.verified_email is None:
             raise EmailUnverified
-        return answers.person(self.name, said.sub, said.verified_email, said.name)
+        return answers.person(self.name, said.sub, said.verified_email, said.name, authenticated_at)
 
     async def _said(self, session: Any, token: Mapping[str, Any], start: SignInStart) -> Claims:
         signed = token.get("id_token")
         keys = await self._discovery.keys(session, id_token.key_name(signed))
         return id_token.claims(str(signed), keys, Expected(self.issuer, self.client_id, start.nonce, self.clock()))
+
+
+def _wishes(document: Document, max_age: int | None) -> dict[str, str]:
+    """A provider that lists what it can be asked for and leaves this out might refuse the whole sign-in for it."""
+    listed = document.prompt_values_supported
+    prompt = {"prompt": answers.SELECT_ACCOUNT} if listed is None or answers.SELECT_ACCOUNT in listed else {}
+    return prompt if max_age is None else {**prompt, "max_age": str(max_age)}
 
 
 def _is_from(document: Document, answer: Mapping[str, str]) -> None:

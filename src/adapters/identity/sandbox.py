@@ -61,7 +61,8 @@ class SandboxIdentity(IdentityProvider):
     """Nonces of codes that were used here, until nobody would accept those any more. Another process knows nothing of them, but
     a code needs its verifier, which only the browser that began has."""
 
-    async def start(self, redirect_uri: str) -> SignInStart:
+    async def start(self, redirect_uri: str, max_age: int | None = None) -> SignInStart:
+        """The page asks always."""
         begun = answers.Beginning.new()
         asked = Asked(redirect_uri, begun.state, begun.nonce, answers.challenge(begun.verifier), self.clock() + ASK_SECONDS)
         shown = {name: getattr(asked, name) for name in ("redirect_uri", "state", "nonce")}

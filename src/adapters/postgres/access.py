@@ -15,7 +15,8 @@ from domain.sessions import Session, SessionId
 
 IDENTITY = "SELECT row_to_json(i)::text FROM identities i"
 SESSION = """json_build_object('id', s.id, 'account_id', s.account_id, 'token_hash', encode(s.token_hash, 'base64'),
-    'provider', s.provider, 'signed_in_at', s.signed_in_at, 'seen_at', s.seen_at)"""
+    'provider', s.provider, 'signed_in_at', s.signed_in_at, 'seen_at', s.seen_at,
+    'authenticated_at', s.authenticated_at)"""
 identity_document = msgspec.json.Decoder(Identity)
 session_document = msgspec.json.Decoder(Session)
 
@@ -29,8 +30,8 @@ _LOCK_ACCOUNT = "SELECT 1 FROM accounts WHERE id = %(account)s FOR UPDATE"
 # Whoever has no row yet cannot be locked by it.
 _LOCK_NAME = "SELECT pg_advisory_xact_lock(hashtextextended(%(provider)s || ' ' || %(subject)s, 7))"
 _INSERT = """
-INSERT INTO sessions (id, account_id, token_hash, provider, signed_in_at, seen_at)
-VALUES (%(id)s, %(account_id)s, %(token_hash)s, %(provider)s, %(signed_in_at)s, %(seen_at)s) RETURNING 1
+INSERT INTO sessions (id, account_id, token_hash, provider, signed_in_at, seen_at, authenticated_at)
+VALUES (%(id)s, %(account_id)s, %(token_hash)s, %(provider)s, %(signed_in_at)s, %(seen_at)s, %(authenticated_at)s) RETURNING 1
 """
 _END_ALL = """
 DELETE FROM sessions WHERE account_id = %(account)s AND id NOT IN (
@@ -97,7 +98,7 @@ class PostgresSessions(Sessions):
         self._session = session
 
     async def add(self, session: Session) -> None:
-        fields = ("id", "account_id", "token_hash", "provider", "signed_in_at", "seen_at")
+        fields = ("id", "account_id", "token_hash", "provider", "signed_in_at", "seen_at", "authenticated_at")
         await self._session.read_all(_INSERT, **{name: getattr(session, name) for name in fields})
 
     async def note(self, session: SessionId, seen_at: datetime) -> None:

@@ -79,6 +79,7 @@ sessions = Table(
     _access("provider", Text),
     _access("signed_in_at", Time),
     _access("seen_at", Time),
+    _access("authenticated_at", Time, nullable=True),
     Index("sessions_account", "account_id", "signed_in_at"),
 )
 

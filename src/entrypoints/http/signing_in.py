@@ -65,11 +65,15 @@ async def start(
     provider: FromPath[str],
     providers: FromDishka[Providers],
     signer: FromDishka[SignInSigner],
+    rules: FromDishka[SessionRules],
     return_to: Annotated[str, QueryParameter(max_length=255)] = HOME,
     invitation: Annotated[str | None, QueryParameter(max_length=64)] = None,
+    fresh: Annotated[bool, QueryParameter()] = False,
 ) -> Response[bytes]:
-    """To the provider; `return_to` is a path of ours to come back to, `invitation` a code for who has no account yet."""
-    begun = await providers.named(provider).start(_callback(request, provider))
+    """To the provider; `return_to` is a path of ours to come back to, `invitation` a code for who has no account yet.
+    `fresh`: for what wants a fresh sign-in, so whoever was not asked lately is asked again."""
+    max_age = int(rules.fresh.total_seconds()) if fresh else None
+    begun = await providers.named(provider).start(_callback(request, provider), max_age)
     kept = _begun(provider, begun, return_to, invitation=invitation)
     return Response(b"", headers={"Location": begun.url}, cookies=[cookie(request, _COOKIE, _sign(signer, kept), SECONDS)])
 

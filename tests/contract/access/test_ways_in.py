@@ -1,16 +1,19 @@
 """No way in but the written ones: what opens a session, what does no longer, and what its token is."""
 
 import re
+from datetime import timedelta
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import pytest
 
+from application.access import AccessStore
 from application.sessions import SignIn
 from entrypoints.http.sandbox_page import PAGE
 from tests.service import serving
 from tests.sign_in_process import CLIENT, SECRET
-from tests.sign_in_stage import OURS, SESSION, Browser, Site
+from tests.sign_in_stage import OURS, SESSION, Browser, Site, refused
 
 pytestmark = pytest.mark.anyio
 
@@ -25,6 +28,28 @@ async def test_what_is_unlinked_leads_here_no_longer(site: Site, browser: Browse
     elsewhere = site.browser()
     await elsewhere.sign_in("another")
     assert (await elsewhere.who())["id"] != mine["id"]
+
+
+async def test_a_session_is_as_fresh_as_the_providers_last_question(site: Site, browser: Browser) -> None:
+    """One who merely came through a provider that remembers them proves nothing new."""
+    async with (await site.world.parts.get(AccessStore)).transaction() as tx:
+        now = (await tx.now()).timestamp()
+    for ago, status in ((899 - 60, 200), (900, 403), (40 * 86_400, 403), (-600, 200)):
+        site.one.mood(auth_time=now - ago)
+        await browser.sign_in(fresh="true")
+        answer = await browser.http.post("/auth/another/link", headers=OURS)
+        assert answer.status_code == status, (ago, answer.text)
+        assert (await browser.me()).status_code == 200, "it is a session all the same"
+    assert answer.is_success
+    await site.time_passes(timedelta(minutes=16))
+    assert refused(await browser.http.post("/auth/another/link", headers=OURS), 403, "fresh-sign-in-needed")
+
+
+@pytest.mark.parametrize(("said", "max_age"), [({}, None), ({"fresh": "true"}, "900"), ({"fresh": "false"}, None)])
+async def test_to_become_fresh_one_is_asked_again(browser: Browser, said: dict[str, str], max_age: str | None) -> None:
+    leaving = await browser.http.get("/auth/provider/start", params=said)
+    asked = dict(parse_qsl(urlsplit(leaving.headers["location"]).query))
+    assert (asked.get("max_age"), asked["prompt"]) == (max_age, "select_account")
 
 
 async def test_the_token_of_a_session_is_all_chance(site: Site, browser: Browser) -> None:

@@ -2,14 +2,17 @@
 
 import asyncio
 import json
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import pytest
 
 from adapters.identity.discovery import SECONDS
 from adapters.identity.line import Line
 from adapters.identity.oidc import OpenIdConnect
+from application.ports import SignInStart
 from domain.errors import EmailUnverified, ProviderUnavailable, SignInDenied, SignInInvalid
 from tests.openid_provider import OpenIdProvider
 from tests.openid_stage import DISCOVERY, JWKS, PERSON, TOKEN, USERINFO, Clock, sign_in
@@ -33,7 +36,44 @@ async def test_the_provider_is_asked_for_the_code_flow_and_for_three_scopes_only
         "state": [start.state],
         "nonce": [start.nonce],
         "code_challenge_method": ["S256"],
+        "prompt": ["select_account"],
     }
+
+
+def wishes(start: SignInStart) -> dict[str, str]:
+    return {name: value for name, value in parse_qsl(urlsplit(start.url).query) if name in ("prompt", "max_age")}
+
+
+async def test_nobody_is_signed_in_by_a_link_alone_where_the_provider_can_ask(
+    adapter: OpenIdConnect, op: OpenIdProvider, trust: Line, clock: Clock
+) -> None:
+    assert wishes(await adapter.start(REDIRECT)) == {"prompt": "select_account"}
+    for prompts, asked in ((["none", "select_account"], {"prompt": "select_account"}), (["none", "login"], {}), ([], {})):
+        op.mood(prompts=prompts)
+        another = OpenIdConnect("op", op.url, CLIENT, SECRET, clock, trust)
+        assert wishes(await another.start(REDIRECT)) == asked
+
+
+async def test_for_a_fresh_sign_in_the_provider_is_asked_to_ask_again(adapter: OpenIdConnect) -> None:
+    assert wishes(await adapter.start(REDIRECT, 900)) == {"prompt": "select_account", "max_age": "900"}
+
+
+@pytest.mark.parametrize(("told", "seconds"), [(NOW - 86_400.0, -86_400), (int(NOW), 0), (NOW + 59, 0), (2**70, 0), (0, -NOW)])
+async def test_when_the_provider_asked_is_its_word_and_never_in_the_future(
+    adapter: OpenIdConnect, op: OpenIdProvider, told: float, seconds: float
+) -> None:
+    op.mood(auth_time=told)
+    person = await sign_in(adapter, op)
+    assert person == replace(PERSON, authenticated_at=datetime.fromtimestamp(NOW + seconds, UTC))
+    op.mood()
+    assert (await sign_in(adapter, op)).authenticated_at is None, "it does not tell"
+
+
+@pytest.mark.parametrize("told", ["yesterday", -1, True, [NOW]])
+async def test_a_time_that_is_none_makes_the_token_none(adapter: OpenIdConnect, op: OpenIdProvider, told: object) -> None:
+    op.mood(auth_time=told)
+    with pytest.raises(SignInInvalid):
+        await sign_in(adapter, op)
 
 
 async def test_the_secret_goes_to_the_token_endpoint_and_a_token_to_nobody(adapter: OpenIdConnect, op: OpenIdProvider) -> None:

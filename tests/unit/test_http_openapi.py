@@ -68,11 +68,13 @@ def test_an_operation_says_who_may_call_and_how_it_refuses(path: str, method: st
     assert operation["description"]
     assert operation["tags"]
     is_guarded = not path.startswith(("/health", "/v1/models", "/auth/providers"))
-    for_people = path == "/v1/me" or path.startswith(("/auth/", "/v1/me/", "/v1/sessions", "/v1/api-keys"))
+    for_people = f"{path}/".startswith(("/auth/", "/v1/me/", "/v1/sessions/", "/v1/api-keys/"))
     assert operation.get("security", []) == (
         [] if not is_guarded else [{"session": []}] if for_people else [{"key": []}, {"session": []}]
     )
-    assert ({"401", "403", "503"} <= set(operation["responses"])) == is_guarded
+    assert ({"401", "403"} <= set(operation["responses"])) == is_guarded
+    assert ({"408", "413", "415"} <= set(operation["responses"])) == ("requestBody" in operation)
+    assert {"500", "503"} <= set(operation["responses"])
     for status, answer in operation["responses"].items():
         if status >= "400":
             assert list(answer["content"]) == ["application/problem+json"]

@@ -11,7 +11,7 @@ from entrypoints.http.app import ROUTES
 from entrypoints.http.openapi import document
 from tests.http_stage import Stage
 
-DOCUMENT: dict[str, Any] = json.decode(document(ROUTES, "1.2.3"))
+DOCUMENT: dict[str, Any] = json.decode(document(ROUTES, "1.2.3", "session"))
 
 
 def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:

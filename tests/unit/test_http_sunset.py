@@ -85,7 +85,7 @@ def test_a_refusal_says_nothing_of_it(stage: Stage, client: TestClient[Litestar]
 
 
 def test_the_document_tells_of_these_headers() -> None:
-    paths = json.decode(document(ROUTES, "1"))["paths"]
+    paths = json.decode(document(ROUTES, "1", "session"))["paths"]
     for path, status in (
         ("generations", "201"),
         ("generations", "202"),

@@ -1,6 +1,6 @@
 """The shapes of people: with whom they sign in, their sessions, and who they are to us."""
 
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated
 from uuid import UUID
 
@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from domain.accounts import Mode, Role, Scope
 from domain.limits import LIMITS, MAX_INTEGER
+from entrypoints.http.shapes import Time
 
 
 class Provider(Struct, frozen=True):
@@ -32,9 +33,9 @@ class Session(Struct, frozen=True):
 
     id: UUID
     provider: str
-    signed_in_at: datetime
-    seen_at: datetime
-    expires_at: datetime
+    signed_in_at: Time
+    seen_at: Time
+    expires_at: Time
     current: bool
 
 
@@ -46,7 +47,7 @@ class Identity(Struct, frozen=True):
     id: UUID
     provider: str
     email: str
-    linked_at: datetime
+    linked_at: Time
 
 
 class KeyBody(Struct, frozen=True, forbid_unknown_fields=True):
@@ -67,7 +68,7 @@ class Key(Struct, frozen=True):
     hint: str
     name: str | None
     spend_cap: int | None
-    created_at: datetime
+    created_at: Time
     used_on: date | None
 
 
@@ -94,5 +95,5 @@ class Me(Struct, frozen=True):
     email: str | None
     role: Role
     plan: str
-    created_at: datetime
+    created_at: Time
     identities: list[Identity]

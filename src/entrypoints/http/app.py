@@ -27,6 +27,7 @@ from entrypoints.http.addresses import Proxies
 from entrypoints.http.auth import PUBLIC, declare_gates, guard, routes
 from entrypoints.http.bounds import NO_BODY, Bounded, declare_bounds
 from entrypoints.http.cors import Cors
+from entrypoints.http.cookies import named
 from entrypoints.http.envelope import Envelope
 from entrypoints.http.openapi import document
 from entrypoints.http.outlook import Outlooks
@@ -84,18 +85,22 @@ class HttpConfig:
     limited: bool = True
     proxies: Proxies = Proxies()
 
+    @property
+    def is_https(self) -> bool:
+        return self.public_url.startswith("https://")
+
 
 def create_app(container: AsyncContainer, config: HttpConfig) -> Litestar:
     """The API. The container is closed by whoever opened it. Raises AccessUndeclared, or BoundsUndeclared."""
     files = (media.show_file,) if config.serves_files else ()
     sandbox = (sandbox_page.show_page, sandbox_page.answer_page) if config.sandbox_sign_in else ()
-    app = _app((*ROUTES, *files, *sandbox, _openapi(config.version)), container, config.public_url)
+    app = _app((*ROUTES, *files, *sandbox, _openapi(config)), container, config.public_url)
     if config.limited:
         free = frozenset(path for path, handler in routes(app) if handler.opt.get("free"))
         app.asgi_handler = Limited(app.asgi_handler, container, config.proxies, free)
     if config.origins:
         app.asgi_handler = Cors(app.asgi_handler, config.origins)
-    return _enveloped(app, https=config.public_url.startswith("https://"))
+    return _enveloped(app, https=config.is_https)
 
 
 def create_operations_app(container: AsyncContainer) -> Litestar:
@@ -140,10 +145,10 @@ def _methods(app: Litestar) -> dict[str, set[str]]:
     return methods
 
 
-def _openapi(version: str) -> HTTPRouteHandler:
+def _openapi(config: HttpConfig) -> HTTPRouteHandler:
     @cache
     def made() -> bytes:
-        return document(ROUTES, version)
+        return document(ROUTES, config.version, named("session", secure=config.is_https))
 
     @get("/openapi.json", include_in_schema=False, opt={"access": PUBLIC, "bounds": NO_BODY}, sync_to_thread=True)
     def openapi() -> Response[bytes]:

@@ -14,15 +14,17 @@ MOST_TOKEN = 128
 Connection = ASGIConnection[Any, Any, Any, Any]
 
 
-def cookie_name(connection: Connection, name: str) -> str:
+def named(name: str, *, secure: bool) -> str:
     """With the prefix that keeps other hosts and plain http from setting it; browsers take that on https only."""
-    return f"__Host-{name}" if _is_secure(connection) else name
+    return f"__Host-{name}" if secure else name
 
 
 def cookie(connection: Connection, name: str, value: str, seconds: int) -> Cookie:
     """Only we can read it, and only our own pages, and links to them, bring it back."""
-    named, secure = cookie_name(connection, name), _is_secure(connection)
-    return Cookie(named, value=value, path="/", max_age=seconds, httponly=True, samesite="lax", secure=secure)
+    secure = _is_secure(connection)
+    return Cookie(
+        named(name, secure=secure), value=value, path="/", max_age=seconds, httponly=True, samesite="lax", secure=secure
+    )
 
 
 def no_cookie(connection: Connection, name: str) -> Cookie:
@@ -31,7 +33,7 @@ def no_cookie(connection: Connection, name: str) -> Cookie:
 
 
 def get_cookie(connection: Connection, name: str) -> str | None:
-    return connection.cookies.get(cookie_name(connection, name)) or None
+    return connection.cookies.get(named(name, secure=_is_secure(connection))) or None
 
 
 def session_token(connection: Connection) -> str | None:

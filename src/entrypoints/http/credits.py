@@ -18,7 +18,7 @@ from entrypoints.http.bounds import NO_BODY
 from entrypoints.http.cursors import Cursors
 from entrypoints.http.parameters import PAGE, After, Instant, Limit, instant
 
-KINDS = sorted(object.__new__(command).kind for command in Command.__subclasses__())
+KINDS = sorted({object.__new__(command).kind for command in Command.__subclasses__()})
 """What a line of the statement can be: the commands a wallet knows. A command knows its kind before it says anything."""
 
 

@@ -49,11 +49,12 @@ _RATES = {
     "does each picture asked for.",
 }
 """As draft-ietf-httpapi-ratelimit-headers writes them; an installation may limit nobody, so none is required."""
+_ID = "X-Request-Id"
 
 
-def document(handlers: Iterable[HTTPRouteHandler], version: str) -> bytes:
+def document(handlers: Iterable[HTTPRouteHandler], version: str, session_cookie: str) -> bytes:
     """The whole document as JSON. Takes some 100 ms, so it is made when it is first asked for."""
-    described = Litestar(list(handlers), openapi_config=_config(version), logging_config=None)
+    described = Litestar(list(handlers), openapi_config=_config(version, session_cookie), logging_config=None)
     made = described.openapi_schema.to_schema()
     for path, handler in routes(described):
         if handler.resolve_include_in_schema() and path in made["paths"]:
@@ -62,11 +63,11 @@ def document(handlers: Iterable[HTTPRouteHandler], version: str) -> bytes:
     made["components"]["schemas"].update(_shapes(handlers))
     made["components"]["headers"] = {
         name: {"description": meaning, "schema": {"type": "string"}} for name, meaning in _RATES.items()
-    }
+    } | {_ID: {"description": "also in our logs", "required": True, "schema": {"type": "string"}}}
     return msgspec.json.encode(made)
 
 
-def _config(version: str) -> OpenAPIConfig:
+def _config(version: str, session_cookie: str) -> OpenAPIConfig:
     return OpenAPIConfig(
         title="GPT Image 2",
         version=version,
@@ -79,9 +80,8 @@ def _config(version: str) -> OpenAPIConfig:
                 "session": SecurityScheme(
                     type="apiKey",
                     security_scheme_in="cookie",
-                    name="__Host-session",
-                    description="a signed-in browser; `session` where the service is reached by plain http on this machine. "
-                    "Unsafe requests must come from the service's own pages",
+                    name=session_cookie,
+                    description="a signed-in browser; unsafe requests must come from the service's own pages",
                 ),
             }
         ),
@@ -111,7 +111,7 @@ def _declare(operation: dict[str, Any], handler: HTTPRouteHandler) -> None:
         refusals |= {408, 413, 415}
     answers = {status: said for status, said in operation["responses"].items() if status.startswith(("2", "3"))}
     for status in answers:
-        if status.startswith("3"):
+        if status == "204" or status.startswith("3"):
             answers[status].pop("content", None)
     if headers := answers.get(str(handler.status_code), {}).get("headers"):
         for said in answers.values():
@@ -119,9 +119,9 @@ def _declare(operation: dict[str, Any], handler: HTTPRouteHandler) -> None:
     for header in (header for said in answers.values() for header in said.get("headers", {}).values()):
         header["schema"] = {"type": "string"}
     operation["responses"] = answers | {str(status): _refusal(status) for status in sorted(refusals)}
-    if limited:
-        for said in operation["responses"].values():
-            said["headers"] = {**said.get("headers", {}), **{name: {"$ref": f"{_HEADERS}{name}"} for name in _RATES}}
+    named = {name: {"$ref": f"{_HEADERS}{name}"} for name in (_ID, *(_RATES if limited else ()))}
+    for said in operation["responses"].values():
+        said["headers"] = said.get("headers", {}) | named
 
 
 def _needs(access: Access) -> str:
@@ -137,9 +137,9 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
 def _refusal(status: int) -> dict[str, Any]:
     said: dict[str, Any] = {"description": _WHY[status], "content": {MEDIA_TYPE: {"schema": {"$ref": f"{_REF}Problem"}}}}
     if status in (429, 503):
-        said["headers"] = {"Retry-After": {"description": "seconds", "schema": {"type": "integer"}}}
+        said["headers"] = {"Retry-After": {"description": "seconds", "required": True, "schema": {"type": "integer"}}}
     if status == 401:
-        said["headers"] = {"WWW-Authenticate": {"schema": {"type": "string"}}}
+        said["headers"] = {"WWW-Authenticate": {"required": True, "schema": {"type": "string"}}}
     return said
 
 

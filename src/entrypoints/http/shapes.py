@@ -20,6 +20,9 @@ from domain.requests import LONGEST_LATENCY_MS, MODERATIONS, Background, Fault, 
 
 _SMALL = 2**31 - 1
 
+Time = Annotated[datetime, Meta(tz=True)]
+"""The document calls it a date-time only if its zone is sure."""
+
 
 def _one_of(*words: str) -> dict[str, Any]:
     """Shown in the document; the refusal is the domain's, which says what this model allows."""
@@ -74,7 +77,7 @@ class PictureBody(Struct, frozen=True, forbid_unknown_fields=True):
     frame_count: Annotated[int, Meta(ge=1, le=_SMALL)] | None = None
     frame_duration_ms: Annotated[int, Meta(ge=1, le=_SMALL)] | None = None
     max_credits: Annotated[int, Meta(ge=0, le=MAX_INTEGER, description="refuse a higher price")] | None = None
-    deadline: Annotated[datetime, Meta(tz=True, description="no call of the model starts after this")] | None = None
+    deadline: Annotated[Time, Meta(description="no call of the model starts after this")] | None = None
     metadata: Annotated[dict[_Key, _Value], Meta(max_length=LIMITS["metadata_pairs"], description="the caller's own labels")] = {}
     sandbox: Sandbox | None = None
 
@@ -83,7 +86,7 @@ class RetryBody(Struct, frozen=True, forbid_unknown_fields=True):
     """What may be different when the same is asked for again."""
 
     max_credits: Annotated[int, Meta(ge=0, le=MAX_INTEGER, description="refuse a higher price")] | None = None
-    deadline: Annotated[datetime, Meta(tz=True, description="no call of the model starts after this")] | None = None
+    deadline: Annotated[Time, Meta(description="no call of the model starts after this")] | None = None
 
 
 class RequestShape(Struct, frozen=True):
@@ -104,7 +107,7 @@ class RequestShape(Struct, frozen=True):
     mask: UUID | None
     frame_count: int | None
     frame_duration_ms: int | None
-    deadline: datetime
+    deadline: Time
     metadata: dict[str, str]
     sandbox: Sandbox | None
 
@@ -112,8 +115,8 @@ class RequestShape(Struct, frozen=True):
 class Uncertain(Struct, frozen=True):
     """A call is out of which nothing is known: cancelling takes the refund; by `resolves_by` it is settled without."""
 
-    since: datetime
-    resolves_by: datetime
+    since: Time
+    resolves_by: Time
 
 
 class ExpectedSeconds(Struct, frozen=True):
@@ -162,7 +165,7 @@ class Picture(Struct, frozen=True):
     bytes: int
     sha256: str
     url: str
-    url_expires_at: datetime
+    url_expires_at: Time
 
 
 class Generation(Struct, frozen=True, kw_only=True):
@@ -175,9 +178,9 @@ class Generation(Struct, frozen=True, kw_only=True):
     state: GenerationState
     uncertain: Uncertain | None
     request: RequestShape | None
-    created_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
+    created_at: Time
+    started_at: Time | None
+    finished_at: Time | None
     queue: Queue | None
     credits: GenerationCredits
     assets: list[Picture]
@@ -210,7 +213,7 @@ class Lot(Struct, frozen=True):
     remaining: int
     held: int
     priority: int
-    expires_at: datetime | None
+    expires_at: Time | None
 
 
 class Credits(Struct, frozen=True):
@@ -227,7 +230,7 @@ class PastCredits(Struct, frozen=True):
     """The wallet at a past instant; `provisional` while something begun before it may still be booked."""
 
     mode: Mode
-    as_of: datetime
+    as_of: Time
     available: int
     held: int
     debt: int
@@ -238,7 +241,7 @@ class Transfer(Struct, frozen=True):
     """One line of the statement: credits left `debit` and arrived at `credit`, and how the wallet stood after it."""
 
     version: int
-    created_at: datetime
+    created_at: Time
     kind: str
     debit: LedgerAccount
     credit: LedgerAccount
@@ -270,11 +273,11 @@ class Asset(Struct, frozen=True, kw_only=True):
     bytes: int
     sha256: str
     has_alpha: bool
-    created_at: datetime
+    created_at: Time
     generation: UUID | None
     index: int | None
     url: str
-    url_expires_at: datetime
+    url_expires_at: Time
 
 
 class Upload(Asset, frozen=True, kw_only=True):

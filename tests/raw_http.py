@@ -26,7 +26,7 @@ def nonsense(seed: int, key: str) -> Iterator[Sent]:
     """What it is and the bytes, for ever; equal seeds make equal streams. `key` is good, so that some of it gets far."""
     draw = random.Random(seed)
     kinds: list[Callable[[random.Random, str], Sent]] = [_noise, _odd_line, _flipped, _half, _giant, _contradiction, _chunks]
-    kinds += [_pipeline, _other_protocol, _odd_headers, _odd_body]
+    kinds += [_pipeline, _other_protocol, _odd_headers, _odd_body, _sign_in, _preflight]
     while True:
         yield draw.choice(kinds)(draw, key)
 
@@ -181,3 +181,46 @@ def _odd_body(draw: random.Random, key: str) -> Sent:
     body = draw.choice((part + draw.randbytes(300) + b"\r\n--x--", part * 3, b"--x--", b"[" * 20_000, words, b"\xef\xbb\xbf{}"))
     headers = (f"Content-Type: {kind}", f"Content-Length: {len(body) + draw.choice((0, 0, 0, 5, -5))}")
     return "odd bodies", request("POST", draw.choice(("/v1/media", "/v1/media", "/v1/quotes")), key, *headers, body=body)
+
+
+def _sign_in(draw: random.Random, key: str) -> Sent:
+    """What browsers are led to, and so stands in no document."""
+    odd = (
+        "",
+        "/",
+        "//x",
+        "/\\x",
+        "%00",
+        "%ff",
+        "/" + "a" * 300,
+        "https://evil.example",
+        "sandbox",
+        "a.b.c",
+        "%0d%0aX:%20y",
+        "1" * 64,
+    )
+    names = draw.choices(("return_to", "invitation", "code", "state", "error", "iss", "x"), k=draw.randint(0, 4))
+    query = "&".join(f"{name}={draw.choice(odd)}" for name in names)
+    path = draw.choice(
+        ("sandbox/start", "sandbox/callback", "sandbox/page", "x/start", "%2e%2e/callback", "callback", "sandbox/link")
+    )
+    cookie = draw.choice(("a.b.c", "", "....", "a" * 5_000, ".".join(("k1", "gA", "\xff")), "=", '"'))
+    headers = [
+        f"Cookie: sign-in={cookie}; session={draw.choice((cookie, 'x' * 43))}",
+        f"Accept: {draw.choice(('text/html', '*/*', ''))}",
+    ]
+    body = query.encode()
+    headers += ["Content-Type: application/x-www-form-urlencoded", f"Content-Length: {len(body)}", "Origin: http://127.0.0.1"]
+    return "sign-ins", request(draw.choice(("GET", "GET", "POST")), f"/auth/{path}?{query}", key, *headers, body=body)
+
+
+def _preflight(draw: random.Random, key: str) -> Sent:
+    origin = draw.choice(
+        ("https://studio.example", "https://evil.example", "null", "", "\xff", "https://studio.example.evil.example")
+    )
+    method, header = (
+        draw.choice((*METHODS[:8], "", "x" * 300)),
+        draw.choice(("authorization", "cookie", "*", "", ", " * 500, "\xe9")),
+    )
+    asked = (f"Origin: {origin}", f"Access-Control-Request-Method: {method}", f"Access-Control-Request-Headers: {header}")
+    return "preflights", request("OPTIONS", draw.choice(PATHS), key, *asked)

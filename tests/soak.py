@@ -43,7 +43,7 @@ SUITES: dict[str, Suite] = {
     "stops": Suite(soak_suites.stops, 1.0, 300.0),
     "restarts": Suite(soak_suites.restarts, 1.5, 300.0),
     "deploys": Suite(soak_suites.deploys, 1.0, 300.0),
-    "api": Suite(soak_suites.api, 2.0),
+    "api": Suite(soak_suites.api, 2.0, 300.0),
     "faults": Suite(soak_suites.faults, 2.0),
 }
 

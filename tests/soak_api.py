@@ -5,27 +5,38 @@ import os
 import random
 import time
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
+from uuid import UUID
 
 import httpx
-import schemathesis
-from schemathesis.config import SchemathesisConfig
-from schemathesis.engine import events, from_schema
 
 from adapters.postgres.audit import audit
 from adapters.postgres.pool import open_pool
+from application.credits import GrantCredits, Staff
+from application.queries import Queries
+from domain.accounts import AccountId, Mode
+from domain.rate_limits import Policy
 from tests.clusters import migrated_postgres, new_database
+from tests.documented import Part, attack
 from tests.http_house import House, house
+from tests.people import signed_in
 from tests.processes import tree_of
 from tests.raw_http import answers, nonsense
-from tests.service import Customer
+from tests.service import Customer, serving
+from tests.world import REASON
 
 CREDITS = 1_000_000
-OPEN = "40"
-"""Unfinished generations: what is asked at random is mostly large, and painting would take the time from asking."""
+STUDIO = "https://studio.example"
+SETTINGS = {"OPEN_GENERATIONS": "40", "CORS_ORIGINS": STUDIO}
+"""Few unfinished generations: what is asked at random is mostly large, and painting would take the time from asking."""
+TIGHT = {f"{policy.upper()}_REQUESTS_PER_MINUTE": "300" for policy in Policy} | {"TRUSTED_PROXIES": "127.0.0.1"}
+ELSEWHERE = {"X-Forwarded-For": "203.0.113.7"}
+"""Where the others are not: the limits of one address are the same at every process."""
 GROWTH_BYTES = 64 * 2**20
 AT_ONCE = 8
-RAW_PART = 0.15
+RAW_PART = 0.1
 """Of the time, before and after the part that follows the document."""
 
 
@@ -33,7 +44,7 @@ async def soak_api(seed: int, deadline: float, folder: Path) -> dict[str, int]:
     """Cases by check, and raw requests by kind. Raises AssertionError naming the seed, with a line to paste."""
     with migrated_postgres(folder / "postgres") as postgres:
         url = new_database(postgres)
-        with house(url, folder, OPEN_GENERATIONS=OPEN) as served:
+        with house(url, folder, **SETTINGS) as served:
             try:
                 counts = await _attack(served, seed, deadline)
             except AssertionError as error:
@@ -49,7 +60,7 @@ async def _attack(served: House, seed: int, deadline: float) -> dict[str, int]:
     seconds = max(deadline - time.monotonic(), 10.0)
     counts = await _raw(served, who, seed, time.monotonic() + seconds * RAW_PART)
     before = _resident(api)
-    counts += await asyncio.to_thread(_documented, served, who, seed, seconds * (1 - 2 * RAW_PART))
+    counts += await _documented(served, who, seed, seconds * (1 - 2 * RAW_PART))
     counts += await _raw(served, who, seed + 1_000_000, max(deadline, time.monotonic() + 2))
     growth = _resident(api) - before
     assert growth < GROWTH_BYTES, f"the API process grew by {growth / 2**20:.0f} MB"
@@ -60,43 +71,52 @@ async def _attack(served: House, seed: int, deadline: float) -> dict[str, int]:
 # What the document says
 
 
-def _documented(served: House, who: Customer, seed: int, seconds: float) -> Counter[str]:
-    """Every operation with data that fits the document and data that does not, alone and in sequences."""
-    counts, failures = Counter[str](), list[str]()
-    schema = schemathesis.openapi.from_url(f"{served.client.base_url}/openapi.json", config=_config(seed, seconds, who))
-    for event in from_schema(schema).execute():
-        if isinstance(event, events.NonFatalError | events.FatalError):
-            failures.append(f"the suite itself broke: {getattr(event, 'info', event)}")
-        if isinstance(event, events.ScenarioFinished):
-            counts["cases"] += len(event.recorder.interactions)
-            for check in (check for checks in event.recorder.checks.values() for check in checks):
-                counts[f"checks of {check.name}"] += 1
-                if found := check.failure_info:
-                    failures.append(f"{check.name} of {event.label}: {found.failure.message}\n{found.code_sample}")
-    assert not failures, "\n\n".join(failures[:5]).replace("[Filtered]", f"Bearer {who.key}")
-    return counts
+async def _documented(served: House, who: Customer, seed: int, seconds: float) -> Counter[str]:
+    """Two callers at a time, each in a process of its own: making up a case takes as long as answering it."""
+    address = str(served.client.base_url).rstrip("/")
+    tight, where = TIGHT | {"DATA_DIR": str(served.folder)}, served.folder / "tight"
+    with serving(served.database_url, where, processes=1, **tight) as (limited,), _processes() as pool:
+        parts = [
+            (1.0, Part("a program", address, key=who.key, headers={"Origin": STUDIO})),
+            (0.55, Part("a person", address, person=_person(served, address, seed))),
+            (0.15, Part("somebody frozen", address, key=_frozen(served).key, seen=frozenset((200, 403)))),
+            (
+                0.15,
+                Part("somebody in a hurry", limited, key=served.customer().key, headers=ELSEWHERE, seen=frozenset((200, 429))),
+            ),
+            (0.15, Part("nobody", address, seen=frozenset((200, 401)))),
+        ]
+        attacks = [asyncio.get_running_loop().run_in_executor(pool, attack, part, seed, seconds * share) for share, part in parts]
+        found = await asyncio.gather(*attacks)
+        assert "request_crashed" not in (where / "api.log").read_text(), "a request crashed"
+    deviations = [said for _, told in found for said in told]
+    assert not deviations, "\n\n".join(deviations[:5])
+    return sum((counts for counts, _ in found), Counter(seconds=round(seconds)))
 
 
-def _config(seed: int, seconds: float, who: Customer) -> SchemathesisConfig:
-    return SchemathesisConfig.from_dict(
-        {
-            "seed": seed,
-            "max-time": max(int(seconds), 1),
-            "max-failures": 5,
-            "auth": {"openapi": {"key": {"bearer": who.key}}},
-            "generation": {"database": "none", "max-examples": 50},
-            "checks": {
-                # Cursors, links and ids are made up by whoever follows the document; they fit it and are still not ours.
-                "positive_data_acceptance": {"enabled": False},
-                # Beside the usual: what is wrong may first be found too dear, deleted, or too large.
-                "negative_data_rejection": {"expected-statuses": ["4xx"]},
-            },
-            "operations": [
-                # A deleted generation lies in the trash for seven days, and its owner can look at it there.
-                {"include-path-regex": "^/v1/generations/", "checks": {"use_after_free": {"enabled": False}}},
-            ],
-        }
-    )
+def _processes() -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(2, get_context("spawn"))
+
+
+def _frozen(served: House) -> Customer:
+    frozen = served.customer(CREDITS)
+    served.execute("UPDATE accounts SET frozen_at = now() WHERE id = %s", frozen.account)
+    return frozen
+
+
+def _person(served: House, address: str, seed: int) -> str:
+    """Whose live wallet pays for all that is asked."""
+    email = f"{seed}@example.test"
+    with signed_in(address, email) as browser:
+        account = AccountId(UUID(browser.get("/v1/me").json()["id"]))
+
+    async def grant() -> None:
+        parts = served.service.parts
+        wallet = await (await parts.get(Queries)).wallet(account, Mode.LIVE)
+        await (await parts.get(GrantCredits))(Staff(account, REASON), wallet, CREDITS)
+
+    served.portal.call(grant)
+    return email
 
 
 # What is no HTTP

@@ -139,7 +139,11 @@ PROMISES: dict[str, tuple[Promise, ...]] = {
         Promise(DEPLOYED, of("deploys"), 100,
                 figures=said("calls", "calls out at a deploy")),
     ),
-    "api": (Promise("the document is what is answered; no 500", beginning(""), figures=lambda counts: _some(counts)),),
+    "api": (
+        Promise("the document is what is answered; no 500", of("cases"), 500_000,
+                figures=lambda counts: f"{counts.get('cases', 0) / max(counts.get('seconds', 0), 1):,.0f} a second"),
+        Promise("and what is no HTTP at all", beginning("raw: ")),
+    ),
     "faults": (Promise("nothing acknowledged is lost or doubled", beginning("faults: "),
                 figures=said("generations", "second calls")),),
 }  # fmt: skip

@@ -31,6 +31,15 @@ HOME = "/v1/me"
 _COOKIE = "sign-in"
 _MOST_ANSWER = 4096
 
+ReturnTo = Annotated[
+    str,
+    QueryParameter(
+        max_length=255,
+        description="a path of this service, in printable ASCII",
+        schema_extra={"pattern": r"^/([ -.0-\[\]-~][ -\[\]-~]*)?$"},
+    ),
+]
+
 
 class _Begun(msgspec.Struct, frozen=True, array_like=True):
     """`until`: Unix seconds. `session`: the one that links another sign-in to its account; None signs in."""
@@ -66,7 +75,7 @@ async def start(
     providers: FromDishka[Providers],
     signer: FromDishka[SignInSigner],
     rules: FromDishka[SessionRules],
-    return_to: Annotated[str, QueryParameter(max_length=255)] = HOME,
+    return_to: ReturnTo = HOME,
     invitation: Annotated[str | None, QueryParameter(max_length=64)] = None,
     fresh: Annotated[bool, QueryParameter()] = False,
 ) -> Response[bytes]:
@@ -91,7 +100,7 @@ async def begin_link(
     provider: FromPath[str],
     providers: FromDishka[Providers],
     signer: FromDishka[SignInSigner],
-    return_to: Annotated[str, QueryParameter(max_length=255)] = HOME,
+    return_to: ReturnTo = HOME,
 ) -> Response[shapes.Leave]:
     """Where this browser has to go so that the sign-in there leads to this account, too."""
     begun = await providers.named(provider).start(_callback(request, provider))

@@ -71,6 +71,7 @@ async def test_whoever_is_quick_may_come_again() -> None:
 
 
 HIDDEN = b"GET /health/live HTTP/1.1\r\nHost: x\r\nX-Request-Id: 0123abcd-beef\r\n\r\n"
+BYE = b"GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 TWO_ENDS = {
     "a length and chunks": b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "chunks and a length": b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
@@ -98,6 +99,13 @@ async def test_where_a_body_ends_is_told_in_one_way_or_the_connection_is_closed(
     assert said.count(b"HTTP/1.1 ") == said.count(b"HTTP/1.1 400 ") <= 1
 
 
+async def test_what_comes_behind_a_whole_body_is_the_next_request() -> None:
+    async with wired(Stage().client().app) as wire:
+        said = await wire.say(b"POST /health/live HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx", HIDDEN, BYE)
+    assert said.count(b"HTTP/1.1 ") == 3
+    assert b"-beef" in said
+
+
 async def test_every_answer_is_as_long_as_it_says() -> None:
     """One after the other on one connection: the next begins where the length of the one before says."""
     asked = [
@@ -108,9 +116,8 @@ async def test_every_answer_is_as_long_as_it_says() -> None:
         *("DELETE /v1/models", "POST /v1/quotes", "OPTIONS /v1/models", "GET /files/x", "GET /v1/generations"),
     ]
     head = f" HTTP/1.1\r\nHost: x\r\nAuthorization: {BEARER['Authorization']}\r\n\r\n"
-    bye = b"GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     async with wired(Stage().client().app) as wire:
-        left = await wire.say(*(f"{line}{head}".encode() for line in asked), bye)
+        left = await wire.say(*(f"{line}{head}".encode() for line in asked), BYE)
     statuses = list[bytes]()
     while left:
         told, _, left = left.partition(b"\r\n\r\n")

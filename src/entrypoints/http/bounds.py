@@ -52,7 +52,7 @@ def declare_bounds(app: Litestar) -> None:
         bounds = handler.opt.get("bounds")
         if not isinstance(bounds, Bounds) or (media_type(handler) and not bounds.body):
             raise BoundsUndeclared(f'{handler} needs opt={{"bounds": …}}, with a body if it reads one')
-        handler.request_max_body_size = bounds.body
+        handler.request_max_body_size = bounds.body or 1  # should it read one after all: Litestar takes 0 for no limit
 
 
 class Bounded:

@@ -123,11 +123,13 @@ def test_every_body_that_is_read_refuses_what_it_does_not_know() -> None:
 
 
 def _shape(made: Part, name: str) -> Part:
-    return made["components"]["schemas"][name]["properties"]  # type: ignore[no-any-return]
+    found: Part = made["components"]["schemas"][name]["properties"]
+    return found
 
 
 def _answers(made: Part) -> Part:
-    return made["paths"]["/v1/me"]["get"]["responses"]  # type: ignore[no-any-return]
+    found: Part = made["paths"]["/v1/me"]["get"]["responses"]
+    return found
 
 
 HOLES: dict[str, Callable[[Part], Any]] = {

@@ -26,8 +26,8 @@ from entrypoints.http import (
 from entrypoints.http.addresses import Proxies
 from entrypoints.http.auth import PUBLIC, declare_gates, guard, routes
 from entrypoints.http.bounds import NO_BODY, Bounded, declare_bounds
-from entrypoints.http.cors import Cors
 from entrypoints.http.cookies import named
+from entrypoints.http.cors import Cors
 from entrypoints.http.envelope import Envelope
 from entrypoints.http.openapi import document
 from entrypoints.http.outlook import Outlooks

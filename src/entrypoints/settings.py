@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from domain.attempts import Timing
 from domain.gates import GateRules
+from domain.hosts import is_loopback
 from domain.rate_limits import RATES, Policy, Rate
 from domain.registration import RegistrationRules
 from domain.sessions import SessionRules
@@ -156,7 +157,7 @@ class Settings:
                 "cut off calls that are paid"
             )
         sandbox = [name for name in REAL_PARTS if not _is_said(environment, name)]
-        if sandbox and not self.allow_sandbox_on_network and not (_is_loopback(self.host) and self._public_is_loopback()):
+        if sandbox and not self.allow_sandbox_on_network and not (is_loopback(self.host) and self._public_is_loopback()):
             parts = ", ".join(REAL_PARTS[name] for name in sandbox)
             raise SettingsInvalid(
                 f"HOST or PUBLIC_URL can be reached from other machines while these are sandbox parts: {parts}. "
@@ -165,7 +166,7 @@ class Settings:
 
     def _public_is_loopback(self) -> bool:
         host = self.public_url.partition("://")[2].split("/")[0].rsplit(":", 1)[0].strip("[]")
-        return not self.public_url or _is_loopback(host)
+        return not self.public_url or is_loopback(host)
 
     @property
     def reached_at(self) -> str:
@@ -257,10 +258,3 @@ def _read(name: str, value: str, kind: str) -> Any:
         return Environment(value) if "Environment" in kind else value
     except (KeyError, ValueError):
         raise SettingsInvalid(f"{name} is not a valid {kind.removeprefix('<class ').strip(chr(39) + '>')}") from None
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

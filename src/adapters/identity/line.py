@@ -6,7 +6,6 @@ from asyncio import timeout
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -16,6 +15,7 @@ from authlib.common.errors import AuthlibBaseError  # type: ignore[import-untype
 from authlib.integrations.httpx_client import AsyncOAuth2Client  # type: ignore[import-untyped]  # it has no types
 
 from domain.errors import ProviderUnavailable, SignInInvalid
+from domain.hosts import is_loopback
 
 ANSWER_BYTES = 256 << 10
 STEP_SECONDS = 5.0
@@ -102,11 +102,7 @@ def safe(url: str) -> str:
 
 def is_here(url: str) -> bool:
     """Whether this is a server on this machine."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    return is_loopback(urlsplit(url).hostname or "")
 
 
 async def bounded(response: httpx2.Response) -> None:

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from ipaddress import ip_address
 from typing import Self
 from urllib.parse import unquote, urlsplit
+
+from domain.hosts import is_loopback
 
 _PORTS = {"smtp": 587, "smtps": 465}
 
@@ -41,12 +42,5 @@ class Relay:
             raise ValueError("it names a host, and a user with a password or none, and nothing else")
         if not (user + password).isascii() or not (user + password).isprintable():
             raise ValueError("its user and password are of plain ASCII")
-        encrypted = Security.LOOPBACK if _is_loopback(host) else Security.STARTTLS
+        encrypted = Security.LOOPBACK if is_loopback(host) else Security.STARTTLS
         return cls(host, port, Security.TLS if said.scheme == "smtps" else encrypted, user, password)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,6 +13,7 @@ from openai import AsyncOpenAI
 
 from adapters.image_models.openai.rate_limits import allowance, retry_after
 from domain.attempts import Allowance
+from domain.hosts import is_loopback
 
 CONNECT_SECONDS = 10.0
 _WRITE_SECONDS = 60.0
@@ -69,7 +69,7 @@ async def opened(api_key: str, base_url: str) -> AsyncIterator[AsyncOpenAI]:
     """
     http = httpx2.AsyncClient(
         follow_redirects=False,
-        trust_env=not _is_here(base_url),
+        trust_env=not is_loopback(urlsplit(base_url).hostname or ""),
         limits=httpx2.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=0),
         timeout=httpx2.Timeout(CONNECT_SECONDS),
         headers={"Accept-Encoding": "identity"},  # base64 does not shrink much, and unpacking it would be the event loop's work
@@ -115,11 +115,3 @@ async def _beginning(response: httpx2.Response) -> bytes:
                 if len(body) >= _ERROR_BYTES:
                     break
     return bytes(body[:_ERROR_BYTES])
-
-
-def _is_here(base_url: str) -> bool:
-    host = urlsplit(base_url).hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

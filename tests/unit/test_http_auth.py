@@ -1,7 +1,6 @@
 """Who may call: every route says, and every route is held to what it says."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from litestar import Litestar, WebSocket, get, websocket
@@ -13,17 +12,11 @@ from domain.accounts import Mode, Scope
 from domain.api_keys import write_key
 from entrypoints.http.app import ROUTES
 from entrypoints.http.auth import AccessUndeclared, Person, access_of, declare_gates, routes
-from tests.http_stage import KEY, Stage, key_with
+from tests.http_stage import KEY, key_with
 
 GUARDED = [(path, handler) for path, handler in routes(Litestar(list(ROUTES), openapi_config=None)) if access_of(handler)]
 SIGN_IN = {f"/auth/{path}" for path in ("providers", "{provider}/start", "{provider}/callback")}
 OPEN = {"/v1/models", "/health/live", "/health/ready", *SIGN_IN}
-
-
-@pytest.fixture
-def client() -> Iterator[TestClient[Litestar]]:
-    with Stage().client() as client:
-        yield client
 
 
 def call(client: TestClient[Litestar], path: str, handler: HTTPRouteHandler, authorization: str | None) -> tuple[int, str, str]:

@@ -1,6 +1,5 @@
 """Bodies are read strictly, and refused without a word of what they said."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,17 +13,6 @@ from entrypoints.http.bodies import refusal
 from tests.http_stage import BEARER, Stage
 
 JSON = BEARER | {"Content-Type": "application/json"}
-
-
-@pytest.fixture
-def stage() -> Stage:
-    return Stage()
-
-
-@pytest.fixture
-def client(stage: Stage) -> Iterator[TestClient[Litestar]]:
-    with stage.client() as client:
-        yield client
 
 
 @pytest.mark.parametrize(

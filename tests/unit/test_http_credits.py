@@ -1,6 +1,5 @@
 """Credits over HTTP: the wallet now and then, and the statement."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -12,17 +11,6 @@ from application.queries import TransferFilter
 from domain.commands import Sweep, command_id
 from entrypoints.http.credits import KINDS
 from tests.http_stage import BEARER, Stage
-
-
-@pytest.fixture
-def stage() -> Stage:
-    return Stage()
-
-
-@pytest.fixture
-def client(stage: Stage) -> Iterator[TestClient[Litestar]]:
-    with stage.client() as client:
-        yield client
 
 
 def test_the_wallet_is_shown_with_its_lots(client: TestClient[Litestar]) -> None:

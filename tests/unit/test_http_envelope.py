@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
@@ -18,17 +17,6 @@ from entrypoints.logs import LOG_FIELDS
 from tests.http_stage import BEARER, Stage
 
 ANYWHERE = ["/v1/models", "/v1/credits", "/nowhere", "/health/live", "/openapi.json", "/files/x"]
-
-
-@pytest.fixture
-def stage() -> Stage:
-    return Stage()
-
-
-@pytest.fixture
-def client(stage: Stage) -> Iterator[TestClient[Litestar]]:
-    with stage.client() as client:
-        yield client
 
 
 def is_uuid(text: str) -> bool:

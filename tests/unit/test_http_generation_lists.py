@@ -1,6 +1,5 @@
 """The list of generations over HTTP: pages that lead on, filters that mean what they say."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,17 +10,6 @@ from application.queries import GenerationFilter
 from domain.generations import GenerationState
 from domain.requests import Kind
 from tests.http_stage import BEARER, STRANGER, Stage
-
-
-@pytest.fixture
-def stage() -> Stage:
-    return Stage()
-
-
-@pytest.fixture
-def client(stage: Stage) -> Iterator[TestClient[Litestar]]:
-    with stage.client() as client:
-        yield client
 
 
 def test_pages_lead_through_all_generations_newest_first(stage: Stage, client: TestClient[Litestar]) -> None:

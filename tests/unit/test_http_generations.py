@@ -21,11 +21,6 @@ FOX = {"prompt": "a red fox in snow"}
 
 
 @pytest.fixture
-def stage() -> Stage:
-    return Stage()
-
-
-@pytest.fixture
 def client(stage: Stage) -> Iterator[TestClient[Litestar]]:
     with stage.client(public_url="https://pictures.test") as client:
         yield client

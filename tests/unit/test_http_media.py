@@ -1,7 +1,6 @@
 """Media over HTTP: uploads are read within their limit, links are checked as they were sent."""
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,17 +16,6 @@ from entrypoints.http.uploads import FORM_SLACK, Uploads
 from tests.http_stage import BEARER, Stage, shorten
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
-
-
-@pytest.fixture
-def stage() -> Stage:
-    return Stage()
-
-
-@pytest.fixture
-def client(stage: Stage) -> Iterator[TestClient[Litestar]]:
-    with stage.client() as client:
-        yield client
 
 
 def upload(client: TestClient[Litestar], content: bytes = PNG, **fields: str) -> Any:

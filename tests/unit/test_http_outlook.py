@@ -1,6 +1,5 @@
 """What those who wait are told, and how seldom the database is asked for it."""
 
-from collections.abc import Iterator
 from uuid import UUID
 
 import pytest
@@ -20,17 +19,6 @@ CALLS = [Worked(Mode.TEST, "gpt-image-2", Size(1024, 1024), Quality.MEDIUM, seco
 
 def places(*ids: GenerationId) -> list[Place]:
     return [Place(False, 20, turn, id, ACCOUNT) for turn, id in enumerate(ids, 1)]
-
-
-@pytest.fixture
-def stage() -> Stage:
-    return Stage()
-
-
-@pytest.fixture
-def client(stage: Stage) -> Iterator[TestClient[Litestar]]:
-    with stage.client() as client:
-        yield client
 
 
 class StandingClock:

@@ -1,7 +1,6 @@
 """What refusals look like: total, typed, and silent about what was sent."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,17 +17,6 @@ from entrypoints.http.problems import EDGE, STATUS
 from tests.http_stage import BEARER, STRANGER, Stage
 
 CARD = "4111111111111111"
-
-
-@pytest.fixture
-def stage() -> Stage:
-    return Stage()
-
-
-@pytest.fixture
-def client(stage: Stage) -> Iterator[TestClient[Litestar]]:
-    with stage.client() as client:
-        yield client
 
 
 def every_refusal() -> list[type[DomainError]]:

@@ -1,6 +1,5 @@
 """Asking once more for what a finished generation was asked for."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -16,17 +15,6 @@ from entrypoints.http.asking import RETRY_ROUTE, ROUTE
 from tests.http_stage import BEARER, STRANGER, Stage
 
 PARENT = GenerationId(UUID(int=77))
-
-
-@pytest.fixture
-def stage() -> Stage:
-    return Stage()
-
-
-@pytest.fixture
-def client(stage: Stage) -> Iterator[TestClient[Litestar]]:
-    with stage.client() as client:
-        yield client
 
 
 @pytest.fixture

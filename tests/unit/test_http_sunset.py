@@ -1,6 +1,5 @@
 """Answers for a model whose end is near say so; all others are silent."""
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -19,17 +18,6 @@ from tests.offer import ask
 
 ENDING, STAYING, END = "gpt-image-1-mini", "gpt-image-2", datetime(2026, 12, 1, tzinfo=UTC)
 SAID = {"deprecation": "@1793491200", "sunset": "Tue, 01 Dec 2026 00:00:00 GMT", "link": '</v1/models>; rel="deprecation"'}
-
-
-@pytest.fixture
-def stage() -> Stage:
-    return Stage()
-
-
-@pytest.fixture
-def client(stage: Stage) -> Iterator[TestClient[Litestar]]:
-    with stage.client() as client:
-        yield client
 
 
 def said(answer: Any) -> dict[str, str]:

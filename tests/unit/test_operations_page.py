@@ -1,0 +1,91 @@
+"""docs/operations.md names settings that there are, and tells numbers as the code has them."""
+
+import re
+from dataclasses import fields
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from litestar import Litestar
+
+from adapters.identity.line import STEP_SECONDS, WHOLE_SECONDS
+from application.registration import INVITATION_DAYS
+from domain.audit_check import HEAD_DUE
+from domain.limits import LIMITS
+from domain.notices import BACK_OFF, KEPT, NoticeKind
+from domain.rate_limits import FAILURE, PICTURE, RATES, READ, SHARES, WRITE
+from entrypoints.http.app import ROUTES
+from entrypoints.http.auth import routes
+from entrypoints.http.bounds import NO_BODY, PICTURE_BODY, PROBE, SMALL_BODY
+from entrypoints.http.media import UPLOAD
+from entrypoints.http.protocol import FRUITLESS_BYTES, HEAD_SECONDS
+from entrypoints.http.uploads import FORM_SLACK
+from entrypoints.settings import Settings
+
+PAGE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+WORDS = " ".join(PAGE.split())
+NUMBERS = ("no", "one", "two", "three", "four", "five", "six")
+PARTS = {2: "half", 4: "quarter"}
+SETTINGS = {field.name.upper() for field in fields(Settings)}
+
+
+def rows(heading: str) -> list[list[str]]:
+    """The cells of the table under a heading, without its head."""
+    under = PAGE.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in under.splitlines() if line.startswith("|")][2:]
+
+
+def test_every_setting_that_it_names_is_one() -> None:
+    named = set(re.findall(r"`([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)[=`]", PAGE))
+    assert len(named) >= 20
+    assert {name.removesuffix("_FILE") for name in named} <= SETTINGS
+
+
+def test_its_bounds_are_those_that_routes_declare() -> None:
+    kib = 1024
+    small, pictures = (f"{bounds.body // kib} KiB" for bounds in (SMALL_BODY, PICTURE_BODY) if bounds.body)
+    upload, slack = LIMITS["upload_bytes"] // kib**2, FORM_SLACK // kib
+    assert rows("How large, and how long") == [
+        ["no body", "", "", f"{NO_BODY.answer:.0f} s (health: {PROBE.answer:.0f} s)"],
+        [
+            "a request for pictures, a quote",
+            pictures,
+            f"{PICTURE_BODY.arrival:.0f} s",
+            f"{PICTURE_BODY.answer:.0f} s more, and N with `Prefer: wait=N`",
+        ],
+        ["other JSON, the sandbox form", small, f"{SMALL_BODY.arrival:.0f} s", f"{SMALL_BODY.answer:.0f} s more"],
+        ["an upload", f"{upload} MiB and {slack} KiB", f"{UPLOAD.arrival:.0f} s", f"{UPLOAD.answer:.0f} s more"],
+        ["the head of a request", f"{FRUITLESS_BYTES // kib} KiB", f"{HEAD_SECONDS:.0f} s", ""],
+    ]
+    declared = {handler.opt["bounds"] for _, handler in routes(Litestar(list(ROUTES), openapi_config=None))}
+    assert declared == {NO_BODY, PROBE, SMALL_BODY, PICTURE_BODY, UPLOAD}
+
+
+def test_its_rates_are_those_of_the_code() -> None:
+    told = {
+        name.strip("`").removesuffix("_REQUESTS_PER_MINUTE").lower(): int(quota.replace(",", ""))
+        for name, quota, _ in rows("Rate limits")
+    }
+    assert told == {policy.value: rate.quota for policy, rate in RATES.items()}
+
+
+HOURS_AND_MINUTES = [
+    f"{s // 3600} h" if s >= 3600 else f"{s // 60} min" for s in (int(wait.total_seconds()) for wait in BACK_OFF)
+]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"a read {READ}, a write {WRITE}, each picture asked for {PICTURE}, a credential that is none {FAILURE}",
+        f"takes a {PARTS[SHARES]} of a quota at a time",
+        f"waited for {STEP_SECONDS:.0f} seconds at a step and {WHOLE_SECONDS:.0f} for a whole sign-in",
+        f"within {NUMBERS[INVITATION_DAYS // 7]} weeks",
+        f"{NUMBERS[len(NoticeKind)]} in all",
+        f"tried again after {', '.join(HOURS_AND_MINUTES)}",
+        f"or {NUMBERS[KEPT.days]} days old",
+        f"{NUMBERS[HEAD_DUE // timedelta(hours=1)]} hours after its end a day is not signed whole",
+    ],
+)
+def test_what_it_says_in_words_is_so(said: str) -> None:
+    assert said in WORDS

@@ -182,7 +182,7 @@ class Gone(DomainError):
 
 
 class Unauthenticated(DomainError):
-    title = "A valid API key is needed"
+    title = "A valid API key or session is needed"
 
 
 class RateLimited(DomainError):

@@ -14,9 +14,9 @@ import httpx
 
 from adapters.postgres.audit import audit
 from adapters.postgres.pool import open_pool
-from application.credits import GrantCredits, Staff
+from application.credits import GrantCredits
 from application.queries import Queries
-from domain.accounts import AccountId, Mode
+from domain.accounts import AccountId, Mode, Staff
 from domain.rate_limits import Policy
 from tests.clusters import migrated_postgres, new_database
 from tests.documented import Part, attack

@@ -10,13 +10,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from application.credits import AdjustCredits, GrantCredits, Staff
+from application.credits import AdjustCredits, GrantCredits
 from application.generations import (
     RequestGeneration,
 )
 from application.ports import ObjectStorage
 from application.store import IdempotencyKey, Store
-from domain.accounts import Mode
+from domain.accounts import Mode, Staff
 from domain.brake import HOUR, BrakeRules
 from domain.commands import AdjustDown, Command, Grant, PlaceHold, Recorded, Reverse, command_id
 from domain.errors import DomainError

@@ -12,9 +12,9 @@ import uuid_utils.compat
 from dishka import AsyncContainer, Provider
 
 from application.accounts import OpenAccount
-from application.credits import GrantCredits, Staff
+from application.credits import GrantCredits
 from application.queries import Queries
-from domain.accounts import Account, AccountId, Caller, KeyId, Mode, Role, Scope
+from domain.accounts import Account, AccountId, Caller, KeyId, Mode, Role, Scope, Staff
 from domain.rate_limits import LARGEST_QUOTA, Policy
 from entrypoints.settings import Settings
 from entrypoints.wiring import container

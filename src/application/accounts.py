@@ -3,16 +3,15 @@
 from dataclasses import dataclass
 
 from application.access import AccessStore
-from application.credits import Staff
 from application.ports import NewId
 from application.store import Store, Transaction
-from domain.accounts import Account, AccountId, Act, AuditRecord, Mode, Role, change_role
+from domain.accounts import Account, AccountId, Act, Mode, Role, Staff, change_role
 from domain.ledger import WalletId
 
 
 async def _record(tx: Transaction, new_id: NewId, staff: Staff, action: str, subject: AccountId) -> None:
     """The last thing a transaction does: from here on others who record wait for its end."""
-    await tx.accounts.record(AuditRecord(new_id(), await tx.now(), staff.account_id, action, str(subject), staff.reason))
+    await tx.accounts.record(staff.signed(new_id(), await tx.now(), action, subject))
 
 
 async def _subject(tx: Transaction, staff: Staff, act: Act, account_id: AccountId) -> Account:

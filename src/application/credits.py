@@ -5,22 +5,11 @@ from datetime import datetime
 
 from application.ports import NewId
 from application.store import Store, Transaction
-from domain.accounts import AccountId, AuditRecord
+from domain.accounts import Staff
 from domain.commands import AdjustDown, Command, Grant, Recorded, command_id
 from domain.errors import InvalidAmount
 from domain.ledger import LotId, LotSource, WalletId
-from domain.limits import LIMITS, text
-
-
-@dataclass(frozen=True, slots=True)
-class Staff:
-    """On whose authority a change by hand is made, and why: kept in the audit record."""
-
-    account_id: AccountId
-    reason: str
-
-    def __post_init__(self) -> None:
-        text("reason", self.reason, LIMITS["reason_characters"], least=1)
+from domain.limits import LIMITS
 
 
 async def tell(tx: Transaction, wallet: WalletId, command: Command) -> Recorded:
@@ -83,6 +72,5 @@ async def _by_hand(store: Store, new_id: NewId, staff: Staff, wallet: WalletId, 
         recorded = opened.wallet.apply(command, opened.now)
         if opened.wallet.done:
             tx.wallets.save(opened.wallet)
-            action = f"credits.{command.kind}"
-            await tx.accounts.record(AuditRecord(new_id(), recorded.at, staff.account_id, action, str(wallet), staff.reason))
+            await tx.accounts.record(staff.signed(new_id(), recorded.at, f"credits.{command.kind}", wallet))
         return recorded

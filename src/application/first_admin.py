@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from application.ports import NewId
 from application.staff_queries import StaffQueries
 from application.store import Store
-from domain.accounts import Account, AccountId, AuditRecord, Mode, Role
+from domain.accounts import Account, AccountId, Mode, Role, Staff
 from domain.errors import StaffOnly
 from domain.ledger import WalletId
 
@@ -27,6 +27,6 @@ class OpenFirstAdmin:
             await tx.accounts.add(Account(account_id, Role.ADMIN, plan, now, email=email))
             for mode in Mode:
                 await tx.wallets.create(WalletId(self.new_id()), account_id, mode)
-            record = AuditRecord(self.new_id(), now, account_id, "accounts.first_admin", str(account_id), "db upgrade")
-            await tx.accounts.record(record)
+            itself = Staff(account_id, "db upgrade")
+            await tx.accounts.record(itself.signed(self.new_id(), now, "accounts.first_admin", account_id))
         return account_id

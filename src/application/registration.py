@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from application.access import AccessStore, AccessTransaction
-from application.credits import Staff, tell
+from application.credits import tell
 from application.ports import NewId
-from domain.accounts import Account, AccountId, Act, AuditRecord, Mode, Role
+from domain.accounts import Account, AccountId, Act, Mode, Role, Staff
 from domain.catalogue import Catalogue
 from domain.commands import Grant, command_id
 from domain.identities import Identity, IdentityId, Person
@@ -94,5 +94,5 @@ class Invite:
             now = await tx.now()
             until = now + timedelta(days=INVITATION_DAYS)
             await tx.invitations.add(hash_invitation(code), until)
-            await tx.accounts.record(AuditRecord(self.new_id(), now, staff.account_id, Act.INVITE, "-", staff.reason))
+            await tx.accounts.record(staff.signed(self.new_id(), now, Act.INVITE))
         return code, until

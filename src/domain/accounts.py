@@ -8,6 +8,7 @@ from uuid import UUID
 
 from domain.errors import AccountFrozen, LastAdmin, MissingScope, StaffOnly
 from domain.ledger import WalletId
+from domain.limits import LIMITS, text
 
 AccountId = NewType("AccountId", UUID)
 KeyId = NewType("KeyId", UUID)
@@ -157,3 +158,18 @@ class AuditRecord:
     action: str
     subject: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Staff:
+    """On whose authority a change by hand is made, and why: kept in the audit record."""
+
+    account_id: AccountId
+    reason: str
+
+    def __post_init__(self) -> None:
+        text("reason", self.reason, LIMITS["reason_characters"], least=1)
+
+    def signed(self, id: UUID, at: datetime, action: str, subject: UUID | None = None) -> AuditRecord:
+        """The record of a change to `subject`; None: to nothing that is there yet."""
+        return AuditRecord(id, at, self.account_id, action, str(subject or "-"), self.reason)

@@ -18,11 +18,10 @@ from rich.table import Table
 from rich.text import Text
 
 from application.accounts import AuthorizeStaff
-from application.credits import Staff
 from application.ports import StorageUnavailable
 from application.queries import Queries, TransferRow
 from application.store import StoreUnavailable
-from domain.accounts import AccountId, Act, Mode
+from domain.accounts import AccountId, Act, Mode, Staff
 from domain.catalogue import CatalogueInvalid
 from domain.errors import CommandConflict, DomainError, InvalidAmount, LastAdmin, NoSuchLot, NotFound, StaffOnly
 from domain.ledger import WalletId

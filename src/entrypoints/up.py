@@ -24,10 +24,10 @@ import click
 
 from application.accounts import OpenAccount
 from application.api_keys import AddKey, hash_key
-from application.credits import GrantCredits, Staff
+from application.credits import GrantCredits
 from application.ports import NewId
 from application.queries import Queries
-from domain.accounts import Account, AccountId, KeyId, Mode, Role, Scope
+from domain.accounts import Account, AccountId, KeyId, Mode, Role, Scope, Staff
 from domain.api_keys import ApiKey, write_key
 from domain.ledger import LotSource
 from entrypoints.settings import Environment, Settings, SettingsInvalid

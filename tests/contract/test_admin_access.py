@@ -16,10 +16,9 @@ from adapters.postgres.session import Pool
 from adapters.postgres.store import PostgresStore
 from application.accounts import RevokeKeysOf
 from application.api_keys import MakeKey
-from application.credits import Staff
 from application.registration import INVITATION_DAYS
 from application.sessions import AuthenticateSession
-from domain.accounts import AccountId, Mode, Role, Scope
+from domain.accounts import AccountId, Mode, Role, Scope, Staff
 from domain.errors import RegistrationClosed, Unauthenticated
 from domain.identities import Person
 from domain.registration import RegistrationRules

@@ -11,9 +11,8 @@ from adapters.postgres.access_queries import PostgresAccessQueries
 from adapters.postgres.session import Pool
 from adapters.postgres.store import PostgresStore
 from application.accounts import ChangeRole
-from application.credits import Staff
 from application.sessions import AuthenticateSession, ChangeProfile
-from domain.accounts import AccountId, Act, Caller, Role
+from domain.accounts import AccountId, Act, Caller, Role, Staff
 from domain.errors import DomainError, LastAdmin, StaffOnly, Unauthenticated
 from domain.identities import Person
 from domain.sessions import SessionId

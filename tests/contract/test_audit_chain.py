@@ -14,8 +14,8 @@ from adapters.postgres.pool import open_pool
 from adapters.postgres.store import PostgresStore
 from application.access import AccessStore, AccessTransaction
 from application.accounts import ChangeRole
-from application.credits import GrantCredits, Staff
-from domain.accounts import AccountId, AuditRecord, Caller, Role
+from application.credits import GrantCredits
+from domain.accounts import AccountId, AuditRecord, Caller, Role, Staff
 from tests.audit_room import AuditRoom, an_audit_room
 from tests.contract.store_contract import customer, new_id, now
 from tests.contract.test_store import Interrupted, interrupted

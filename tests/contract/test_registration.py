@@ -12,10 +12,9 @@ from adapters.keyring import PurposeKeys
 from adapters.postgres.pool import open_pool
 from adapters.postgres.queries import PostgresQueries
 from adapters.postgres.store import PostgresStore
-from application.credits import Staff
 from application.queries import CreditsRow
 from application.registration import INVITATION_DAYS, Invite
-from domain.accounts import AccountId, Mode
+from domain.accounts import AccountId, Mode, Staff
 from domain.errors import RegistrationClosed
 from domain.identities import Person
 from domain.registration import TEST_CREDITS, RegistrationRules

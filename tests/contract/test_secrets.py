@@ -14,9 +14,8 @@ import psycopg
 import pytest
 
 from adapters.postgres.embedded import EmbeddedPostgres
-from application.credits import Staff
 from application.registration import Invite
-from domain.accounts import Mode
+from domain.accounts import Mode, Staff
 from tests.certificates import certificate
 from tests.clusters import new_database
 from tests.http_house import House, house

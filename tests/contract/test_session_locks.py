@@ -14,9 +14,8 @@ from adapters.postgres.session import Pool
 from adapters.postgres.store import PostgresStore
 from application.access import AccessStore, AccessTransaction
 from application.accounts import ChangeRole, EndSessionsOf
-from application.credits import Staff
 from application.sessions import EndEverySession
-from domain.accounts import AccountId, Role
+from domain.accounts import AccountId, Role, Staff
 from domain.errors import NotFound
 from domain.identities import Person
 from tests.contract.harnesses import StoreHarness, each_store

@@ -10,10 +10,10 @@ import psycopg
 import pytest
 
 from application.api_keys import Authenticate
-from application.credits import GrantCredits, Staff
+from application.credits import GrantCredits
 from application.generations import CancelGeneration, RequestGeneration
 from application.queries import Queries
-from domain.accounts import AccountId, Caller, Mode
+from domain.accounts import AccountId, Caller, Mode, Staff
 from domain.errors import SpendCapReached
 from domain.generations import GenerationId
 from domain.limits import LIMITS

@@ -3,12 +3,11 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import parse_qsl
 
 from dishka import AsyncContainer
 from litestar import Litestar, Request
-from litestar.connection import ASGIConnection
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
@@ -20,7 +19,7 @@ from application.sessions import AuthenticateSession
 from domain.accounts import Caller, Scope
 from domain.errors import InvalidRequest, SessionNeeded, Unauthenticated
 from domain.sessions import Session
-from entrypoints.http.cookies import check_same_origin, session_token
+from entrypoints.http.cookies import Connection, check_same_origin, session_token
 from entrypoints.http.rate_limits import counted
 
 Authed = Request[None, Caller, State]
@@ -30,7 +29,7 @@ PUBLIC: Literal["public"] = "public"
 
 
 class Person(StrEnum):
-    """Routes that a key can never call: any session, or one that was signed in to within the last 15 minutes."""
+    """Routes that a key can never call: any session, or one of a fresh sign-in."""
 
     SESSION = "session"
     FRESH = "fresh"
@@ -97,7 +96,7 @@ def media_type(handler: HTTPRouteHandler) -> str | None:
     return "application/json" if handler.parsed_data_field else None
 
 
-async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
     """First who calls, then what is sent: a stranger learns nothing about the form of a request."""
     gate = handler.opt.get("gate")
     if not isinstance(gate, Gate):
@@ -113,7 +112,7 @@ async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
         _check_query(query, gate.query)
 
 
-async def _caller(connection: ASGIConnection[Any, Any, Any, Any], access: Access) -> Caller:
+async def _caller(connection: Connection, access: Access) -> Caller:
     """By a key, or by the session of one of our own pages; a key that is sent counts, whatever cookies come along."""
     call, token = counted(connection), session_token(connection)
     by_key = "authorization" in connection.headers or not token
@@ -134,19 +133,19 @@ async def _caller(connection: ASGIConnection[Any, Any, Any, Any], access: Access
     return caller
 
 
-async def _by_key(connection: ASGIConnection[Any, Any, Any, Any]) -> Caller:
+async def _by_key(connection: Connection) -> Caller:
     container: AsyncContainer = connection.state.dishka_container
     return await (await container.get(Authenticate))(_bearer(connection))
 
 
-async def _by_session(connection: ASGIConnection[Any, Any, Any, Any], token: str, access: Access) -> Caller:
+async def _by_session(connection: Connection, token: str, access: Access) -> Caller:
     container: AsyncContainer = connection.state.dishka_container
     signed_in = await (await container.get(AuthenticateSession))(token, fresh=access is Person.FRESH)
     connection.scope["session"] = signed_in.session
     return signed_in.caller
 
 
-def session_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Session:
+def session_of(connection: Connection) -> Session:
     """Of a route that is for a Person."""
     session = connection.scope.get("session")
     if not isinstance(session, Session):
@@ -154,11 +153,11 @@ def session_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Session:
     return session
 
 
-def _is_bare(connection: ASGIConnection[Any, Any, Any, Any]) -> bool:
+def _is_bare(connection: Connection) -> bool:
     return "transfer-encoding" not in connection.headers and connection.headers.get("content-length", "0") == "0"
 
 
-def _bearer(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
+def _bearer(connection: Connection) -> str:
     found = [value for name, value in connection.scope["headers"] if name == b"authorization"]
     scheme, _, key = found[0].decode("latin-1").partition(" ") if len(found) == 1 else ("", "", "")
     if scheme.lower() != "bearer":
@@ -166,7 +165,7 @@ def _bearer(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
     return key.strip()
 
 
-def _check_media_type(connection: ASGIConnection[Any, Any, Any, Any], wanted: str) -> None:
+def _check_media_type(connection: Connection, wanted: str) -> None:
     sent = connection.headers.get("content-type", "").partition(";")[0].strip().lower()
     if sent != wanted:
         raise HTTPException(status_code=415, detail=f"send {wanted}")

@@ -7,7 +7,6 @@ known it counts for the key and the account. The headers are those of draft-ietf
 from typing import Any, cast
 
 from dishka import AsyncContainer
-from litestar.connection import ASGIConnection
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from prometheus_client import Counter
@@ -17,13 +16,12 @@ from domain.accounts import Caller
 from domain.errors import RateLimited
 from domain.rate_limits import FAILURE, READ, WRITE, Policy, asking
 from entrypoints.http.addresses import Proxies
-from entrypoints.http.cookies import SAFE
+from entrypoints.http.cookies import SAFE, Connection
 from entrypoints.http.problems import refusal
 from entrypoints.metrics import REGISTRY
 
 REFUSED = Counter("rate_limited_total", "Requests refused by a rate limit, by policy.", ("policy",), registry=REGISTRY)
 _KEY = "rate_limits"
-Connection = ASGIConnection[Any, Any, Any, Any]
 
 
 class Counted:

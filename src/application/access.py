@@ -46,7 +46,7 @@ class Sessions(Protocol):
         """Whose session with this token was ended; None if there was none."""
 
     async def end_older(self, signed_in_before: datetime, seen_before: datetime, limit: int) -> int:
-        """Remove sessions that ended by themselves; answers how many."""
+        """Remove so many sessions that ended by themselves, at most; answers how many."""
 
 
 class Keys(Protocol):
@@ -71,12 +71,18 @@ class Trials(Protocol):
     async def claim(self, person: Sequence[Sequence[tuple[str, bytes]]], at: datetime) -> bool:
         """False if one of these is known. From now on all are: of each, the first with the name of its key."""
 
+    async def forget(self, granted_before: datetime, limit: int) -> int:
+        """Remove so many that are older, at most; answers how many."""
+
 
 class Invitations(Protocol):
     async def add(self, digest: bytes, until: datetime) -> None: ...
 
     async def use(self, digest: bytes, at: datetime) -> bool:
         """Whether there was one that was still good. There is none any more."""
+
+    async def forget(self, now: datetime, limit: int) -> int:
+        """Remove so many that are good no longer, at most; answers how many."""
 
 
 class WaitingNotices(Protocol):

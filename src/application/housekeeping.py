@@ -1,10 +1,11 @@
-"""What is done for the generations and objects that everyone forgot."""
+"""What is done for the generations, objects and ways in that everyone forgot."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from application.access import AccessStore, AccessTransaction
 from application.generations import erase_bytes, erase_rows, resolve_hold
 from application.ports import ObjectMissing, ObjectStorage, StorageUnavailable, StoredObject
 from application.queries import Queries
@@ -13,6 +14,8 @@ from domain.attempts import BrokenManifest, Manifest
 from domain.errors import AssetInUse, NotFound
 from domain.generations import GenerationId, Next
 from domain.media import ObjectClass, ObjectKey
+from domain.registration import TRIAL_KEPT
+from domain.sessions import SessionRules
 
 TRASH = timedelta(days=7)
 KEYS_KEPT = timedelta(hours=24)
@@ -115,3 +118,33 @@ class SweepObjects:
                 generation = await tx.generations.lock(GenerationId(key.owner))
                 if generation.note_loss(int(key.path[0]), manifest, await tx.now()):
                     tx.generations.save(generation)
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetAccess:
+    """Remove sessions that ended by themselves, invitations that are good no longer, and who had trial credits long ago. Any
+    number may run at once."""
+
+    store: AccessStore
+    rules: SessionRules
+    batch: int = 1_000
+
+    async def __call__(self) -> Mapping[str, int]:
+        """How many of each were removed."""
+        return {
+            "sessions_forgotten": await self._all(self._sessions),
+            "invitations_forgotten": await self._all(lambda tx, now: tx.invitations.forget(now, self.batch)),
+            "trials_forgotten": await self._all(lambda tx, now: tx.trials.forget(now - TRIAL_KEPT, self.batch)),
+        }
+
+    async def _sessions(self, tx: AccessTransaction, now: datetime) -> int:
+        return await tx.sessions.end_older(now - self.rules.absolute, now - self.rules.idle, self.batch)
+
+    async def _all(self, forget: Callable[[AccessTransaction, datetime], Awaitable[int]]) -> int:
+        forgotten = 0
+        while True:
+            async with self.store.transaction() as tx:
+                last = await forget(tx, await tx.now())
+            forgotten += last
+            if last < self.batch:
+                return forgotten

@@ -2,6 +2,7 @@
 
 from collections.abc import Set
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import Self
 
@@ -9,6 +10,8 @@ from domain.errors import RegistrationClosed
 
 TEST_CREDITS = 1_000
 """For a new account's test wallet; they cost nobody anything."""
+TRIAL_KEPT = timedelta(days=730)
+"""For so long it is known who had trial credits: never more than 24 months."""
 
 
 class Registration(StrEnum):

@@ -13,6 +13,7 @@ LOG_FIELDS = frozenset(
         "request_id", "method", "route", "status", "duration_ms",
         "error", "where", "address", "pid", "state", "seconds",
         "expired", "woken", "purged", "failed", "keys_forgotten", "rates_forgotten", "swept",
+        "sessions_forgotten", "invitations_forgotten", "trials_forgotten",
         "sent", "put_off", "given_up", "heads",
     }
 )  # fmt: skip

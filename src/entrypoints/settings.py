@@ -110,7 +110,7 @@ class Settings:
     come_back_seconds: float = _setting(2.0, "by when a living worker that lost its connection has its proof of life again")
     longest_queue_seconds: float = _setting(3600.0, "deadline of a request that names none")
     sweep_seconds: float = _setting(1.0, "how often generations are swept")
-    object_sweep_seconds: float = _setting(600.0, "how often objects without a row are looked for")
+    object_sweep_seconds: float = _setting(600.0, "how often objects without a row, and sessions that have ended, are looked for")
     audit_head_seconds: float = _setting(3600.0, "how often at most the audit chain is signed while a day lasts")
     graceful_seconds: float = _setting(780.0, "how long a stopping worker may finish its calls")
     crash_points: Path | None = _setting(None, "development only: where each call of a port is written down")

@@ -29,6 +29,7 @@ from application.accounts import (
 from application.api_keys import AddKey, Authenticate, MakeKey, NoteKeyUse, RevokeKey
 from application.audit_chain import AuditSigner, AuditTrail, SignHeads, VerifyAudit
 from application.first_admin import OpenFirstAdmin
+from application.housekeeping import ForgetAccess
 from application.notices import Notices, SendNotices
 from application.ports import NewId, SignInSigner
 from application.providers import Providers
@@ -95,6 +96,10 @@ class Access(Provider):
     @provide
     def forget_rates(self, pool: Pool) -> ForgetRates:
         return ForgetRates(PostgresSharedBuckets(pool))
+
+    @provide
+    def forget_access(self, store: PostgresStore, rules: SessionRules, points: CrashPoints) -> ForgetAccess:
+        return ForgetAccess(points.wrap("AccessStore", store, "ForgetAccess"), rules)
 
     @provide
     def session_rules(self, settings: Settings) -> SessionRules:

@@ -14,7 +14,7 @@ import structlog
 from application.attempts import PerformGeneration
 from application.audit_chain import SignHeads
 from application.gates import TryKeyAgain
-from application.housekeeping import KeepHouse, SweepObjects
+from application.housekeeping import ForgetAccess, KeepHouse, SweepObjects
 from application.notices import SendNotices
 from application.ports import StorageUnavailable
 from application.rate_limits import ForgetRates
@@ -63,6 +63,7 @@ async def work(settings: Settings) -> None:
                 asyncio.create_task(_every(settings.object_sweep_seconds, sweep_objects)),
                 asyncio.create_task(_every(settings.sweep_seconds, lambda: _send(send_notices))),
                 asyncio.create_task(_every(settings.object_sweep_seconds, await parts.get(ForgetRates))),
+                asyncio.create_task(_every(settings.object_sweep_seconds, await parts.get(ForgetAccess))),
                 asyncio.create_task(_every(min(settings.audit_head_seconds, HEAD_LOOK_SECONDS), sign_heads)),
                 asyncio.create_task(_give_up_when(owner.lost)),
             ]

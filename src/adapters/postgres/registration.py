@@ -12,6 +12,16 @@ INSERT INTO trials (digest, kid, granted_at)
 SELECT d.digest, d.kid, %(at)s FROM unnest(%(digests)s::bytea[], %(kids)s::text[]) AS d(digest, kid) ORDER BY d.digest
 ON CONFLICT DO NOTHING RETURNING 1
 """
+_FORGET_TRIALS = """
+DELETE FROM trials WHERE digest IN (
+    SELECT digest FROM trials WHERE granted_at < %(before)s LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+) RETURNING 1
+"""
+_FORGET_INVITATIONS = """
+DELETE FROM invitations WHERE digest IN (
+    SELECT digest FROM invitations WHERE until <= %(now)s LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+) RETURNING 1
+"""
 
 
 class PostgresTrials(Trials):
@@ -24,6 +34,9 @@ class PostgresTrials(Trials):
         kept = [digests[0] for digests in person]
         new = await self._session.read_all(_CLAIM, digests=[d for _, d in kept], kids=[kid for kid, _ in kept], at=at)
         return not known and len(new) == len(kept)
+
+    async def forget(self, granted_before: datetime, limit: int) -> int:
+        return len(await self._session.read_all(_FORGET_TRIALS, before=granted_before, limit=limit))
 
 
 class PostgresInvitations(Invitations):
@@ -38,3 +51,6 @@ class PostgresInvitations(Invitations):
         delete = "DELETE FROM invitations WHERE digest = %(digest)s RETURNING until"
         until: datetime | None = await self._session.read(delete, digest=digest)
         return until is not None and at < until
+
+    async def forget(self, now: datetime, limit: int) -> int:
+        return len(await self._session.read_all(_FORGET_INVITATIONS, now=now, limit=limit))

@@ -33,7 +33,12 @@ def no_cookie(connection: Connection, name: str) -> Cookie:
 
 
 def get_cookie(connection: Connection, name: str) -> str | None:
-    return connection.cookies.get(named(name, secure=_is_secure(connection))) or None
+    """By its very name. Litestar would strip what some browsers take for a letter, so that other hosts could set one with our
+    prefix; and of two of one name, of which we have set one at most, nobody knows which."""
+    wanted = named(name, secure=_is_secure(connection))
+    brought = (pair.partition("=") for header in connection.headers.getall("cookie", []) for pair in header.split(";"))
+    found = [value.strip(" \t") for key, _, value in brought if key.strip(" \t") == wanted]
+    return found[0] or None if len(found) == 1 else None
 
 
 def session_token(connection: Connection) -> str | None:

@@ -42,6 +42,9 @@ REAL_PARTS = {
 NOT_BUILT = ("S3_BUCKET", "STRIPE_SECRET_KEY")
 """Real parts this version has no adapter for: asking for one is an error, never silently a sandbox."""
 
+_ORIGIN = r"https?://[a-z0-9.\[\]:-]+"
+_LONGEST_SESSION = 315_360_000.0
+
 
 def _setting(default: Any, meaning: str, *, secret: bool = False) -> Any:
     return field(default=default, metadata={"meaning": meaning, "secret": secret})
@@ -141,8 +144,17 @@ class Settings:
                 raise SettingsInvalid("ENVIRONMENT=production accepts no ALLOW_SANDBOX_ON_NETWORK, CRASH_POINTS or CRASH_AT")
         if self.sign_in and not self.public_url:
             raise SettingsInvalid("SIGN_IN needs PUBLIC_URL: providers send people back to an address that they were told before")
+        if self.public_url and not re.fullmatch(_ORIGIN, self.public_url):
+            raise SettingsInvalid(
+                "PUBLIC_URL is an origin: scheme and host in small letters, without a path and no slash at its end"
+            )
+        if self.sign_in and self.public_url.startswith("http:") and not self._public_is_loopback():
+            raise SettingsInvalid("PUBLIC_URL must be https where SIGN_IN is set: by http others would read each session along")
+        for name in ("session_seconds", "session_idle_seconds", "fresh_seconds"):
+            if not 0 < getattr(self, name) <= _LONGEST_SESSION:
+                raise SettingsInvalid(f"{name.upper()} is more than 0 and ten years at most")
         for origin in self.origins:
-            if not re.fullmatch(r"https?://[a-z0-9.\[\]:-]+", origin):
+            if not re.fullmatch(_ORIGIN, origin):
                 raise SettingsInvalid("CORS_ORIGINS lists origins, scheme and host in small letters, without a path and no *")
         try:
             RegistrationRules.parse(self.registration)

@@ -74,3 +74,25 @@ def test_mail_comes_from_somebody() -> None:
 )
 def test_people_find_the_service_where_it_says(said: dict[str, str], address: str) -> None:
     assert Settings.read(said).reached_at == address
+
+
+@pytest.mark.parametrize("name", ["SESSION_SECONDS", "SESSION_IDLE_SECONDS", "FRESH_SECONDS"])
+@pytest.mark.parametrize("seconds", ["0", "-5", "nan", "inf", "1e12"])
+def test_a_session_lives_for_some_time_and_not_for_ever(name: str, seconds: str) -> None:
+    with pytest.raises(SettingsInvalid, match=name):
+        Settings.read({name: seconds})
+
+
+@pytest.mark.parametrize("url", ["HTTPS://studio.example", "https://Studio.example", "https://studio.example/", "studio.example"])
+def test_the_public_address_is_an_origin_as_browsers_write_it(url: str) -> None:
+    """Cookies, the proof of our own pages and the redirect address go by it, to the letter."""
+    with pytest.raises(SettingsInvalid, match="PUBLIC_URL"):
+        Settings.read({"PUBLIC_URL": url, "ALLOW_SANDBOX_ON_NETWORK": "1"})
+
+
+def test_real_sign_ins_come_by_https_unless_they_stay_on_this_machine(tmp_path: Path) -> None:
+    said = {"SIGN_IN": str(tmp_path), "ALLOW_SANDBOX_ON_NETWORK": "1"}
+    with pytest.raises(SettingsInvalid, match="PUBLIC_URL"):
+        Settings.read(said | {"PUBLIC_URL": "http://studio.example"})
+    for url in ("https://studio.example", "http://localhost:9", "http://[::1]:9"):
+        assert Settings.read(said | {"PUBLIC_URL": url}).public_url == url

@@ -9,7 +9,7 @@ from application.notices import tell
 from application.ports import NewId
 from application.registration import NewSecret, Register
 from domain.accounts import Account, AccountId
-from domain.errors import IdentityTaken, InvalidRequest, LastIdentity, NotFound, Unauthenticated
+from domain.errors import IdentityTaken, InvalidRequest, LastIdentity, NotFound, SignInInvalid, Unauthenticated
 from domain.identities import Identity, IdentityId, Person
 from domain.limits import LIMITS
 from domain.notices import Facts, NoticeKind
@@ -33,13 +33,15 @@ class SignIn:
 
     async def __call__(self, person: Person, replaces: str | None = None, invitation: str | None = None) -> tuple[Session, str]:
         """The session and its token, which is told this once. `replaces`: the token of the session this browser had before.
-        Raises RegistrationClosed."""
+        Raises RegistrationClosed, or SignInInvalid if this sign-in is being removed."""
         token = self.new_secret()
         async with self.store.transaction() as tx:
             identity = await tx.identities.claim(person.provider, person.subject)
             now = await tx.now()
             account = identity.account_id if identity else await self.register(tx, person, invitation)
             await tx.accounts.lock(account)  # before its sessions
+            if identity and not await tx.identities.claim(person.provider, person.subject):
+                raise SignInInvalid("this sign-in was just removed from its account: begin again")
             replaced = await tx.sessions.end_token(hash_token(replaces)) if replaces else None
             await tx.sessions.end_all(account, but=LIMITS["sessions"] - 1)
             asked = min(person.authenticated_at, now) if person.authenticated_at else None

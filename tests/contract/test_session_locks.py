@@ -14,9 +14,9 @@ from adapters.postgres.session import Pool
 from adapters.postgres.store import PostgresStore
 from application.access import AccessStore, AccessTransaction
 from application.accounts import ChangeRole, EndSessionsOf
-from application.sessions import EndEverySession
+from application.sessions import EndEverySession, LinkIdentity
 from domain.accounts import AccountId, Role, Staff
-from domain.errors import NotFound
+from domain.errors import NotFound, SignInInvalid
 from domain.identities import Person
 from tests.contract.harnesses import StoreHarness, each_store
 from tests.contract.store_contract import customer, new_id, soon, waits
@@ -121,6 +121,20 @@ async def test_two_who_change_the_sessions_of_one_account_both_come_to_their_end
     held.go.set()
     assert [*await asyncio.gather(one, other, return_exceptions=True)] == [None, None]
     assert await PostgresAccessQueries(pool).sessions(ada.account) == []
+
+
+async def test_a_sign_in_that_is_removed_meanwhile_opens_nothing(ada: Ada, pool: Pool) -> None:
+    """Or whoever is shut out by its removal would be in for a month."""
+    theirs = Person("two", "mallory", "mallory@example.test")
+    linked = await LinkIdentity(ada.store, new_id)(ada.account, theirs)
+    async with ada.store.transaction() as tx:
+        await tx.identities.of_account(ada.account)
+        late = asyncio.ensure_future(sign_in_on(ada.store)(theirs))
+        await somebody_waits_for_a_lock(pool)
+        await tx.identities.remove(linked.id)
+    [refusal] = await asyncio.gather(late, return_exceptions=True)
+    assert isinstance(refusal, SignInInvalid)
+    assert {session.provider for session in await PostgresAccessQueries(pool).sessions(ada.account)} == {"one"}
 
 
 async def test_an_account_that_is_locked_is_changed_by_nobody_else(harness: StoreHarness) -> None:

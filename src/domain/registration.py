@@ -1,10 +1,12 @@
 """Who may open an account here, and what a new one is given."""
 
 from collections.abc import Set
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import Self
+from unicodedata import normalize
 
 from domain.errors import RegistrationClosed
 
@@ -54,6 +56,9 @@ class RegistrationRules:
 
 
 def same_mailbox(email: str) -> str:
-    """One text for all the ways in which one person can write an address: case, and what follows a plus, do not count."""
-    local, _, domain = email.casefold().rpartition("@")
+    """One text for all the ways in which one person can write an address: case, forms of one letter, what follows a plus, and how
+    the domain writes other scripts do not count."""
+    local, _, domain = normalize("NFKC", email).casefold().rpartition("@")
+    with suppress(UnicodeError):  # a domain that DNS cannot have stays as it is
+        domain = domain.encode("idna").decode()
     return f"{local.partition('+')[0]}@{domain}"

@@ -43,3 +43,15 @@ def test_one_mailbox_is_written_in_many_ways() -> None:
         "ada@example.test"
     }
     assert same_mailbox("a.da@example.test") != same_mailbox("ada@example.test")
+
+
+@pytest.mark.parametrize(
+    "again", ["ren\u00e9@xn--bcher-kva.example", "rene\u0301@b\u00fccher.example", "\uff52en\u00e9+a@B\u00dcCHER.example"]
+)
+def test_no_script_makes_two_people_of_one(again: str) -> None:
+    assert same_mailbox(again) == same_mailbox("ren\u00e9@b\u00fccher.example")
+
+
+@pytest.mark.parametrize("odd", ["a@.example", f"a@{'b' * 70}\u00fc.example", "a@"])
+def test_a_domain_that_can_be_none_is_taken_as_it_is(odd: str) -> None:
+    assert same_mailbox(odd) == odd

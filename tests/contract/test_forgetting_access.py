@@ -11,10 +11,9 @@ import pytest
 
 from adapters.postgres.pool import open_pool
 from adapters.postgres.store import PostgresStore
-from application.credits import Staff
 from application.housekeeping import ForgetAccess
 from application.registration import INVITATION_DAYS, Invite
-from domain.accounts import AccountId
+from domain.accounts import AccountId, Staff
 from domain.identities import Person
 from domain.registration import TRIAL_KEPT
 from domain.sessions import Session, SessionRules

@@ -6,7 +6,6 @@ from tests.openid_provider import OpenIdProvider
 from tests.sign_in_process import ADA, NOW, REDIRECT
 
 DISCOVERY, JWKS, TOKEN, USERINFO = "/.well-known/openid-configuration", "/jwks", "/token", "/userinfo"
-PERSON = Person("op", ADA["sub"], ADA["email"], ADA["name"])
 
 
 class Clock:
@@ -15,6 +14,10 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+def ada(adapter: OpenIdConnect) -> Person:
+    return Person(adapter.name, f"{adapter.issuer} {ADA['sub']}", ADA["email"], ADA["name"])
 
 
 async def sign_in(adapter: OpenIdConnect, op: OpenIdProvider) -> Person:

@@ -12,8 +12,8 @@ IdentityId = NewType("IdentityId", UUID)
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """What a provider says of whoever signed in there. `subject` is the provider's own unchanging name for them; `email` is one
-    that the provider has verified; `authenticated_at`: when it last asked them who they are, if it tells."""
+    """What a provider says of whoever signed in there. `subject`: who issued it, and their own unchanging name for the person;
+    `email` is one that the provider has verified; `authenticated_at`: when it last asked them who they are, if it tells."""
 
     provider: str
     subject: str

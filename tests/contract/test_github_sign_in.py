@@ -17,7 +17,6 @@ from tests.sign_in_process import ADA, CLIENT, NOW, PATIENT, REDIRECT, SECRET
 
 pytestmark = pytest.mark.anyio
 TOKEN, USER, EMAILS = "/login/oauth/access_token", "/api/v3/user", "/api/v3/user/emails"
-PERSON = Person("github", ADA["sub"], ADA["email"], ADA["name"])
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +43,10 @@ def adapter(github: GitHubProvider, trust: Line) -> GitHub:
     return GitHub("github", CLIENT, SECRET, github.url, github.api, trust)
 
 
+def ada(adapter: GitHub) -> Person:
+    return Person("github", f"{adapter.site} {ADA['sub']}", ADA["email"], ADA["name"])
+
+
 async def sign_in(adapter: GitHub, github: GitHubProvider) -> Person:
     start = await adapter.start(REDIRECT)
     return await adapter.finish(start, REDIRECT, github.visit(start.url))
@@ -59,7 +62,7 @@ async def test_github_is_asked_for_what_a_sign_in_needs_and_no_more(adapter: Git
 
 
 async def test_the_token_goes_to_the_api_only_and_the_secret_nowhere_else(adapter: GitHub, github: GitHubProvider) -> None:
-    assert await sign_in(adapter, github) == PERSON
+    assert await sign_in(adapter, github) == ada(adapter)
     asked = {said["path"]: said for said in github.requests()}
     assert set(asked) == {"/login/oauth/authorize", TOKEN, USER, EMAILS}
     code, token = github.issued()
@@ -98,7 +101,7 @@ async def test_no_verified_address_signs_nobody_in(adapter: GitHub, github: GitH
 
 async def test_another_login_is_the_same_person(adapter: GitHub, github: GitHubProvider) -> None:
     github.mood(login="lovelace")
-    assert await sign_in(adapter, github) == PERSON
+    assert await sign_in(adapter, github) == ada(adapter)
 
 
 @pytest.mark.parametrize("name", [None, ""])

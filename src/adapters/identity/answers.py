@@ -65,8 +65,11 @@ def code(answer: Mapping[str, str]) -> str:
     return found
 
 
-def person(provider: str, subject: str, email: str | None, name: str | None, authenticated_at: datetime | None = None) -> Person:
-    """A person of whom the provider says this, the e-mail verified. What is no name is left out.
+def person(
+    provider: str, issuer: str, subject: str, email: str | None, name: str | None, authenticated_at: datetime | None = None
+) -> Person:
+    """A person of whom the provider says this, the e-mail verified. What is no name is left out. The `issuer` is part of who they
+    are: a provider's name that is given to another one later leads nobody into a stranger's account.
 
     Raises SignInInvalid for what can be nobody's subject, EmailUnverified for what can be no address.
     """
@@ -75,4 +78,4 @@ def person(provider: str, subject: str, email: str | None, name: str | None, aut
     if email is None or len(email) > EMAIL_CHARACTERS or not email.isprintable() or not _EMAIL.fullmatch(email):
         raise EmailUnverified
     seen = " ".join("".join(c if c.isprintable() else " " for c in name or "").split())
-    return Person(provider, subject, email, seen[:NAME_CHARACTERS].strip() or None, authenticated_at)
+    return Person(provider, f"{issuer} {subject}", email, seen[:NAME_CHARACTERS].strip() or None, authenticated_at)

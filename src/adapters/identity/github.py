@@ -76,7 +76,7 @@ class GitHub(IdentityProvider):
             user = await read(session, f"{self.api}/user", _User, token)
             emails = await read(session, f"{self.api}/user/emails?per_page=100", list[_Email], token)
         # the number stays when the person takes another login, which somebody else may then take
-        return answers.person(self.name, str(user.id), _best(emails), user.name or user.login)
+        return answers.person(self.name, self.site, str(user.id), _best(emails), user.name or user.login)
 
 
 def _best(emails: Sequence[_Email]) -> str:

@@ -73,7 +73,7 @@ class OpenIdConnect(IdentityProvider):
                 said = await _userinfo(session, document, token["access_token"], said)
         if said.verified_email is None:
             raise EmailUnverified
-        return answers.person(self.name, said.sub, said.verified_email, said.name, authenticated_at)
+        return answers.person(self.name, self.issuer, said.sub, said.verified_email, said.name, authenticated_at)
 
     async def _said(self, session: Any, token: Mapping[str, Any], start: SignInStart) -> Claims:
         signed = token.get("id_token")

@@ -85,7 +85,7 @@ class SandboxIdentity(IdentityProvider):
 
         Raises EmailUnverified for what is no address.
         """
-        person = answers.person(self.name, _subject(email), email, name)
+        person = answers.person(self.name, self.name, _subject(email), email, name)
         until = self.clock() + CODE_SECONDS
         said = _Granted(asked.redirect_uri, asked.nonce, asked.challenge, until, person.name, person.email)
         return _at(asked.redirect_uri, {"code": self._signed(said), "state": asked.state})
@@ -104,7 +104,7 @@ class SandboxIdentity(IdentityProvider):
         ):
             raise SignInInvalid("the code is of another sign-in")
         self._spend(said)
-        return answers.person(self.name, _subject(said.email), said.email, said.name)
+        return answers.person(self.name, self.name, _subject(said.email), said.email, said.name)
 
     def _spend(self, said: _Granted) -> None:
         now = self.clock()

@@ -15,7 +15,7 @@ from adapters.identity.oidc import OpenIdConnect
 from application.ports import SignInStart
 from domain.errors import EmailUnverified, ProviderUnavailable, SignInDenied, SignInInvalid
 from tests.openid_provider import OpenIdProvider
-from tests.openid_stage import DISCOVERY, JWKS, PERSON, TOKEN, USERINFO, Clock, sign_in
+from tests.openid_stage import DISCOVERY, JWKS, TOKEN, USERINFO, Clock, ada, sign_in
 from tests.sign_in_process import CLIENT, NOW, REDIRECT, SECRET
 
 pytestmark = pytest.mark.anyio
@@ -64,7 +64,7 @@ async def test_when_the_provider_asked_is_its_word_and_never_in_the_future(
 ) -> None:
     op.mood(auth_time=told)
     person = await sign_in(adapter, op)
-    assert person == replace(PERSON, authenticated_at=datetime.fromtimestamp(NOW + seconds, UTC))
+    assert person == replace(ada(adapter), authenticated_at=datetime.fromtimestamp(NOW + seconds, UTC))
     op.mood()
     assert (await sign_in(adapter, op)).authenticated_at is None, "it does not tell"
 
@@ -138,7 +138,7 @@ async def test_an_answer_that_does_not_name_its_issuer_is_refused(adapter: OpenI
 
 async def test_a_provider_that_never_names_itself_is_believed(adapter: OpenIdConnect, op: OpenIdProvider) -> None:
     op.mood(names_issuer=False)
-    assert await sign_in(adapter, op) == PERSON
+    assert await sign_in(adapter, op) == ada(adapter)
 
 
 async def test_a_denial_of_another_sign_in_is_not_believed(adapter: OpenIdConnect, op: OpenIdProvider) -> None:
@@ -199,7 +199,7 @@ async def test_an_unverified_address_signs_nobody_in(
 
 async def test_verified_may_be_a_word(adapter: OpenIdConnect, op: OpenIdProvider) -> None:
     op.mood(email_verified="true")
-    assert await sign_in(adapter, op) == PERSON
+    assert await sign_in(adapter, op) == ada(adapter)
 
 
 @pytest.mark.parametrize(
@@ -212,10 +212,10 @@ async def test_who_has_no_address_cannot_sign_in(adapter: OpenIdConnect, op: Ope
 
 
 async def test_userinfo_is_asked_only_for_an_address_that_the_token_lacks(adapter: OpenIdConnect, op: OpenIdProvider) -> None:
-    assert await sign_in(adapter, op) == PERSON
+    assert await sign_in(adapter, op) == ada(adapter)
     assert not op.requests(USERINFO)
     op.mood(fault="e-mail-in-userinfo")
-    assert await sign_in(adapter, op) == PERSON
+    assert await sign_in(adapter, op) == ada(adapter)
     assert len(op.requests(USERINFO)) == 1
 
 

@@ -15,7 +15,7 @@ from adapters.identity.oidc import OpenIdConnect
 from application.ports import SignInStart
 from domain.errors import DomainError, ProviderUnavailable
 from tests.openid_provider import OpenIdProvider
-from tests.openid_stage import DISCOVERY, JWKS, PERSON, TOKEN, USERINFO, Clock, sign_in
+from tests.openid_stage import DISCOVERY, JWKS, TOKEN, USERINFO, Clock, ada, sign_in
 from tests.sign_in_process import ADA, CLIENT, NOW, PATIENT, REDIRECT, SECRET
 
 pytestmark = pytest.mark.anyio
@@ -103,7 +103,7 @@ async def test_a_provider_that_is_away_can_come_back(adapter: OpenIdConnect, op:
     with pytest.raises(ProviderUnavailable):
         await adapter.start(REDIRECT)
     op.mood()
-    assert await sign_in(adapter, op) == PERSON
+    assert await sign_in(adapter, op) == ada(adapter)
 
 
 async def test_a_provider_that_does_not_know_us_is_not_the_persons_fault(op: OpenIdProvider, trust: Line, clock: Clock) -> None:

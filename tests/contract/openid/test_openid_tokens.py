@@ -6,7 +6,7 @@ from adapters.identity.discovery import NEW_KEYS_SECONDS
 from adapters.identity.oidc import OpenIdConnect
 from domain.errors import ProviderUnavailable, SignInInvalid
 from tests.openid_provider import OpenIdProvider
-from tests.openid_stage import DISCOVERY, JWKS, PERSON, TOKEN, Clock, sign_in
+from tests.openid_stage import DISCOVERY, JWKS, TOKEN, Clock, ada, sign_in
 
 pytestmark = pytest.mark.anyio
 
@@ -79,7 +79,7 @@ async def test_a_token_must_be_of_now(adapter: OpenIdConnect, op: OpenIdProvider
 @pytest.mark.parametrize("fault", ["clock-ahead", "just-expired"])
 async def test_clocks_may_differ_by_a_minute(adapter: OpenIdConnect, op: OpenIdProvider, fault: str) -> None:
     op.mood(fault=fault)
-    assert await sign_in(adapter, op) == PERSON
+    assert await sign_in(adapter, op) == ada(adapter)
 
 
 async def test_a_token_for_another_audience_is_refused(adapter: OpenIdConnect, op: OpenIdProvider) -> None:
@@ -89,7 +89,7 @@ async def test_a_token_for_another_audience_is_refused(adapter: OpenIdConnect, o
 async def test_a_token_for_many_must_name_us(adapter: OpenIdConnect, op: OpenIdProvider) -> None:
     await _refused(adapter, op, "among-audiences")
     op.mood(fault="first-of-audiences")
-    assert await sign_in(adapter, op) == PERSON
+    assert await sign_in(adapter, op) == ada(adapter)
 
 
 async def test_a_token_given_to_another_party_is_refused(adapter: OpenIdConnect, op: OpenIdProvider) -> None:
@@ -122,8 +122,8 @@ async def test_a_new_key_is_found_when_it_is_first_used(adapter: OpenIdConnect, 
     await sign_in(adapter, op)
     clock.now += NEW_KEYS_SECONDS
     op.mood(kid="second", now=clock.now)
-    assert await sign_in(adapter, op) == PERSON
-    assert await sign_in(adapter, op) == PERSON
+    assert await sign_in(adapter, op) == ada(adapter)
+    assert await sign_in(adapter, op) == ada(adapter)
     assert len(op.requests(JWKS)) == 2
 
 
@@ -141,7 +141,7 @@ async def test_unknown_keys_are_looked_for_once_a_minute(adapter: OpenIdConnect,
 
 async def test_keys_of_other_kinds_are_left_alone(adapter: OpenIdConnect, op: OpenIdProvider) -> None:
     op.mood(fault="odd-keys")
-    assert await sign_in(adapter, op) == PERSON
+    assert await sign_in(adapter, op) == ada(adapter)
 
 
 @pytest.mark.parametrize("fault", ["encryption-key", "weak-key"])
@@ -153,4 +153,4 @@ async def test_a_key_for_something_else_or_too_short_signs_nothing(
 
 async def test_a_token_that_names_no_key_may_be_signed_by_any_of_the_provider(adapter: OpenIdConnect, op: OpenIdProvider) -> None:
     op.mood(fault="nameless-key")
-    assert await sign_in(adapter, op) == PERSON
+    assert await sign_in(adapter, op) == ada(adapter)

@@ -298,6 +298,15 @@ async def test_kinds_of_a_newer_version_are_left_to_it(new_database_url: str) ->
         assert door.rows() == 1
 
 
+async def test_what_another_version_says_of_a_kind_keeps_nobody_waiting(door: Door) -> None:
+    await door.sign_in(ADA)
+    with psycopg.connect(door.url, autocommit=True) as connection:
+        connection.execute("UPDATE notices SET facts = '{}'")
+    await door.sign_in(BEA)
+    assert await door.told() == [(NoticeKind.WELCOME, BEA.email, Facts(provider="one"))]
+    assert (await door.told(), door.rows()) == ([], 1)
+
+
 async def test_a_worker_sends_what_a_sign_in_left(new_database_url: str, tmp_path: Path) -> None:
     async with open_pool(new_database_url, size=2) as pool:
         await Door(PostgresStore(pool), new_database_url).sign_in(ADA)

@@ -1,6 +1,6 @@
 """Waiting notices in Postgres."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -17,6 +17,7 @@ SELECT json_build_object('notice', row_to_json(n), 'resume_at', n.resume_at, 'tr
 WHERE resume_at <= %(now)s AND kind = ANY(%(kinds)s) ORDER BY resume_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
 """
 _SAVE = "UPDATE notices SET tries = %(tries)s, resume_at = %(resume_at)s WHERE id = %(notice)s RETURNING 1"
+NOT_OURS = timedelta(hours=1)
 _DROP = """
 DELETE FROM notices WHERE id IN (SELECT id FROM notices WHERE at < %(before)s FOR UPDATE SKIP LOCKED) RETURNING 1
 """
@@ -30,8 +31,13 @@ class PostgresWaitingNotices(WaitingNotices):
         self._session.writes.insert(tables.notices, notice, tries=0, resume_at=notice.at)
 
     async def lock_due(self, now: datetime) -> WaitingNotice | None:
-        row = await self._session.read(_LOCK_DUE, now=now, kinds=list(NoticeKind))
-        return waiting_document.decode(row) if row else None
+        while row := await self._session.read(_LOCK_DUE, now=now, kinds=list(NoticeKind)):
+            try:
+                return waiting_document.decode(row)
+            except msgspec.ValidationError:  # what another version says of a kind we know is left to it, too
+                unreadable = msgspec.json.decode(row)["notice"]["id"]
+                await self._session.read_all(_SAVE, notice=unreadable, tries=0, resume_at=now + NOT_OURS)
+        return None
 
     async def save(self, waiting: WaitingNotice) -> None:
         notice, tries, resume_at = waiting.notice.id, waiting.tries, waiting.resume_at

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from entrypoints.wiring import EmbeddedPostgres, upgrade
+from entrypoints.wiring import EmbeddedPostgres
+from entrypoints.wiring_schema import upgrade
 from tests.processes import UNHURRIED, Part, until
 
 

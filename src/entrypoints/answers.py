@@ -28,7 +28,8 @@ from domain.ledger import WalletId
 from domain.limits import MAX_INTEGER
 from entrypoints.running import database_of
 from entrypoints.settings import Settings, SettingsInvalid
-from entrypoints.wiring import NoDatabaseUrl, container, pending
+from entrypoints.wiring import container
+from entrypoints.wiring_schema import NoDatabaseUrl, pending
 
 Result = TypeVar("Result")
 

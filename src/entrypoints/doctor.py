@@ -26,7 +26,8 @@ from entrypoints.answers import answer, plain, table, with_json
 from entrypoints.own_ports import is_free, is_ours
 from entrypoints.running import ADDRESS, database_of
 from entrypoints.settings import REAL_PARTS, Environment, Settings, SettingsInvalid
-from entrypoints.wiring import OLDEST_SERVER, Keyring, LiveModel, NoDatabaseUrl, SafetyKey, container, inspect, pending
+from entrypoints.wiring import Keyring, LiveModel, SafetyKey, container
+from entrypoints.wiring_schema import OLDEST_SERVER, NoDatabaseUrl, inspect, pending
 
 NOBODY = AccountId(uuid.UUID(int=0))
 EDGE = 4_000

@@ -31,7 +31,8 @@ from domain.accounts import Account, AccountId, KeyId, Mode, Role, Scope, Staff
 from domain.api_keys import ApiKey, write_key
 from domain.ledger import LotSource
 from entrypoints.settings import Environment, Settings, SettingsInvalid
-from entrypoints.wiring import AlreadyRunning, EmbeddedPostgres, Keyring, container, leave_with_us, upgrade
+from entrypoints.wiring import AlreadyRunning, EmbeddedPostgres, Keyring, container, leave_with_us
+from entrypoints.wiring_schema import upgrade
 
 DEVELOPER = AccountId(UUID("00000000-0000-7000-8000-000000000001"))
 OPERATOR = AccountId(UUID("00000000-0000-7000-8000-000000000002"))

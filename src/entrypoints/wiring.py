@@ -10,8 +10,6 @@ import structlog
 import uuid_utils.compat
 from dishka import AsyncContainer, Provider, Scope, ValidationSettings, from_context, make_async_container, provide, provide_all
 
-from adapters.image_models.painter import Painter
-from adapters.intake import PillowIntake
 from adapters.keyring import Keyring as Keyring
 from adapters.keyring import SafetyKey as SafetyKey
 from adapters.picture_pool import PicturePool, picture_pool, warm
@@ -21,14 +19,9 @@ from adapters.postgres.embedded import EmbeddedPostgres as EmbeddedPostgres
 from adapters.postgres.embedded import leave_with_us as leave_with_us
 from adapters.postgres.jobs import Bell as Bell
 from adapters.postgres.jobs import Jobs as Jobs
-from adapters.postgres.migrations import upgrade as upgrade
 from adapters.postgres.owner import Owner as Owner
 from adapters.postgres.pool import open_pool
 from adapters.postgres.queries import PostgresQueries
-from adapters.postgres.schema import OLDEST_SERVER as OLDEST_SERVER
-from adapters.postgres.schema import NoDatabaseUrl as NoDatabaseUrl
-from adapters.postgres.schema import inspect as inspect
-from adapters.postgres.schema import pending as pending
 from adapters.postgres.session import Pool as Pool
 from adapters.postgres.staff_queries import PostgresStaffQueries
 from adapters.postgres.store import PostgresStore
@@ -170,6 +163,8 @@ class Outside(Provider):
         self, settings: Settings, pool: PicturePool, catalogue: Catalogue, points: CrashPoints, drain: Drain, live: LiveModel
     ) -> Mapping[Mode, ImageModel]:
         """Test requests always go to the painter; live ones to the provider, where there is a key for it."""
+        from adapters.image_models.painter import Painter  # with numpy: only a worker paints
+
         painter = points.wrap("ImageModel", Painter(pool, structlog.get_logger().warning))
         models = {Mode.TEST: painter, Mode.LIVE: points.wrap("ImageModel", live.model) if live.model else painter}
         pause = settings.gate_rules.refused_pause.total_seconds()
@@ -177,6 +172,8 @@ class Outside(Provider):
 
     @provide
     def intake(self, pool: PicturePool) -> PictureIntake:
+        from adapters.intake import PillowIntake  # with Pillow: only the API takes uploads
+
         return PillowIntake(pool)
 
     @provide

@@ -12,7 +12,7 @@ from domain.limits import text
 from entrypoints.answers import answer, facts, refusals, run, table, with_json
 from entrypoints.running import database_of
 from entrypoints.settings import Settings
-from entrypoints.wiring import inspect, pending, upgrade
+from entrypoints.wiring_schema import inspect, pending, upgrade
 
 
 class Email(click.ParamType[str]):

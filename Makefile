@@ -14,7 +14,7 @@ up: .venv/.ready  ## run the whole service here: database, API, worker, painter
 	@$(BIN)/gpt-image up
 
 test: .venv/.ready ## every promise, once (five minutes at most)
-	@$(BIN)/pytest -q -n 2 --dist loadgroup tests
+	@$(BIN)/pytest -q -n 4 --dist loadgroup tests
 
 check: .venv/.ready ## format, lint, types, imports
 	$(BIN)/ruff format --check .

@@ -4,6 +4,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -29,17 +30,18 @@ def postgres() -> Iterator[EmbeddedPostgres]:
 
 
 @pytest.fixture(scope="session")
-def emptied_database(postgres: EmbeddedPostgres) -> str:
+def broom(postgres: EmbeddedPostgres) -> Iterator[psycopg.Connection[Any]]:
+    """A connection that stays open, to the database that is emptied for each test."""
     postgres.create_database("emptied", template=TEMPLATE)
-    return postgres.url_for("emptied")
+    with psycopg.connect(postgres.url_for("emptied"), autocommit=True) as connection:
+        yield connection
 
 
 @pytest.fixture
-def database_url(emptied_database: str) -> str:
-    """A database with the whole schema and no rows. Emptying takes milliseconds, a new database a hundred times that."""
-    with psycopg.connect(emptied_database, autocommit=True) as connection:
-        empty(connection)
-    return emptied_database
+def database_url(postgres: EmbeddedPostgres, broom: psycopg.Connection[Any]) -> str:
+    """A database with the whole schema and no rows. Emptying takes a millisecond, a new database a hundred times that."""
+    empty(broom)
+    return postgres.url_for("emptied")
 
 
 @pytest.fixture

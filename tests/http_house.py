@@ -11,6 +11,7 @@ import psycopg
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from domain.accounts import Mode, Scope
+from tests import plain_http
 from tests.processes import Part, part, until
 from tests.service import Customer, customer, serving
 from tests.world import World, world
@@ -113,7 +114,7 @@ def house(database_url: str, folder: Path, **environment: str) -> Iterator[House
         portal.wrap_async_context_manager(world(database_url, folder, picture_workers=1)) as service,
         serving(processes=1, folder=folder, database_url=database_url, **environment) as (address,),
         part("worker", folder, **points, **environment) as worker,
-        httpx.Client(base_url=address, timeout=60) as client,
+        plain_http.Client(base_url=address, timeout=60) as client,
     ):
         yield House(portal, service, client, database_url, folder, worker)
 

@@ -19,6 +19,7 @@ from domain.accounts import Caller, KeyId, Mode, Scope
 from domain.generations import GenerationId
 from domain.media import AssetKind
 from domain.requests import Asked
+from tests import plain_http
 from tests.forks import Fork
 from tests.kill_stage import FREELY, LIVE_SIZE, Lane, a_png, new_tag, points_of
 from tests.service import Customer, customer
@@ -81,7 +82,7 @@ class Repeated:
         path, body = await self._said(caller)
         with socket.create_server(("127.0.0.1", 0)) as listener:
             address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            async with httpx.AsyncClient(base_url=address, headers=buyer.headers, timeout=30) as client:
+            async with plain_http.AsyncClient(base_url=address, headers=buyer.headers, timeout=30) as client:
                 return await self._play(buyer, listener, client, path, body)
 
     async def _said(self, caller: Caller) -> tuple[str, dict[str, Any] | None]:

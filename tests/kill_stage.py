@@ -5,8 +5,8 @@ import io
 import json
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,6 @@ from dishka import Scope, provide
 from PIL import Image
 
 from adapters.picture_pool import PicturePool, picture_pool, warm
-from adapters.postgres import migrations
 from adapters.postgres.audit import audit
 from adapters.postgres.embedded import EmbeddedPostgres
 from adapters.postgres.pool import open_pool
@@ -32,7 +31,7 @@ from domain.attempts import Finality, Outcome
 from domain.generations import GenerationId, GenerationState
 from domain.media import AssetId, AssetKind, ObjectClass, ObjectKey
 from domain.requests import Asked, Sandbox
-from tests.clusters import FAST, TEMPLATE
+from tests.clusters import migrated_postgres
 from tests.forks import Fork, Forks
 from tests.kill_ends import Left
 from tests.provider import Provider
@@ -120,13 +119,9 @@ def new_tag() -> str:
     return uuid4().hex.translate(str.maketrans("0123456789", "ghijklmnop"))
 
 
-@contextmanager
-def roomy_postgres(home: Path) -> Iterator[EmbeddedPostgres]:
-    """As `migrated_postgres`, with connections for dozens of processes."""
-    with EmbeddedPostgres(home, settings=FAST | {"max_connections": "600"}) as running:
-        running.create_database(TEMPLATE)
-        migrations.upgrade(running.url_for(TEMPLATE))
-        yield running
+def roomy_postgres(home: Path) -> AbstractContextManager[EmbeddedPostgres]:
+    """With connections for dozens of processes."""
+    return migrated_postgres(home, max_connections="600")
 
 
 @asynccontextmanager

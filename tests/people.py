@@ -9,6 +9,7 @@ from uuid import UUID
 import httpx
 
 from domain.accounts import AccountId, Mode, Scope
+from tests import plain_http
 from tests.world import new_id
 
 
@@ -46,14 +47,14 @@ class Resident:
 
     def _stranger(self) -> httpx.Client:
         """Without the browser's cookies."""
-        return httpx.Client(base_url=self.http.base_url, timeout=90)
+        return plain_http.Client(base_url=self.http.base_url, timeout=90)
 
 
 @contextmanager
 def signed_in(address: str, email: str = "", name: str = "Ada") -> Iterator[httpx.Client]:
     """A browser after its sign-in; each e-mail address is somebody else."""
     origin = address.rstrip("/")
-    with httpx.Client(base_url=origin, timeout=60, headers={"Origin": origin}) as browser:
+    with plain_http.Client(base_url=origin, timeout=60, headers={"Origin": origin}) as browser:
         page = browser.get("/auth/sandbox/start").headers["location"]
         said = {"email": email or f"{new_id().hex}@example.test", "name": name, "answer": "yes"}
         back = browser.post(page, data=said)

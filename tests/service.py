@@ -17,6 +17,7 @@ from application.queries import Queries
 from domain.accounts import Account, AccountId, KeyId, Mode, Role, Scope, Staff
 from domain.api_keys import ApiKey, write_key
 from domain.ledger import WalletId
+from tests import plain_http
 from tests.processes import Part, part, until
 from tests.world import REASON, World, new_id
 
@@ -72,6 +73,6 @@ def _is_ready(address: str, running: list[Part]) -> bool:
     for api in running:
         assert not api.has_ended, api.log.read_text()
     try:
-        return httpx.get(f"{address}/health/ready", timeout=5).status_code == 200
+        return plain_http.get(f"{address}/health/ready", timeout=5).status_code == 200
     except httpx.HTTPError:
         return False

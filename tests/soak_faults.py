@@ -23,6 +23,7 @@ from application.queries import Queries
 from application.store import Store
 from domain.media import ObjectKey
 from domain.requests import Fault
+from tests import plain_http
 from tests.fault_stage import ACT, Deployment, Faults, deployment
 from tests.kill_matrix import a_png
 from tests.service import Customer, customer
@@ -43,7 +44,7 @@ async def soak_faults(seed: int, deadline: float, folder: Path) -> dict[str, int
     async with (
         deployment(folder) as running,
         world(running.url, folder, picture_workers=1) as service,
-        httpx.AsyncClient(timeout=15) as client,
+        plain_http.AsyncClient(timeout=15) as client,
     ):
         rich = [await customer(service, CREDITS) for _ in range(4)]
         traffic = Traffic(running, client, draw, rich, await customer(service, POOR))
@@ -163,7 +164,7 @@ class Traffic:
 
 async def ready(running: Deployment) -> None:
     until = time.monotonic() + ENDING_SECONDS
-    async with httpx.AsyncClient(timeout=5) as client:
+    async with plain_http.AsyncClient(timeout=5) as client:
         for api in running.of("api"):
             while True:
                 try:

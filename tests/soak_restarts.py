@@ -10,9 +10,9 @@ from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 
-import httpx
 import psycopg
 
+from tests import plain_http
 from tests.fault_stage import Deployment, deployment
 from tests.service import customer
 from tests.soak_faults import CREDITS, POOR, Traffic, check_ends, everything_ended, ready
@@ -33,7 +33,7 @@ async def soak_restarts(seed: int, deadline: float, folder: Path) -> dict[str, i
     async with (
         deployment(folder) as running,
         world(running.url, folder, picture_workers=1) as service,
-        httpx.AsyncClient(timeout=15) as client,
+        plain_http.AsyncClient(timeout=15) as client,
     ):
         rich = [await customer(service, CREDITS) for _ in range(4)]
         traffic = Traffic(running, client, draw, rich, await customer(service, POOR))

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import httpx
 import psycopg
 import pytest
 
@@ -22,6 +21,7 @@ from domain.accounts import AccountId, Mode, Role, Scope, Staff
 from domain.errors import RegistrationClosed, Unauthenticated
 from domain.identities import Person
 from domain.registration import RegistrationRules
+from tests import plain_http
 from tests.contract.store_contract import a_generation, customer, new_id, place, soon, waits
 from tests.desk import Desk, Operator, a_staffed_desk, an_operator, without_picture_workers
 from tests.doors import sign_in_on
@@ -186,7 +186,7 @@ def _at_two_processes(database_url: str, folder: Path, admin: Callable[[str, Acc
         by_key, cookie = who.bearer(Mode.TEST), {"Cookie": f"session={who.http.cookies['session']}"}
 
         def statuses(path: str, headers: dict[str, str], method: str = "GET") -> set[int]:
-            return {httpx.request(method, f"{each}{path}", headers=headers, timeout=60).status_code for each in addresses}
+            return {plain_http.request(method, f"{each}{path}", headers=headers, timeout=60).status_code for each in addresses}
 
         spends = f"/v1/generations/{new_id()}/retry"
         assert statuses(spends, by_key, "POST") == {404}

@@ -28,6 +28,7 @@ from domain.errors import AccountFrozen
 from domain.identities import Person
 from entrypoints.http.auth import Person as PersonOnly
 from entrypoints.http.auth import access_of
+from tests import plain_http
 from tests.contract.harnesses import StoreHarness, each_store
 from tests.contract.store_contract import customer, now, soon, waits
 from tests.doors import sign_in_on
@@ -64,7 +65,7 @@ class Asking:
     def __call__(self, operation: str, method: str, path: str) -> httpx.Response:
         where, said = at(path, self.things.get(parameter_of(path))), self._said(operation)
         if self.mode is Mode.TEST and operation not in OF_PERSONS:
-            with httpx.Client(base_url=self.who.http.base_url, timeout=60) as program:
+            with plain_http.Client(base_url=self.who.http.base_url, timeout=60) as program:
                 return program.request(method, where, headers=self.who.bearer(Mode.TEST), **said)
         return (self.spare if operation == "signOut" else self.who.http).request(method, where, **said)
 

@@ -15,6 +15,7 @@ import pytest
 from adapters.postgres.embedded import EmbeddedPostgres
 from entrypoints.http.app import HttpConfig, create_app
 from entrypoints.http.auth import routes
+from tests import plain_http
 from tests.clusters import migrated_postgres, new_database
 from tests.processes import tree_of
 from tests.service import customer
@@ -47,7 +48,7 @@ async def test_a_frozen_database_is_answered_for_in_time_and_served_from_when_it
             for path, handler in routes(app):
                 if path == "/v1/credits":
                     handler.opt["bounds"] = replace(handler.opt["bounds"], answer=SECONDS)
-            async with httpx.AsyncClient(
+            async with plain_http.AsyncClient(
                 transport=httpx.ASGITransport(cast(Any, app)), base_url="http://x", headers=who.headers
             ) as client:
                 assert (await client.get("/v1/credits")).json()["available"] == 7

@@ -3,11 +3,11 @@
 import time
 from pathlib import Path
 
-import httpx
 import psycopg
 from anyio.from_thread import start_blocking_portal
 
 from domain.accounts import Mode
+from tests import plain_http
 from tests.http_house import check_problem
 from tests.service import Customer, customer, serving
 from tests.world import world
@@ -20,7 +20,7 @@ def test_two_processes_hold_a_key_to_one_rate_and_keep_no_address(new_database_u
         start_blocking_portal() as portal,
         portal.wrap_async_context_manager(world(new_database_url, tmp_path, picture_workers=1)) as service,
         serving(new_database_url, tmp_path, processes=2, KEY_REQUESTS_PER_MINUTE=str(QUOTA)) as addresses,
-        httpx.Client(timeout=60) as client,
+        plain_http.Client(timeout=60) as client,
     ):
         who: Customer = portal.call(lambda: customer(service, 0, Mode.TEST))
         began = time.monotonic()

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections import Counter
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import httpx
 import psycopg
 import pytest
 
+from tests import plain_http
 from tests.service import customer, serving
 from tests.world import world
 
@@ -22,12 +24,15 @@ async def test_a_thousand_requests_at_once_on_a_hundred_credits(new_database_url
         buyer = await customer(service, BALANCE)
         with serving(new_database_url, tmp_path, processes=PROCESSES, OPEN_GENERATIONS="10000") as addresses:
             limits = httpx.Limits(max_connections=REQUESTS)
-            async with httpx.AsyncClient(headers=buyer.headers, timeout=120, limits=limits) as client:
-
-                async def ask(number: int) -> httpx.Response:
-                    return await client.post(f"{addresses[number % PROCESSES]}/v1/generations", json=CHEAPEST)
-
-                answers = await asyncio.gather(*(ask(number) for number in range(REQUESTS)))
+            async with AsyncExitStack() as stack:
+                clients = [  # one for each process: what a client spends on a request grows with its connections
+                    await stack.enter_async_context(
+                        plain_http.AsyncClient(base_url=address, headers=buyer.headers, timeout=120, limits=limits)
+                    )
+                    for address in addresses
+                ]
+                asked = (clients[number % PROCESSES].post("/v1/generations", json=CHEAPEST) for number in range(REQUESTS))
+                answers = await asyncio.gather(*asked)
         statuses = Counter(answer.status_code for answer in answers)
         assert statuses == {202: BALANCE, 402: REQUESTS - BALANCE}
         refused = next(answer.json() for answer in answers if answer.status_code == 402)

@@ -16,6 +16,7 @@ import pytest
 from adapters.postgres.embedded import EmbeddedPostgres
 from application.registration import Invite
 from domain.accounts import Mode, Staff
+from tests import plain_http
 from tests.certificates import certificate
 from tests.clusters import new_database
 from tests.http_house import House, house
@@ -71,7 +72,7 @@ class Watched:
                 kept[name] = value
             client.headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in kept.items() if value)
 
-        client = httpx.Client(base_url=address, timeout=60, headers={"Origin": OURS}, event_hooks={"response": [heard]})
+        client = plain_http.Client(base_url=address, timeout=60, headers={"Origin": OURS}, event_hooks={"response": [heard]})
         return self.open.enter_context(client)
 
     def back(self, browser: httpx.Client, **parameters: str) -> str:
@@ -217,7 +218,7 @@ def test_no_answer_tells_a_secret_but_the_one_that_hands_it_out(watched: Watched
 
 def test_no_metric_tells_a_secret(watched: Watched) -> None:
     for port in watched.ports:
-        metrics = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+        metrics = plain_http.get(f"http://127.0.0.1:{port}/metrics").text
         assert "# HELP" in metrics
         assert not leaked(watched, metrics)
 

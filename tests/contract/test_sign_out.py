@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-import httpx
-
+from tests import plain_http
 from tests.people import signed_in
 from tests.service import serving
 
@@ -14,7 +13,7 @@ def test_a_session_ended_at_one_process_opens_nothing_at_any_other(new_database_
             cookies = [session(addresses[0]) for _ in range(3)]
             everywhere = [(address, cookie) for address in addresses for cookie in cookies]
             assert {status(*place) for place in everywhere} == {200}
-            left = httpx.delete(f"{leaves_at}/v1/sessions", headers={"Cookie": cookies[0], "Origin": leaves_at})
+            left = plain_http.delete(f"{leaves_at}/v1/sessions", headers={"Cookie": cookies[0], "Origin": leaves_at})
             assert left.status_code == 204
             assert {status(*place) for place in everywhere} == {401}
 
@@ -25,4 +24,4 @@ def session(address: str) -> str:
 
 
 def status(address: str, cookie: str) -> int:
-    return httpx.get(f"{address}/v1/me", headers={"Cookie": cookie}).status_code
+    return plain_http.get(f"{address}/v1/me", headers={"Cookie": cookie}).status_code

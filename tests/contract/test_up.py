@@ -11,9 +11,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
-
 from entrypoints.http.signing_in import HOME
+from tests import plain_http
 from tests.people import signed_in
 from tests.processes import SHORT, kill_tree, until
 from tests.provider import provider
@@ -76,12 +75,12 @@ class Running:
     def ask(self, latency_ms: int) -> str:
         """The path of a new generation whose call takes so long."""
         body = {"prompt": "a slow boat", "size": "64x64", "sandbox": {"latency_ms": latency_ms}}
-        answer = httpx.post(f"{self.url}/v1/generations", json=body, headers=self.headers)
+        answer = plain_http.post(f"{self.url}/v1/generations", json=body, headers=self.headers)
         assert answer.status_code == 202, answer.text
         return f"/v1/generations/{answer.json()['id']}"
 
     def state(self, place: str) -> str:
-        return str(httpx.get(self.url + place, headers=self.headers).json()["state"])
+        return str(plain_http.get(self.url + place, headers=self.headers).json()["state"])
 
     def interrupt(self) -> int:
         self.process.send_signal(signal.SIGINT)
@@ -116,9 +115,9 @@ def test_the_printed_lines_work_when_pasted_and_the_books_balance(tmp_path: Path
         assert (fox["state"], fox["kind"], moon["state"], moon["kind"]) == ("succeeded", "generate", "succeeded", "edit")
         spent = sum(line["amount"] for line in statement["data"] if line["credit"] == "consumed")
         assert spent == fox["credits"]["captured"] + moon["credits"]["captured"]
-        available = httpx.get(f"{running.url}/v1/credits", headers=running.headers).json()["available"]
+        available = plain_http.get(f"{running.url}/v1/credits", headers=running.headers).json()["available"]
         assert available == 1_000 - spent
-        picture = httpx.get(running.url + fox["assets"][0]["url"])
+        picture = plain_http.get(running.url + fox["assets"][0]["url"])
         assert picture.headers["content-type"] == "image/png"
         assert len(picture.content) == fox["assets"][0]["bytes"]
         assert f"Sign in as anybody at {running.url}/auth/sandbox/start" in running.said
@@ -152,19 +151,19 @@ def test_it_comes_back_from_the_death_of_everything(tmp_path: Path) -> None:
     with up(tmp_path) as running:
         headers = running.headers
         body = {"prompt": "a slow boat", "size": "64x64", "sandbox": {"latency_ms": 3_000}}
-        answer = httpx.post(f"{running.url}/v1/generations", json=body, headers=headers)
+        answer = plain_http.post(f"{running.url}/v1/generations", json=body, headers=headers)
         assert answer.status_code == 202, answer.text
         asked = answer.json()
         place = f"/v1/generations/{asked['id']}"
-        until(lambda: httpx.get(running.url + place, headers=headers).json()["state"] == "running", "the call to be out")
+        until(lambda: plain_http.get(running.url + place, headers=headers).json()["state"] == "running", "the call to be out")
         kill_tree(running.process.pid)
         running.process.wait(30)
     with up(tmp_path) as again:
         assert again.headers == headers, "the same key as before"
-        until(lambda: httpx.get(again.url + place, headers=headers).json()["finished_at"], "the end", SECONDS)
-        done = httpx.get(again.url + place, headers=headers).json()
+        until(lambda: plain_http.get(again.url + place, headers=headers).json()["finished_at"], "the end", SECONDS)
+        done = plain_http.get(again.url + place, headers=headers).json()
         assert done["state"] == "succeeded"
-        credits = httpx.get(f"{again.url}/v1/credits", headers=headers).json()
+        credits = plain_http.get(f"{again.url}/v1/credits", headers=headers).json()
         assert (credits["available"], credits["held"]) == (1_000 - asked["credits"]["quoted"], 0)
         began = time.monotonic()
         assert again.interrupt() == 0
@@ -184,7 +183,7 @@ def test_with_a_providers_key_and_another_keyring_it_hands_out_a_live_key_and_an
     with provider(tmp_path / "provider") as openai, up(tmp_path, OPENAI_API_KEY="sk", OPENAI_BASE_URL=openai.url) as again:
         assert again.headers != before, "it is made from the keyring"
         live = {"Authorization": f"Bearer {re.findall(r'KEY=(gi2_live_[0-9A-Za-z]+)', again.said)[-1]}", "Prefer": "wait=60"}
-        answer = httpx.post(f"{again.url}/v1/generations", json={"prompt": "a fox"}, headers=live, timeout=90).json()
+        answer = plain_http.post(f"{again.url}/v1/generations", json={"prompt": "a fox"}, headers=live, timeout=90).json()
         assert (answer["state"], answer["mode"]) == ("succeeded", "live")
         assert [call.made for call in openai.all_calls()].count(True) == 1
         assert again.interrupt() == 0
@@ -194,15 +193,15 @@ def test_with_a_providers_key_and_another_keyring_it_hands_out_a_live_key_and_an
 def test_a_worker_that_dies_is_started_again_at_the_same_metrics_address(tmp_path: Path) -> None:
     with up(tmp_path) as running:
         api, worker = running.metrics
-        assert "http_requests_total" in httpx.get(api).text
-        assert "attempts_total" in httpx.get(worker).text
+        assert "http_requests_total" in plain_http.get(api).text
+        assert "attempts_total" in plain_http.get(worker).text
         first = running.worker()
         os.kill(first, signal.SIGKILL)
         until(lambda: running.worker() != first, "another worker", SECONDS)
         assert "the worker ended (-9); starting it again" in running.said
         place = running.ask(0)
         until(lambda: running.state(place) == "succeeded", "it to work")
-        assert 'attempts_total{mode="test",model="gpt-image-2",outcome="executed"} 1.0' in httpx.get(worker).text
+        assert 'attempts_total{mode="test",model="gpt-image-2",outcome="executed"} 1.0' in plain_http.get(worker).text
         assert running.interrupt() == 0
     forget(tmp_path)
 

@@ -17,6 +17,7 @@ from application.generations import RequestGeneration
 from domain.accounts import Caller, Mode
 from domain.generations import GenerationId
 from domain.requests import Asked, Sandbox
+from tests import plain_http
 from tests.clusters import migrated_postgres, new_database
 from tests.processes import Part, part, until
 from tests.provider import provider
@@ -70,10 +71,10 @@ async def test_calls_and_the_queue_are_told_and_nothing_of_a_caller(new_database
         with a_worker(tmp_path, DATABASE_URL=new_database_url, WORKER_CONCURRENCY="1") as (_, address):
 
             def told() -> Told:
-                return Told(httpx.get(f"{address}/metrics").text)
+                return Told(plain_http.get(f"{address}/metrics").text)
 
-            assert httpx.get(f"{address}/health").json() == {"database": True, "stopping": False, "handing_back": False}
-            assert httpx.get(f"{address}/elsewhere").status_code == 404
+            assert plain_http.get(f"{address}/health").json() == {"database": True, "stopping": False, "handing_back": False}
+            assert plain_http.get(f"{address}/elsewhere").status_code == 404
             await ask(service, caller, size="64x64", sandbox=Sandbox(latency_ms=4_000))
             await soon(lambda: told()("calls_in_flight") == 1, "the call to be out")
             for _ in range(behind):
@@ -101,7 +102,7 @@ async def test_a_call_whose_answer_is_lost_is_counted_as_unknown(new_database_ur
                 await ask(service, caller, size="1024x1024", quality="low")
 
                 def unknown() -> float:
-                    return Told(httpx.get(f"{address}/metrics").text)(
+                    return Told(plain_http.get(f"{address}/metrics").text)(
                         "attempts_total", model="gpt-image-2", mode="live", outcome="unknown"
                     )
 
@@ -112,9 +113,9 @@ async def test_without_its_database_a_worker_is_not_well_and_says_what_it_knows(
     with migrated_postgres(tmp_path / "postgres") as postgres:
         said = {"DATABASE_URL": new_database(postgres), "LEASE_SECONDS": "30"}
         with a_worker(tmp_path, **said) as (_, address):
-            await soon(lambda: httpx.get(f"{address}/health").status_code == 200, "the worker to be well")
+            await soon(lambda: plain_http.get(f"{address}/health").status_code == 200, "the worker to be well")
             postgres.stop()
-            told = Told(httpx.get(f"{address}/metrics", timeout=30).text)
+            told = Told(plain_http.get(f"{address}/metrics", timeout=30).text)
             assert math.isnan(told("generations_queued"))
             assert told("calls_in_flight") == 0
             await soon(lambda: _ill(address), "the worker to know that it is not well")
@@ -123,7 +124,7 @@ async def test_without_its_database_a_worker_is_not_well_and_says_what_it_knows(
 def _ill(address: str) -> bool:
     """It answers so until it gives up, and then not at all."""
     try:
-        answer = httpx.get(f"{address}/health", timeout=30)
+        answer = plain_http.get(f"{address}/health", timeout=30)
     except httpx.TransportError:
         return True
     return answer.status_code == 503 and answer.json()["database"] is False

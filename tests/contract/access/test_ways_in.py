@@ -5,12 +5,12 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
-import httpx
 import pytest
 
 from application.access import AccessStore
 from application.sessions import SignIn
 from entrypoints.http.sandbox_page import PAGE
+from tests import plain_http
 from tests.service import serving
 from tests.sign_in_process import CLIENT, SECRET
 from tests.sign_in_stage import OURS, SESSION, Browser, Site, refused
@@ -67,6 +67,10 @@ def test_where_a_provider_is_set_up_the_sandbox_page_is_missing(database_url: st
     (tmp_path / "sign_in.toml").write_text(provider)
     file = str(tmp_path / "sign_in.toml")
     with serving(database_url, tmp_path, SIGN_IN=file, PUBLIC_URL="http://127.0.0.1:1") as (address,):
-        assert [p["id"] for p in httpx.get(f"{address}/auth/providers").json()["data"]] == ["p"]
-        for answer in (httpx.get(address + PAGE), httpx.post(address + PAGE), httpx.get(f"{address}/auth/sandbox/start")):
+        assert [p["id"] for p in plain_http.get(f"{address}/auth/providers").json()["data"]] == ["p"]
+        for answer in (
+            plain_http.get(address + PAGE),
+            plain_http.post(address + PAGE),
+            plain_http.get(f"{address}/auth/sandbox/start"),
+        ):
             assert answer.status_code == 404

@@ -13,8 +13,6 @@ _UNSAFE = Failure(FailureClass.MODERATION, Stage.INPUT, "safety", "Refused")
 _WAIT = 40
 """Seconds that a busy model asks for."""
 
-_OUTCOMES = {Executed: Outcome.EXECUTED, NotExecuted: Outcome.NOT_EXECUTED, Unknown: Outcome.UNKNOWN}
-
 
 def result_of(answer: str, n: int) -> tuple[CallResult, bool]:
     """What the model says, and whether its provider bills it."""

@@ -26,7 +26,6 @@ from tests.offer import CATALOGUE, ask
 from tests.provider_pictures import picture
 
 PRICES = CATALOGUE.models["gpt-image-2"].prices
-KNOWN = {"PNG", "JPEG", "WEBP", "GIF"}
 
 
 @pytest.mark.parametrize(("name", "file"), [(name, file) for name, file in valid_uploads() if name != "tiff"])

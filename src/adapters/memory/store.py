@@ -56,14 +56,6 @@ class MemoryStore(Store):
     def die(self, owner: int) -> None:
         self.owners.discard(owner)
 
-    def take_tokens(self) -> int:
-        """How many wake-ups were to be acted on by now; they are gone."""
-        now = self.clock()
-        due = [number for number, at in self.tables.tokens.items() if at <= now]
-        for number in due:
-            del self.tables.tokens[number]
-        return len(due)
-
 
 @dataclass(frozen=True, slots=True)
 class MemoryGenerations(Generations):

@@ -90,6 +90,7 @@ def _listener(port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((HOST, port))
+        listener.listen()  # whoever is told the address finds it: the server takes its time
     except OSError as error:
         listener.close()
         raise SystemExit(f"gpt-image: {HOST}:{port} cannot be used: {error.strerror}; set WORKER_PORT") from None

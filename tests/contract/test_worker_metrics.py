@@ -4,19 +4,23 @@ import asyncio
 import json
 import math
 import re
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import psycopg
 import pytest
 
 from application.generations import RequestGeneration
+from application.staff_queries import StaffQueries
 from domain.accounts import Caller, Mode
 from domain.generations import GenerationId
 from domain.requests import Asked, Sandbox
+from entrypoints.draining import Drain
+from entrypoints.vitals import Vitals, served
 from tests import plain_http
 from tests.clusters import migrated_postgres, new_database
 from tests.processes import Part, part, until
@@ -107,6 +111,12 @@ async def test_a_call_whose_answer_is_lost_is_counted_as_unknown(new_database_ur
                     )
 
                 await soon(lambda: unknown() >= 1, "a call to end unknown")
+
+
+async def test_whoever_is_told_the_address_is_heard_at_once() -> None:
+    async with served(Vitals(cast(StaffQueries, None), lambda: 1, Drain()), 0, None) as address:
+        host, port = address.split(":")
+        socket.create_connection((host, int(port)), timeout=5).close()
 
 
 async def test_without_its_database_a_worker_is_not_well_and_says_what_it_knows(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ class Repeated:
         path, body = await self._said(caller)
         with socket.create_server(("127.0.0.1", 0)) as listener:
             address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            async with plain_http.AsyncClient(base_url=address, headers=buyer.headers, timeout=30) as client:
+            async with plain_http.AsyncClient(base_url=address, headers=buyer.headers, timeout=ENDING_SECONDS) as client:
                 return await self._play(buyer, listener, client, path, body)
 
     async def _said(self, caller: Caller) -> tuple[str, dict[str, Any] | None]:
@@ -110,7 +110,7 @@ class Repeated:
         doomed = self._api(listener, self._crash_at)
         try:
             answer = None
-            with suppress(httpx.TransportError):
+            with suppress(httpx.NetworkError, httpx.RemoteProtocolError):  # its death; to be slow is none
                 answer = await client.post(path, json=body, headers=keyed)
             if self._crash_at:
                 assert answer is None, (

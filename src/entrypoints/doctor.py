@@ -245,14 +245,13 @@ def _storage(settings: Settings) -> Looked:
 
 
 def _picture_workers(settings: Settings) -> Looked:
-    async def describe() -> int:
+    async def read_every_pixel() -> None:
         async with container(replace(settings, picture_workers=1)) as parts, asyncio.timeout(WORKER_SECONDS):
             intake: PictureIntake = await parts.get(PictureIntake)
-            return (await intake.describe(_white(EDGE))).width
+            await intake.fingerprint(_white(EDGE))
 
     began = time.monotonic()
-    if asyncio.run(describe()) != EDGE:
-        return Looked("picture workers", Verdict.BROKEN, "a picture came back with another width", _REMEDIES["picture workers"])
+    asyncio.run(read_every_pixel())
     return Looked("picture workers", Verdict.OK, f"one started and read a picture in {time.monotonic() - began:.1f} s")
 
 

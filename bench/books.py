@@ -53,6 +53,9 @@ class Rows:
                     said.setdefault(f"{number:g} {word}", []).append(table)
         return "; ".join(f"{what} in {', '.join(tables)}" for what, tables in said.items())
 
+    def without(self, *tables: str) -> "Rows":
+        return Rows({table: numbers for table, numbers in self.by_table.items() if table not in tables})
+
 
 def forget_rows(url: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:

@@ -30,6 +30,8 @@ LOTS = ((LotSource.SUBSCRIPTION, 50, 30), (LotSource.PACK, 100, 365), (LotSource
 PLAN = "starter"
 CREDITS = 10_000_000
 _BATCH = 250
+_KEY = {"revoked_at": None, "spent_month": None, "spent": 0, "used_on": datetime.now(UTC).date()}
+"""Used today already: the service writes that down once a day."""
 
 
 @dataclass(slots=True)
@@ -73,7 +75,7 @@ async def _open(connection: AsyncConnection[Any], customers: Sequence[Customer])
     for customer in customers:
         session.writes.insert(tables.accounts, customer.account)
         secret_hash = "\\x" + customer.key.secret_hash.hex()  # JSON has no bytes
-        session.writes.insert(tables.api_keys, customer.key, secret_hash=secret_hash, revoked_at=None)
+        session.writes.insert(tables.api_keys, customer.key, secret_hash=secret_hash, **_KEY)
         for mode, wallet in customer.wallets.items():
             session.writes.insert(tables.wallets, wallet, account_id=customer.account.id, mode=mode)
     await session.flush()

@@ -22,6 +22,7 @@ from tests.service import free_port
 CUSTOMERS = 2_000
 CONNECTIONS = 16
 REST_SECONDS = 5
+RATES = "rate_buckets"
 BODY: dict[str, Any] = {
     "prompt": "A lighthouse keeper's kitchen at dawn, copper pans above a blue tiled stove, rain on the window, soft light from "
     "the left, a cat asleep on a folded map; watercolour with fine ink lines",
@@ -110,7 +111,9 @@ def measure(folder: Path, rounds: int, seconds: float) -> list[Figure]:
         books.check(floor.database_url, floored)
         books.check(postgres.url, traffic.answered)
         lines, _ = asyncio.run(books.audit_whole(postgres.url))
-    print(f"Rows per request, by HTTP and by pgbench alike: {rows}.")
+    print(
+        f"Rows per request, by HTTP and by pgbench alike: {rows}; by HTTP alone, at most once a second for each caller: {RATES}."
+    )
     print(
         f"{traffic.answered:,} answers, all 202; {floored:,} by pgbench. Wallets, lots, holds, versions and counts agree in both;"
     )
@@ -120,9 +123,9 @@ def measure(folder: Path, rounds: int, seconds: float) -> list[Figure]:
 
 
 def _same_rows(service: books.Rows, floor: Floor, floored: int) -> books.Rows:
-    """A floor that writes less would be a lie."""
+    """A floor that writes less would be a lie. Rates are drawn by the second, into an unlogged table: no row of a request."""
     rows = books.rows_per_request(floor.database_url, floored)
-    if rows != service:
+    if rows != service.without(RATES):
         raise books.BooksWrong(f"the floor writes other rows.\n  HTTP: {service}\n  pgbench: {rows}")
     return rows
 

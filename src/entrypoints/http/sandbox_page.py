@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl
 from dishka.integrations.litestar import FromDishka, inject
 from litestar import Request, Response, get, post
 
+from domain.errors import SignInInvalid
 from entrypoints.http.auth import PUBLIC
 from entrypoints.http.bounds import NO_BODY, SMALL_BODY
 from entrypoints.http.cookies import check_same_origin
@@ -35,11 +36,19 @@ async def answer_page(request: Request[Any, Any, Any], sandbox: FromDishka[Sandb
     """Back to where the sign-in began, with a code or a no."""
     check_same_origin(request)
     asked = sandbox.asked(_query(request))
-    said = dict(parse_qsl((await request.body()).decode("latin-1"), keep_blank_values=True, encoding="utf-8", max_num_fields=10))
+    said = _fields(await request.body())
     agreed = said.get("answer") == "yes"
     url = sandbox.granted(asked, said.get("name", ""), said.get("email", "")) if agreed else sandbox.denied(asked)
     return Response(b"", headers={"Location": url})
 
 
 def _query(request: Request[Any, Any, Any]) -> dict[str, str]:
-    return dict(parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True, max_num_fields=20))
+    return _fields(request.scope["query_string"])
+
+
+def _fields(form: bytes) -> dict[str, str]:
+    """Raises SignInInvalid for more fields than any form of ours has."""
+    try:
+        return dict(parse_qsl(form.decode("latin-1"), keep_blank_values=True, max_num_fields=20))
+    except ValueError:
+        raise SignInInvalid from None

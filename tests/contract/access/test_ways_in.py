@@ -3,19 +3,24 @@
 import re
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+import httpx
 import pytest
 
 from application.access import AccessStore
 from application.sessions import SignIn
+from entrypoints.http.app import HttpConfig, create_app
 from entrypoints.http.sandbox_page import PAGE
 from tests import plain_http
 from tests.service import serving
 from tests.sign_in_process import CLIENT, SECRET
-from tests.sign_in_stage import OURS, SESSION, Browser, Site, refused
+from tests.sign_in_stage import HERE, OURS, SESSION, Browser, Site, refused
+from tests.world import world
 
 pytestmark = pytest.mark.anyio
+AS_A_FORM = {"Origin": HERE, "Accept": "text/html", "Content-Type": "application/x-www-form-urlencoded"}
 
 
 async def test_what_is_unlinked_leads_here_no_longer(site: Site, browser: Browser) -> None:
@@ -74,3 +79,13 @@ def test_where_a_provider_is_set_up_the_sandbox_page_is_missing(database_url: st
             plain_http.get(f"{address}/auth/sandbox/start"),
         ):
             assert answer.status_code == 404
+
+
+async def test_a_sandbox_form_or_address_of_many_fields_is_refused(database_url: str, tmp_path: Path) -> None:
+    many = "&".join(["a=1"] * 100)
+    async with world(database_url, tmp_path) as made:
+        app: Any = create_app(made.parts, HttpConfig("1", HERE, sandbox_sign_in=True))
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=HERE, headers=AS_A_FORM) as http:
+            place = (await http.get("/auth/sandbox/start")).headers["location"]
+            for answer in (await http.get(f"{PAGE}?{many}"), await http.post(place, content=many)):
+                assert (answer.status_code, answer.headers["content-type"]) == (400, "text/html; charset=utf-8"), answer.text

@@ -6,7 +6,6 @@ is not.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,7 +69,7 @@ class Gate:
     let_go: asyncio.Event = field(default_factory=asyncio.Event)
     _known: dict[str, tuple[int, tuple[str, str, str], Answer | None]] = field(default_factory=dict)
 
-    async def answer(self, request: Request, hold: Callable[[], Awaitable[None]] | None = None) -> Answer:
+    async def answer(self, request: Request) -> Answer:
         number = len(self.calls) + 1
         key = request.headers.get("idempotency-key")
         call = {"verb": request.verb, "path": request.path, "body": request.body, "key": key, "status": 0, "fault": None}
@@ -113,7 +112,7 @@ class Gate:
         self._known[key] = (self.world.now, same, None)
         try:
             answer = await self._do(request, fault, id)
-        except Refused:
+        except BaseException:
             del self._known[key]
             raise
         self._known[key] = (self.world.now, same, Answer(answer.status, answer.body))

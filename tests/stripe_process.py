@@ -34,12 +34,12 @@ class StripeRefused(Exception):
 
 
 class StripeProcess:
-    """The running process."""
+    """The running process. `mark` stands in every id: processes that fill one database need different ones."""
 
-    def __init__(self) -> None:
+    def __init__(self, mark: str = "") -> None:
         self._log, self._turn = tempfile.TemporaryFile(), threading.Lock()  # noqa: SIM115  # closed when it is killed
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.stripe_server"],
+            [sys.executable, "-m", "tests.stripe_server", "--mark", mark],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -95,8 +95,8 @@ class StripeProcess:
 
 
 @contextmanager
-def stripe_process() -> Iterator[StripeProcess]:
-    running = StripeProcess()
+def stripe_process(mark: str = "") -> Iterator[StripeProcess]:
+    running = StripeProcess(mark)
     try:
         yield running
     finally:

@@ -1,6 +1,6 @@
 """The process of the pretended Stripe: its API on a port of 127.0.0.1, and a side channel on its standard input and output.
 
-    python -m tests.stripe_server [--port N]
+    python -m tests.stripe_server [--port N] [--mark LETTERS]
 
 It prints its port. Each line it then reads is an order, `{"do": NAME, "with": {...}}`, and is answered by one line of its own,
 `{"answer": ...}`, `{"refused": error}` or `{"wrong": ...}`. Orders are the acts of stripe_acts and those of `Server.orders`. It
@@ -31,10 +31,14 @@ BEGIN = 1_800_000_000
 
 @dataclass(slots=True)
 class Server:
+    """`mark` stands in every id, so that two processes of different marks share none."""
+
     port: int = 0
+    mark: str = ""
     world: World = field(default_factory=lambda: World(BEGIN))
     gate: Gate = field(init=False)
     postman: Postman = field(init=False)
+    _lines: set[Line] = field(default_factory=set)
     _worlds: int = 0
     _listening: asyncio.Server | None = None
     _delivering: asyncio.Task[None] | None = None
@@ -95,7 +99,7 @@ class Server:
             self._delivering.cancel()
             self.gate.let_go.set()
         self._worlds += 1
-        self.world = World(now, mark=f"{self._worlds:03d}x")
+        self.world = World(now, mark=f"{self.mark}{self._worlds:03d}x")
         self.gate, self.postman = Gate(self.world), Postman(self.world)
         self.world.heard.append(self.postman.hear)
         self._delivering = asyncio.get_running_loop().create_task(self.postman.run())
@@ -113,8 +117,6 @@ class Server:
             self._listening = None
             for line in list(self._lines):
                 line.reset()
-
-    _lines: set[Line] = field(default_factory=set)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         line = Line(reader, writer)
@@ -153,7 +155,9 @@ async def _request(line: Line) -> Request | None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.stripe_server")
     parser.add_argument("--port", type=int, default=0)
-    asyncio.run(Server(parser.parse_args().port).run())
+    parser.add_argument("--mark", default="")
+    said = parser.parse_args()
+    asyncio.run(Server(said.port, said.mark).run())
 
 
 if __name__ == "__main__":

@@ -42,6 +42,35 @@ async def test_a_session_is_open_complete_or_expired(client: sdk.StripeClient, s
     assert len(stripe.events("checkout.session.expired")) == 2
 
 
+async def test_a_single_payment_has_an_invoice_only_where_it_was_asked_for(
+    client: sdk.StripeClient, stripe: StripeProcess, shop: Obj
+) -> None:
+    plain, with_receipt = (
+        await session(client, shop, "pack"),
+        await session(client, shop, "pack", invoice_creation={"enabled": True}),
+    )
+    assert stripe.do("pay", session=plain.id)["invoice"] is None
+    paid = stripe.do("pay", session=with_receipt.id)
+    invoice: Any = await client.v1.invoices.retrieve_async(paid["invoice"], {"expand": ["payments"]})
+    assert invoice.payments.data[0].payment.payment_intent == paid["payment_intent"]
+    assert len((await client.v1.charges.list_async()).data) == 2, "the same money, not more of it"
+
+
+async def test_a_guest_who_subscribes_becomes_a_customer(client: sdk.StripeClient, stripe: StripeProcess, shop: Obj) -> None:
+    asked = await client.v1.checkout.sessions.create_async(
+        {
+            "mode": "subscription",
+            "success_url": URL,
+            "customer_email": "g@b.example",
+            "line_items": [{"price": shop["plan"], "quantity": 1}],
+        }
+    )
+    paid = stripe.do("pay", session=asked.id)
+    assert (
+        (await client.v1.customers.retrieve_async(paid["customer"])).email == paid["customer_details"]["email"] == "g@b.example"
+    )
+
+
 async def test_line_items_and_payments_are_shown_where_expand_asks(
     client: sdk.StripeClient, stripe: StripeProcess, shop: Obj
 ) -> None:

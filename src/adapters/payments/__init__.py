@@ -1,0 +1,1 @@
+"""Takers of money: Stripe, and a sandbox of our own."""

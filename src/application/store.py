@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from application.purchases import Customers, Inbox, Purchases, Subscriptions
 from domain.accounts import Account, AccountId, AuditRecord, KeyId, Mode
 from domain.api_keys import ApiKey, Spending
 from domain.brake import FreeEnd
@@ -191,8 +192,8 @@ class Wakeups(Protocol):
 
 
 class Transaction(Protocol):
-    """Lock order: accounts, then their sessions or keys; a request's references, or else a generation and then its pictures; one
-    wallet; one key's spending; one gate; the audit chain last."""
+    """Lock order: accounts, then their sessions, keys or subscriptions; a request's references, or else a generation and then its
+    pictures, or else a purchase; one wallet; one key's spending; one gate; the audit chain last."""
 
     @property
     def wallets(self) -> Wallets: ...
@@ -208,6 +209,14 @@ class Transaction(Protocol):
     def spendings(self) -> Spendings: ...
     @property
     def wakeups(self) -> Wakeups: ...
+    @property
+    def customers(self) -> Customers: ...
+    @property
+    def purchases(self) -> Purchases: ...
+    @property
+    def subscriptions(self) -> Subscriptions: ...
+    @property
+    def inbox(self) -> Inbox: ...
 
     async def now(self) -> datetime:
         """The database's clock at this moment, not at the transaction's start."""

@@ -5,9 +5,12 @@ stands here are readings of it.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NewType
+
+from domain.accounts import AccountId
+from domain.ledger import WalletId
 
 CustomerId = NewType("CustomerId", str)
 SubscriptionId = NewType("SubscriptionId", str)
@@ -45,6 +48,16 @@ class PaidLine:
     period_end: datetime | None = None
 
 
+class PurchaseState(StrEnum):
+    """What its payer is shown."""
+
+    PENDING = "pending"  # a bank still decides
+    PAID = "paid"
+    DISPUTED = "disputed"
+    PARTLY_REVERSED = "partly_reversed"
+    REVERSED = "reversed"
+
+
 @dataclass(frozen=True, slots=True)
 class Purchase:
     """One purchase as the provider tells it now. `paid` is money that came in, tax included, without what a credit balance paid.
@@ -70,6 +83,16 @@ class Purchase:
     def reversed_money(self) -> int:
         """RULES R10: the same money is never taken back twice."""
         return min(self.paid, self.refunded + self.withdrawn)
+
+    @property
+    def state(self) -> PurchaseState:
+        if not self.is_settled:
+            return PurchaseState.PENDING
+        if self.has_open_dispute:
+            return PurchaseState.DISPUTED
+        if not self.reversed_money:
+            return PurchaseState.PAID
+        return PurchaseState.REVERSED if self.reversed_money == self.paid else PurchaseState.PARTLY_REVERSED
 
 
 class SubscriptionState(StrEnum):
@@ -110,3 +133,66 @@ class Hint:
     created: datetime
     object_kind: str
     object_id: str
+
+
+HINT_KEPT = timedelta(days=30)
+"""As long as the provider tells of it."""
+_FIRST_WAIT, _LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=6)
+
+
+@dataclass(slots=True)
+class WaitingHint:
+    """A hint that is to be followed; `resume_at`: not before, and not by two at once. `error`: code of what went wrong last."""
+
+    hint: Hint
+    resume_at: datetime
+    attempts: int = 0
+    error: str | None = None
+    handled_at: datetime | None = None
+
+    def begin(self, now: datetime) -> None:
+        """Before it is followed. If nothing is heard of this attempt, the next one is due after the wait."""
+        self.resume_at = now + min(_FIRST_WAIT * 2 ** min(self.attempts, 20), _LONGEST_WAIT)
+        self.attempts += 1
+
+
+@dataclass(frozen=True, slots=True)
+class Payer:
+    """Whose purchases a customer's are: credits bought are live ones."""
+
+    account_id: AccountId
+    wallet_id: WalletId
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPurchase:
+    """What is kept of a purchase: the reading with the ticket `applied_ticket`, and nothing while that is 0. `ticket` is the last
+    one given out. `reversed` is money, as `paid` is."""
+
+    ref: PurchaseRef
+    ticket: int
+    applied_ticket: int = 0
+    wallet_id: WalletId | None = None
+    paid: int = 0
+    reversed: int = 0
+    currency: str | None = None
+    state: PurchaseState | None = None
+    receipt_url: str | None = None
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KnownSubscription:
+    """The same of a subscription. `entitled_plan`, `paid_until`, `review_at`: what the reading came to; see Entitlement."""
+
+    id: SubscriptionId
+    ticket: int
+    applied_ticket: int = 0
+    account_id: AccountId | None = None
+    plan: str | None = None
+    state: SubscriptionState | None = None
+    period_end: datetime | None = None
+    cancel_at: datetime | None = None
+    entitled_plan: str | None = None
+    paid_until: datetime | None = None
+    review_at: datetime | None = None

@@ -17,6 +17,7 @@ Port = TypeVar("Port")
 
 _PARTS = {"wallets": "Wallets", "generations": "Generations", "gates": "Gates", "assets": "Assets", "accounts": "Accounts"}
 _PARTS |= {"wakeups": "Wakeups", "notices": "WaitingNotices"}
+_PARTS |= {"customers": "Customers", "purchases": "Purchases", "subscriptions": "Subscriptions", "inbox": "Inbox"}
 
 
 class CrashPoints:

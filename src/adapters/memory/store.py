@@ -8,6 +8,7 @@ from datetime import datetime
 from itertools import count
 
 from adapters.memory.accounts import MemoryAccounts, MemorySpendings
+from adapters.memory.billing import MemoryCustomers, MemoryInbox, MemoryPurchases, MemorySubscriptions
 from adapters.memory.locks import RowLocks
 from adapters.memory.tables import Tables, copy_of_generation
 from adapters.memory.wallets import MemoryWallets
@@ -231,6 +232,10 @@ class MemoryTransaction(Transaction):
         self._accounts = MemoryAccounts(rows, store.locks)
         self._spendings = MemorySpendings(rows, store.locks)
         self._wakeups = MemoryWakeups(rows, store.clock, store.numbers)
+        self._customers = MemoryCustomers(rows, store.locks)
+        self._purchases = MemoryPurchases(rows, store.locks)
+        self._subscriptions = MemorySubscriptions(rows, store.locks)
+        self._inbox = MemoryInbox(rows, store.locks)
 
     @property
     def wallets(self) -> MemoryWallets:
@@ -259,6 +264,22 @@ class MemoryTransaction(Transaction):
     @property
     def wakeups(self) -> MemoryWakeups:
         return self._wakeups
+
+    @property
+    def customers(self) -> MemoryCustomers:
+        return self._customers
+
+    @property
+    def purchases(self) -> MemoryPurchases:
+        return self._purchases
+
+    @property
+    def subscriptions(self) -> MemorySubscriptions:
+        return self._subscriptions
+
+    @property
+    def inbox(self) -> MemoryInbox:
+        return self._inbox
 
     async def now(self) -> datetime:
         return self._clock()

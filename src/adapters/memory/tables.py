@@ -10,6 +10,7 @@ from application.store import Remembered
 from domain.accounts import Account, AccountId, KeyId, Mode
 from domain.api_keys import ApiKey
 from domain.audit_chain import Link
+from domain.billing import CustomerId, KnownPurchase, KnownSubscription, PurchaseRef, SubscriptionId, WaitingHint
 from domain.commands import Recorded
 from domain.credits import Hold
 from domain.gates import Gate
@@ -66,6 +67,10 @@ class Tables:
     gates: MutableMapping[str, Gate] = field(default_factory=dict)
     tokens: MutableMapping[int, datetime] = field(default_factory=dict)
     """Wake-ups: by number, when to act."""
+    customers: MutableMapping[CustomerId, AccountId] = field(default_factory=dict)
+    purchases: MutableMapping[PurchaseRef, KnownPurchase] = field(default_factory=dict)
+    subscriptions: MutableMapping[SubscriptionId, KnownSubscription] = field(default_factory=dict)
+    hints: MutableMapping[str, WaitingHint | None] = field(default_factory=dict)
 
     def draft(self) -> Self:
         """The same rows, for one transaction to write over; what others commit meanwhile shines through."""

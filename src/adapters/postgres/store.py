@@ -13,6 +13,7 @@ from psycopg import AsyncConnection
 
 from adapters.postgres import tables
 from adapters.postgres.access import PostgresIdentities, PostgresKeys, PostgresSessions
+from adapters.postgres.billing import PostgresCustomers, PostgresInbox, PostgresPurchases, PostgresSubscriptions
 from adapters.postgres.gates import PostgresGates
 from adapters.postgres.generations import PostgresGenerations
 from adapters.postgres.notices import PostgresWaitingNotices
@@ -64,6 +65,10 @@ class PostgresTransaction(AccessTransaction):
         self._identities = PostgresIdentities(session)
         self._sessions = PostgresSessions(session)
         self._notices = PostgresWaitingNotices(session)
+        self._customers = PostgresCustomers(session)
+        self._purchases = PostgresPurchases(session)
+        self._subscriptions = PostgresSubscriptions(session)
+        self._inbox = PostgresInbox(session)
 
     async def now(self) -> datetime:
         return await self._session.now()
@@ -132,3 +137,19 @@ class PostgresTransaction(AccessTransaction):
     @property
     def notices(self) -> PostgresWaitingNotices:
         return self._notices
+
+    @property
+    def customers(self) -> PostgresCustomers:
+        return self._customers
+
+    @property
+    def purchases(self) -> PostgresPurchases:
+        return self._purchases
+
+    @property
+    def subscriptions(self) -> PostgresSubscriptions:
+        return self._subscriptions
+
+    @property
+    def inbox(self) -> PostgresInbox:
+        return self._inbox

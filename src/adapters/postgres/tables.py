@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from adapters.postgres import account_tables
+from adapters.postgres import account_tables, billing_tables
 from adapters.postgres.columns import Time, classified, never_negative, one_of
 from adapters.postgres.columns import metadata as metadata
 from domain import privacy
@@ -41,6 +41,8 @@ _rates = classified(privacy.RATES)
 
 accounts, api_keys, audit_records = account_tables.accounts, account_tables.api_keys, account_tables.audit_records
 identities, sessions, notices = account_tables.identities, account_tables.sessions, account_tables.notices
+customers, purchases = billing_tables.customers, billing_tables.purchases
+subscriptions, payment_hints = billing_tables.subscriptions, billing_tables.payment_hints
 
 wallets = Table(
     "wallets",

@@ -1,0 +1,71 @@
+"""The tables of money: who pays, what was bought, subscriptions, and hints of the provider's. Of its events and objects only what
+stands here is kept, never a body."""
+
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, PrimaryKeyConstraint, SmallInteger, Table, Text, Uuid
+
+from adapters.postgres.columns import Time, classified, metadata, never_negative, one_of
+from domain import privacy
+from domain.billing import PurchaseKind, PurchaseState, SubscriptionState
+
+_books, _payment, _hint = classified(privacy.BOOKS), classified(privacy.PAYMENT), classified(privacy.HINT)
+
+customers = Table(
+    "customers",
+    metadata,
+    _payment("id", Text, primary_key=True),
+    _payment("account_id", Uuid, ForeignKey("accounts.id"), unique=True),
+)
+
+purchases = Table(
+    "purchases",
+    metadata,
+    _books("kind", Text),
+    _books("id", Text),
+    _books("ticket", Integer),
+    _books("applied_ticket", Integer, server_default="0"),
+    _books("wallet_id", Uuid, ForeignKey("wallets.id"), nullable=True),
+    _books("paid", BigInteger, server_default="0"),
+    _books("reversed", BigInteger, server_default="0"),
+    _books("currency", Text, nullable=True),
+    _books("state", Text, nullable=True),
+    _payment("receipt_url", Text, nullable=True),
+    _books("at", Time, nullable=True, index=True),
+    PrimaryKeyConstraint("kind", "id"),
+    one_of("kind", PurchaseKind),
+    one_of("state", PurchaseState),
+    *never_negative("paid", "reversed"),
+    Index("purchases_history", "wallet_id", "at"),
+    postgresql_with={"fillfactor": "70"},
+)
+
+subscriptions = Table(
+    "subscriptions",
+    metadata,
+    _payment("id", Text, primary_key=True),
+    _payment("ticket", Integer),
+    _payment("applied_ticket", Integer, server_default="0"),
+    _payment("account_id", Uuid, ForeignKey("accounts.id"), nullable=True, index=True),
+    *(_payment(name, Text, nullable=True) for name in ("plan", "state", "entitled_plan")),
+    *(_payment(time, Time, nullable=True) for time in ("period_end", "cancel_at", "paid_until", "review_at")),
+    one_of("state", SubscriptionState),
+    postgresql_with={"fillfactor": "70"},
+)
+Index("subscriptions_due", subscriptions.c.review_at, postgresql_where=subscriptions.c.review_at.is_not(None))
+
+payment_hints = Table(
+    "payment_hints",
+    metadata,
+    _hint("id", Text, primary_key=True),
+    _hint("type", Text),
+    _hint("created", Time, index=True),
+    _hint("object_kind", Text),
+    _hint("object_id", Text),
+    _hint("received_at", Time),
+    _hint("resume_at", Time),
+    _hint("attempts", SmallInteger, server_default="0"),
+    _hint("error", Text, nullable=True),
+    _hint("handled_at", Time, nullable=True),
+    *never_negative("attempts"),
+    postgresql_with={"fillfactor": "70"},
+)
+Index("payment_hints_due", payment_hints.c.resume_at, payment_hints.c.id, postgresql_where=payment_hints.c.handled_at.is_(None))

@@ -1,0 +1,83 @@
+"""What the store keeps of money: who pays, what was bought, subscriptions, and hints that something happened at the provider.
+
+A purchase or subscription is read outside of transactions, and a slow reader may be overtaken. So whoever reads takes a ticket
+first, in a transaction of its own, and writes only what no later ticket has written.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from domain.accounts import AccountId
+from domain.billing import CustomerId, Hint, KnownPurchase, KnownSubscription, Payer, PurchaseRef, SubscriptionId, WaitingHint
+from domain.convergence import BoughtLot
+from domain.ledger import WalletId
+
+
+class Customers(Protocol):
+    """Which of the provider's customers an account is: one each, for good."""
+
+    async def add(self, customer: CustomerId, account: AccountId) -> None:
+        """Where one of them has another partner already, nothing changes. Raises NotFound for an account that is not there."""
+
+    async def of_account(self, account: AccountId) -> CustomerId | None: ...
+
+    async def payer(self, customer: CustomerId) -> Payer | None: ...
+
+
+class Purchases(Protocol):
+    """Purchases, and the lots that they brought."""
+
+    async def take_ticket(self, purchase: PurchaseRef) -> int:
+        """The next one of this purchase, from 1."""
+
+    async def lock(self, purchase: PurchaseRef) -> KnownPurchase:
+        """Others who lock it wait until this transaction ends. Raises NotFound if no ticket was ever taken."""
+
+    def save(self, purchase: KnownPurchase) -> None:
+        """Write the reading, before the transaction ends, by whoever locked it."""
+
+    async def lots(self, purchase: PurchaseRef, wallet: WalletId) -> Sequence[BoughtLot]:
+        """All that it brought to this wallet. Steady while the purchase is locked."""
+
+    async def since(self, at: datetime) -> Sequence[KnownPurchase]:
+        """What was read of those that were paid at that instant or later, oldest first. No locks."""
+
+    async def stray_lots(self, limit: int) -> Sequence[str]:
+        """So many facts, at most, of bought lots of whose purchase nothing is known. No locks."""
+
+
+class Subscriptions(Protocol):
+    """Subscriptions, under the same rule of tickets."""
+
+    async def take_ticket(self, subscription: SubscriptionId) -> int: ...
+
+    async def lock(self, subscription: SubscriptionId) -> KnownSubscription:
+        """Locked after its account. Raises NotFound."""
+
+    def save(self, subscription: KnownSubscription) -> None:
+        """Write the reading, before the transaction ends, by whoever locked it."""
+
+    async def of_account(self, account: AccountId) -> Sequence[KnownSubscription]:
+        """By their ids. Steady while the account is locked."""
+
+    async def due(self, now: datetime, limit: int) -> Sequence[SubscriptionId]:
+        """So many, at most, that were to be looked at again by now, the longest due first. No locks."""
+
+
+class Inbox(Protocol):
+    """Hints, each followed at least once."""
+
+    async def add(self, hint: Hint, received_at: datetime) -> bool:
+        """Whether it is new. One that is known changes nothing."""
+
+    async def lock_due(self, now: datetime) -> WaitingHint | None:
+        """The one due longest that is not handled, or None; others pass it over until this transaction ends."""
+
+    async def save(self, waiting: WaitingHint) -> None: ...
+
+    async def find(self, hint: str) -> WaitingHint | None:
+        """Without a lock."""
+
+    async def forget(self, created_before: datetime, limit: int) -> int:
+        """Remove so many handled ones that are older, at most; answers how many."""

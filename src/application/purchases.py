@@ -17,7 +17,7 @@ from domain.ledger import WalletId
 class Customers(Protocol):
     """Which of the provider's customers an account is: one each, for good."""
 
-    async def add(self, customer: CustomerId, account: AccountId) -> None:
+    async def add(self, customer: CustomerId, account: AccountId) -> Payer:
         """Where one of them has another partner already, nothing changes. Raises NotFound for an account that is not there."""
 
     async def of_account(self, account: AccountId) -> CustomerId | None: ...
@@ -33,6 +33,9 @@ class Purchases(Protocol):
 
     async def lock(self, purchase: PurchaseRef) -> KnownPurchase:
         """Others who lock it wait until this transaction ends. Raises NotFound if no ticket was ever taken."""
+
+    async def find(self, purchase: PurchaseRef) -> KnownPurchase | None:
+        """Without a lock."""
 
     def save(self, purchase: KnownPurchase) -> None:
         """Write the reading, before the transaction ends, by whoever locked it."""

@@ -112,6 +112,8 @@ async def test_a_purchase_is_kept_whole(harness: StoreHarness) -> None:
     async with harness.store.transaction() as tx:
         await tx.purchases.lock(INVOICE)
         tx.purchases.save(read)
+        assert await tx.purchases.find(INVOICE) == read
+        assert await tx.purchases.find(PurchaseRef(PurchaseKind.CHECKOUT, "in_1")) is None
     assert await known(harness.store) == read
 
 

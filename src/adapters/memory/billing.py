@@ -28,13 +28,14 @@ class MemoryCustomers(Customers):
     rows: Tables
     locks: RowLocks
 
-    async def add(self, customer: CustomerId, account: AccountId) -> None:
+    async def add(self, customer: CustomerId, account: AccountId) -> Payer:
         await self.locks.lock(self.rows, ("account", account))
         await self.locks.lock(self.rows, ("customer", customer))
         if account not in self.rows.accounts:
             raise NotFound("there is no such account", account=str(account))
         if customer not in self.rows.customers and account not in self.rows.customers.values():
             self.rows.customers[customer] = account
+        return Payer(account, self.rows.wallet_ids[account, Mode.LIVE])
 
     async def of_account(self, account: AccountId) -> CustomerId | None:
         return next((customer for customer, of in self.rows.customers.items() if of == account), None)
@@ -60,6 +61,9 @@ class MemoryPurchases(Purchases):
         if purchase not in self.rows.purchases:
             raise NotFound("there is no such purchase", purchase=str(purchase))
         return self.rows.purchases[purchase]
+
+    async def find(self, purchase: PurchaseRef) -> KnownPurchase | None:
+        return self.rows.purchases.get(purchase)
 
     def save(self, purchase: KnownPurchase) -> None:
         if not self.locks.try_lock(self.rows, purchase.ref):

@@ -33,16 +33,16 @@ _ADD_CUSTOMER = """
 INSERT INTO customers (id, account_id) SELECT %(customer)s, id FROM accounts WHERE id = %(account)s
 ON CONFLICT DO NOTHING RETURNING 1
 """
-_PAYER = """
-SELECT json_build_object('account_id', c.account_id, 'wallet_id', w.id)::text
-FROM customers c JOIN wallets w ON w.account_id = c.account_id AND w.mode = 'live' WHERE c.id = %(customer)s
-"""
+_PAYER = "SELECT json_build_object('account_id', account_id, 'wallet_id', id)::text FROM wallets WHERE mode = 'live'"
+_OF_ACCOUNT = f"{_PAYER} AND account_id = %(account)s"
+_OF_CUSTOMER = f"{_PAYER} AND account_id = (SELECT account_id FROM customers WHERE id = %(customer)s)"
 
 _PURCHASE_TICKET = """
 INSERT INTO purchases AS p (kind, id, ticket) VALUES (%(kind)s, %(id)s, 1)
 ON CONFLICT (kind, id) DO UPDATE SET ticket = p.ticket + 1 RETURNING ticket
 """
 _PURCHASE = "SELECT (to_jsonb(p) || jsonb_build_object('ref', jsonb_build_object('kind', kind, 'id', id)))::text FROM purchases p"
+_ONE_PURCHASE = f"{_PURCHASE} WHERE kind = %(kind)s AND id = %(id)s"
 _BOUGHT = "source IN ('subscription', 'pack')"
 _LOTS = f"""
 SELECT row_to_json(l)::text FROM (
@@ -87,10 +87,12 @@ class PostgresCustomers(Customers):
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    async def add(self, customer: CustomerId, account: AccountId) -> None:
-        added = await self._session.read(_ADD_CUSTOMER, customer=customer, account=account)
-        if not added and not await self._session.read("SELECT 1 FROM accounts WHERE id = %(account)s", account=account):
+    async def add(self, customer: CustomerId, account: AccountId) -> Payer:
+        await self._session.read(_ADD_CUSTOMER, customer=customer, account=account)
+        row = await self._session.read(_OF_ACCOUNT, account=account)
+        if not row:
             raise NotFound("there is no such account", account=str(account))
+        return payer_document.decode(row)
 
     async def of_account(self, account: AccountId) -> CustomerId | None:
         customer: CustomerId | None = await self._session.read(
@@ -99,7 +101,7 @@ class PostgresCustomers(Customers):
         return customer
 
     async def payer(self, customer: CustomerId) -> Payer | None:
-        row = await self._session.read(_PAYER, customer=customer)
+        row = await self._session.read(_OF_CUSTOMER, customer=customer)
         return payer_document.decode(row) if row else None
 
 
@@ -112,11 +114,14 @@ class PostgresPurchases(Purchases):
         return ticket
 
     async def lock(self, purchase: PurchaseRef) -> KnownPurchase:
-        locked = f"{_PURCHASE} WHERE kind = %(kind)s AND id = %(id)s FOR UPDATE"
-        row = await self._session.read(locked, kind=purchase.kind, id=purchase.id)
+        row = await self._session.read(f"{_ONE_PURCHASE} FOR UPDATE", kind=purchase.kind, id=purchase.id)
         if not row:
             raise NotFound("there is no such purchase", purchase=str(purchase))
         return purchase_document.decode(row)
+
+    async def find(self, purchase: PurchaseRef) -> KnownPurchase | None:
+        row = await self._session.read(_ONE_PURCHASE, kind=purchase.kind, id=purchase.id)
+        return purchase_document.decode(row) if row else None
 
     def save(self, purchase: KnownPurchase) -> None:
         self._session.writes.put(tables.purchases, purchase, kind=purchase.ref.kind, id=purchase.ref.id)

@@ -1,7 +1,8 @@
 """Where billing is played: a store, a provider whose truth is moved, and the use cases between them."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from application.billing import ConvergePurchase, ConvergeSubscription
 from application.hints import HandleHints, TakeHint
@@ -15,7 +16,7 @@ from domain.convergence import BoughtLot
 from domain.ledger import WalletId
 from tests.contract.harnesses import StoreHarness
 from tests.contract.store_contract import customer, now, say
-from tests.mortal import Breath, MortalStore
+from tests.mortal import DIED, Breath, MortalStore
 from tests.offer import CATALOGUE
 from tests.payments_truth import Truth, at_once
 
@@ -53,12 +54,13 @@ class Billing:
         for hint in hints:
             await self.take(hint)
 
-    def dying(self, calls: int) -> tuple["Billing", Breath]:
-        """The same by a process that dies after so many calls to the store and the provider."""
-        breath = Breath(calls)
-        truth = self.truth
-        truth.breath = breath
-        return Billing(MortalStore(self.store, breath), truth, self.catalogue), breath
+    async def until_death(self, work: Callable[["Billing"], Awaitable[object]], calls: int) -> bool:
+        """Work of a process that dies after so many calls to the store and the provider; whether it died before it was done."""
+        self.truth.breath = breath = Breath(calls)
+        mortal = replace(self, store=MortalStore(self.store, breath))
+        ended = await breath.live(asyncio.ensure_future(work(mortal)))
+        self.truth.breath = Breath()
+        return ended is DIED
 
     async def lots(self, wallet: WalletId, ref: PurchaseRef) -> list[BoughtLot]:
         async with self.store.transaction() as tx:
@@ -69,9 +71,9 @@ class Billing:
             return (await tx.accounts.find(caller.account_id)).plan
 
 
-async def opened(harness: StoreHarness, credits: int = 0) -> tuple[Billing, Caller, CustomerId]:
+async def opened(harness: StoreHarness, credits: int = 0, named: str = "") -> tuple[Billing, Caller, CustomerId]:
     """A store with an account that is a customer."""
-    truth = Truth(await now(harness.store))
+    truth = Truth(await now(harness.store), named)
     caller = await customer(harness.store, credits)
     return Billing(harness.store, truth), caller, truth.customer(caller.account_id)
 

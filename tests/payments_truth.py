@@ -5,6 +5,7 @@ and can be slow, or away, or asked by whoever dies meanwhile.
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Any, NoReturn, TypeVar
 
 from application.payments import Page, Payments, PaymentsUnavailable, Touched
@@ -33,9 +34,10 @@ async def at_once() -> None:
 
 @dataclass(slots=True)
 class Truth(Payments):
-    """`now` is the provider's clock. `slowly` is awaited after each reading and before its answer."""
+    """`now` is the provider's clock. `slowly` is awaited after each reading and before its answer. `named` is part of each id."""
 
     now: datetime
+    named: str = ""
     breath: Breath = field(default_factory=Breath)
     down: bool = False
     slowly: Callable[[], Awaitable[None]] = at_once
@@ -45,18 +47,19 @@ class Truth(Payments):
     happened: list[Hint] = field(default_factory=list)
     lost: set[str] = field(default_factory=set)
     """Ids of hints that were never delivered."""
+    numbers: "count[int]" = field(default_factory=lambda: count(1))
     keys: dict[str, tuple[PurchaseRef, int]] = field(default_factory=dict)
 
     # What tests do
 
     def customer(self, account: AccountId) -> CustomerId:
-        customer = CustomerId(f"cus_{len(self.owners) + 1}")
+        customer = CustomerId(f"cus_{self.named}{len(self.owners) + 1}")
         self.owners[customer] = account
         return customer
 
     def sell(self, customer: CustomerId, *products: tuple[str, int], **more: Any) -> PurchaseRef:
         """A paid invoice of these products at these amounts."""
-        ref = PurchaseRef(PurchaseKind.INVOICE, f"in_{len(self.purchases) + 1}")
+        ref = PurchaseRef(PurchaseKind.INVOICE, f"in_{self.named}{next(self.numbers)}")
         ends = more.pop("period_end", self.now + PERIOD)
         lines = tuple(PaidLine(f"il_{n}", product, 1, gross, gross, ends) for n, (product, gross) in enumerate(products, 1))
         paid = more.pop("paid", sum(gross for _, gross in products))
@@ -79,7 +82,7 @@ class Truth(Payments):
         self.change_purchase(ref, withdrawn=0 if won else self.purchases[ref].withdrawn, has_open_dispute=False)
 
     def subscribe(self, customer: CustomerId, plan: str | None) -> SubscriptionId:
-        id, now = SubscriptionId(f"sub_{len(self.subscriptions) + 1}"), self.now
+        id, now = SubscriptionId(f"sub_{self.named}{len(self.subscriptions) + 1}"), self.now
         self.subscriptions[id] = Subscription(id, customer, plan, SubscriptionState.ACTIVE, now, now + PERIOD)
         self._hint("customer.subscription.created", id)
         return id
@@ -90,7 +93,7 @@ class Truth(Payments):
 
     def _hint(self, type: str, about: str) -> None:
         number = len(self.happened) + 1
-        self.happened.append(Hint(f"evt_{number}", type, self.now, type.split(".")[0], about))
+        self.happened.append(Hint(f"evt_{self.named}{number}", type, self.now, type.split(".")[0], about))
 
     # The port
 

@@ -16,8 +16,8 @@ from domain.accounts import Caller
 from domain.billing import CustomerId, Hint, PurchaseRef, SubscriptionId, SubscriptionState
 from domain.convergence import Remark
 from tests.billing_stage import Billing, opened
-from tests.contract.harnesses import StoreHarness
-from tests.contract.store_contract import NOTHING, customer
+from tests.contract.harnesses import Clock, MemoryHarness, StoreHarness
+from tests.contract.store_contract import NOTHING, customer, now
 from tests.soak_timelines import MakeHarness, in_memory
 
 FAULTS = ("twice", "late", "lost", "renamed", "death", "away", "together")
@@ -40,7 +40,7 @@ async def play(seed: int, number: int, harness_factory: MakeHarness = in_memory)
     """The `number`-th life of a seed, always the same; how many hints were heard."""
     dice = random.Random(f"{seed}:{number}")
     async with harness_factory() as harness:
-        billing, caller, payer = await opened(harness, 100)
+        billing, caller, payer = await opened(harness, 100, f"{number}_")
         life = Life(dice, harness, billing, caller, payer)
         try:
             await life.play()
@@ -167,15 +167,15 @@ class Life:
 
     async def _compare(self) -> None:
         """With a store that is told everything once, in order, now that all is over."""
-        async with in_memory() as other:
-            calm = Billing(other.store, self.billing.truth)
-            caller = await customer(other.store, 100)
-            self.billing.truth.owners[self.payer] = caller.account_id
-            for ref in self.billing.truth.purchases:
-                await calm.converge(ref)
-            for subscription in self.billing.truth.subscriptions:
-                await calm.converge_subscription(subscription)
-            mine, theirs = await books(self.billing, self.caller), await books(calm, caller)
+        other = MemoryHarness(Clock(await now(self.billing.store)))
+        calm = Billing(other.store, self.billing.truth)
+        caller = await customer(other.store, 100)
+        self.billing.truth.owners[self.payer] = caller.account_id
+        for ref in self.billing.truth.purchases:
+            await calm.converge(ref)
+        for subscription in self.billing.truth.subscriptions:
+            await calm.converge_subscription(subscription)
+        mine, theirs = await books(self.billing, self.caller), await books(calm, caller)
         assert mine == theirs, f"told once it is\n{theirs}\nand not\n{mine}"
 
 

@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from tests.billing_stage import Billing, opened
-from tests.contract.harnesses import StoreHarness, each_store
+from tests.billing_stage import Billing, leave, opened
+from tests.contract.harnesses import MemoryHarness, StoreHarness, each_store
 from tests.contract.store_contract import a_hold, capture, numbers, say, statement
 
 pytestmark = pytest.mark.anyio
@@ -20,6 +20,11 @@ async def follow(billing: Billing) -> None:
 
 async def poll(billing: Billing) -> None:
     await billing.poll(billing.truth.now)
+
+
+def stride(harness: StoreHarness) -> int:
+    """Every call in memory, every fourth on Postgres."""
+    return 1 if isinstance(harness, MemoryHarness) else 4
 
 
 @pytest.mark.parametrize("work", [follow, poll])
@@ -46,5 +51,20 @@ async def test_a_death_at_any_call_comes_to_the_same_books(
         lines = await statement(harness.queries, caller.wallet_id)
         await work(billing)
         assert await statement(harness.queries, caller.wallet_id) == lines, "there was nothing left to do"
-        calls += 1
+        calls += stride(harness)
     assert calls > 20
+
+
+async def test_a_death_at_any_call_gives_the_money_of_a_closed_account_back_once(harness: StoreHarness) -> None:
+    calls, died = 0, True
+    while died:
+        billing, caller, payer = await opened(harness, named=f"{calls}_")
+        ref = billing.truth.sell(payer, ("small", 500))
+        await leave(harness.store, caller)
+        died = await billing.until_death(follow, calls)
+        await harness.advance(61)
+        for _ in range(2):
+            await follow(billing)
+            assert billing.truth.purchases[ref].refunded == 500, calls
+        calls += stride(harness)
+    assert calls > 15

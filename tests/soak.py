@@ -38,6 +38,7 @@ SUITES: dict[str, Suite] = {
     "store": Suite(soak_suites.store, 1.5),
     "use-cases": Suite(soak_suites.use_cases, 1.5),
     "timelines": Suite(soak_suites.timelines, 1.0),
+    "hints": Suite(soak_suites.hints, 1.0),
     "uploads": Suite(soak_suites.uploads, 1.0),
     "crash": Suite(soak_suites.crash, 3.5, 300.0),
     "stops": Suite(soak_suites.stops, 1.0, 300.0),

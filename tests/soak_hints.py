@@ -18,9 +18,10 @@ from domain.convergence import Remark
 from tests.billing_stage import Billing, opened
 from tests.contract.harnesses import Clock, MemoryHarness, StoreHarness
 from tests.contract.store_contract import NOTHING, customer, now
+from tests.payments_truth import at_once
 from tests.soak_timelines import MakeHarness, in_memory
 
-FAULTS = ("twice", "late", "lost", "renamed", "death", "away", "together")
+FAULTS = ("twice", "late", "lost", "renamed", "death", "away", "together", "slow")
 PRODUCTS = (("starter", 900), ("pro", 2900), ("small", 500), ("consulting", 700), ("pro", 1450), ("starter", -450))
 ENOUGH_POLLS = 3
 START_OF_TIME = datetime(2000, 1, 1, tzinfo=UTC)
@@ -67,6 +68,8 @@ class Life:
         self.faults = frozenset(fault for fault in FAULTS if self.dice.random() < 0.4)
 
     async def play(self) -> None:
+        if "slow" in self.faults:
+            self.billing.truth.slowly = self._slowly
         for _ in range(self.dice.randint(3, 14)):
             self._happen()
             self._deliver()
@@ -116,6 +119,13 @@ class Life:
         id: SubscriptionId = self.dice.choice(list(self.billing.truth.subscriptions))
         self.billing.truth.change_subscription(id, state=self.dice.choice(states))
 
+    async def _slowly(self) -> None:
+        """While somebody reads, others do, and the truth moves on."""
+        for _ in range(self.dice.randint(0, 3)):
+            await asyncio.sleep(0)
+        if self.dice.random() < 0.2:
+            self._happen()
+
     # What we hear of it
 
     def _deliver(self) -> None:
@@ -137,22 +147,26 @@ class Life:
         self.billing.truth.down = "away" in self.faults and self.dice.random() < 0.3
         for hint in now:
             self.heard += 1
-            await self._or_die(partial(take, hint))
+            if await self._or_die(partial(take, hint)):
+                self.billing.truth.lost.add(hint.id)  # nobody answered it
         await self._or_die(handle)
         self.billing.truth.down = False
         if self.dice.random() < 0.5:
             await self.harness.advance(61)
 
-    async def _or_die(self, work: Callable[[Billing], Awaitable[object]]) -> None:
+    async def _or_die(self, work: Callable[[Billing], Awaitable[object]]) -> bool:
+        """Whether whoever did it died."""
         if "death" not in self.faults or self.dice.random() < 0.6:
             await asyncio.gather(*(work(self.billing) for _ in range(3 if "together" in self.faults else 1)))
-            return
-        await self.billing.until_death(work, self.dice.randint(0, 12))
+            return False
+        return await self.billing.until_death(work, self.dice.randint(0, 12))
 
     # The end
 
     async def _calm_down(self) -> None:
         """The faults stop, but for the hints that were lost: nobody but the poll tells of those."""
+        self.billing.truth.slowly = at_once
+        self._deliver()
         for hint in self.waiting:
             await self.billing.take(hint)
         for _ in range(ENOUGH_POLLS):

@@ -102,6 +102,7 @@ PROMISES: dict[str, tuple[Promise, ...]] = {
     "store": (Promise("and in Postgres", of("commands"), figures=said("histories")),),
     "use-cases": (Promise("customers, staff, workers, housekeeper: dying anywhere", of("steps"), figures=said("histories")),),
     "timelines": (Promise("the paid call, in any order of events", of("steps"), figures=said("timelines")),),
+    "hints": (Promise("in any order, twice, late or never: one ledger", of("lives"), 10_000, figures=said("hints")),),
     "uploads": (Promise("a hostile file harms nothing", beginning(""), figures=lambda counts: _some(counts)),),
     "crash": (
         Promise(

@@ -12,6 +12,7 @@ from tests.clusters import migrated_postgres, new_database
 from tests.soak_api import soak_api
 from tests.soak_deploys import soak_deploys
 from tests.soak_faults import soak_faults
+from tests.soak_hints import soak_hints
 from tests.soak_kills import soak_kills
 from tests.soak_ledger import soak_ledger
 from tests.soak_restarts import soak_restarts
@@ -62,6 +63,11 @@ async def use_cases(seed: int, deadline: float, folder: Path, _: Kept) -> dict[s
 async def timelines(seed: int, deadline: float, _: Path, __: Kept) -> dict[str, int]:
     """Workers, callers and the housekeeper in any order, with crashes, lost answers and outages."""
     return await soak_timelines(seed, deadline)
+
+
+async def hints(seed: int, deadline: float, _: Path, __: Kept) -> dict[str, int]:
+    """Purchases and subscriptions told by hints that come twice, late, in any order or never, to workers that die."""
+    return await soak_hints(seed, deadline)
 
 
 async def uploads(seed: int, deadline: float, _: Path, __: Kept) -> dict[str, int]:

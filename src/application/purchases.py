@@ -83,4 +83,4 @@ class Inbox(Protocol):
         """Without a lock."""
 
     async def forget(self, created_before: datetime, limit: int) -> int:
-        """Remove so many handled ones that are older, at most; answers how many."""
+        """Remove so many that are older, at most, handled or not; answers how many."""

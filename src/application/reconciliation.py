@@ -39,7 +39,8 @@ class Reconciliation:
 @dataclass(frozen=True, slots=True)
 class PollPayments:
     """The safety net below the hints: take those that never came, then compare every purchase with its lots and every bought lot
-    with its purchase, and look at subscriptions again whose time has come."""
+    with its purchase, and look at subscriptions again whose time has come. Hints as old as the provider's own are forgotten: what
+    nobody could follow by then shows in the comparison."""
 
     store: Store
     payments: Payments

@@ -5,7 +5,7 @@ import pytest
 from tests.soak_hints import play
 
 pytestmark = pytest.mark.anyio
-SEED, LIVES = 20_261_123, 300
+SEED, LIVES = 20_261_123, 200
 
 
 async def test_hundreds_of_random_lives_end_in_the_same_ledger() -> None:

@@ -146,8 +146,8 @@ class MemoryInbox(Inbox):
         return replace(kept) if kept else None
 
     async def forget(self, created_before: datetime, limit: int) -> int:
-        every = [each for each in self.rows.hints.values() if each and each.handled_at]
-        old = [each.hint.id for each in every if each.hint.created < created_before][:limit]
+        kept = [each.hint for each in self.rows.hints.values() if each]
+        old = [hint.id for hint in kept if hint.created < created_before][:limit]
         self.rows.hints.update(dict.fromkeys(old))
         return len(old)
 

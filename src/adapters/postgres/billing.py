@@ -78,7 +78,7 @@ WHERE id = %(id)s RETURNING 1
 """
 _FORGET_HINTS = """
 DELETE FROM payment_hints WHERE id IN (
-    SELECT id FROM payment_hints WHERE created < %(before)s AND handled_at IS NOT NULL LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+    SELECT id FROM payment_hints WHERE created < %(before)s LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 ) RETURNING 1
 """
 

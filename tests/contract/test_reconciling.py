@@ -9,6 +9,7 @@ import pytest
 from application.payments import PaymentsUnavailable
 from application.reconciliation import RECENT, Unexplained
 from domain.billing import HINT_KEPT, CustomerId
+from domain.commands import Reverse, command_id
 from domain.convergence import Remark
 from domain.ledger import LotSource
 from tests.billing_stage import Billing, leave, opened
@@ -65,6 +66,16 @@ async def test_a_state_that_moves_no_credits_is_written_down_too(harness: StoreH
         kept = await tx.purchases.find(ref)
     assert kept
     assert kept.state == "disputed"
+
+
+async def test_a_lot_changed_behind_its_purchases_back_is_healed(harness: StoreHarness) -> None:
+    billing, caller, payer = await opened(harness)
+    ref = billing.truth.sell(payer, SMALL)
+    await billing.converge(ref)
+    (lot,) = await billing.lots(caller.wallet_id, ref)
+    await say(harness.store, caller.wallet_id, Reverse(id=command_id("reverse", "by hand"), lot_id=lot.id, reversal=100))
+    assert (await poll(billing))[1:] == (1, ["invoice:in_1"], [])
+    assert await numbers(harness.queries, caller.wallet_id) == (400, 0, 0)
 
 
 async def test_recent_hints_are_taken_and_undelivered_ones_of_a_month(harness: StoreHarness) -> None:

@@ -159,8 +159,8 @@ def reinstate(world: World, dispute: str) -> Obj:
 
 
 def settings(world: World, **chosen: Any) -> Obj:
-    """What the owner of the account chooses at the dashboard: after_retries, tax_percent, refund."""
-    assert chosen.keys() <= {"after_retries", "tax_percent", "refund"}
+    """What the owner of the account chooses at the dashboard: after_retries, tax_percent, refund, rate."""
+    assert chosen.keys() <= world.settings.keys()
     world.settings |= chosen
     return world.settings
 

@@ -73,6 +73,7 @@ _SUBSCRIPTION = (
 ROUTES: dict[str, tuple[Perform, str]] = {
     "post /v1/customers": (catalogue.create_customer, _CUSTOMER),
     "get /v1/customers": (catalogue.list_customers, f"{PAGE} email"),
+    "get /v1/customers/search": (catalogue.search_customers, "limit page query"),
     "get /v1/customers/{customer}": (_retrieve("customer"), ""),
     "post /v1/customers/{customer}": (catalogue.update_customer, _CUSTOMER),
     "delete /v1/customers/{customer}": (catalogue.delete_customer, ""),
@@ -109,6 +110,11 @@ ROUTES: dict[str, tuple[Perform, str]] = {
     "get /v1/billing_portal/configurations": (
         _list("billing_portal.configuration", "/v1/billing_portal/configurations", "active", "is_default"),
         f"{PAGE} active is_default",
+    ),
+    "post /v1/billing_portal/configurations": (checkout.create_configuration, "features metadata name"),
+    "post /v1/billing_portal/configurations/{configuration}": (
+        checkout.update_configuration,
+        "active features metadata name",
     ),
     "post /v1/subscriptions": (subscriptions.create, f"{_SUBSCRIPTION} customer trial_period_days"),
     "get /v1/subscriptions": (subscriptions.list_all, f"{PAGE} customer price status"),

@@ -1,12 +1,15 @@
 """Customers, products, prices, coupons and promotion codes of the pretended Stripe."""
 
+import re
 from typing import Any
 
 from tests.stripe_params import Refused
 from tests.stripe_shapes import Obj
-from tests.stripe_world import World, page
+from tests.stripe_world import World, listed, page
 
 CURRENCIES = ("eur", "usd")
+SEARCHED_AFTER = 60
+"""Seconds until a new object is found by a search."""
 
 
 def merged(old: Obj, new: Any) -> Obj:
@@ -58,6 +61,16 @@ def delete_customer(world: World, params: Obj, id: str) -> Obj:
 def list_customers(world: World, params: Obj) -> Obj:
     found = [one for one in world.all("customer") if not one.get("deleted")]
     return page([one for one in found if params.get("email") in (None, one["email"])], "/v1/customers", params)
+
+
+def search_customers(world: World, params: Obj) -> Obj:
+    """By one entry of their metadata. What is new is not found for a minute."""
+    said = re.fullmatch(r"""metadata\[["'](\w+)["']\]:["']([^"']*)["']""", params["query"])
+    if not said:
+        raise Refused("We were unable to parse your search query.", "query")
+    old = [one for one in world.all("customer") if one["created"] + SEARCHED_AFTER <= world.now and not one.get("deleted")]
+    found = [one for one in old if one["metadata"].get(said[1]) == said[2]]
+    return listed("/v1/customers/search", found[: params.get("limit", 10)]) | {"object": "search_result"}
 
 
 def list_payment_methods(world: World, params: Obj, customer: str) -> Obj:

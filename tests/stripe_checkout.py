@@ -233,6 +233,31 @@ def list_line_items(world: World, params: Obj, id: str) -> Obj:
     return page(items["data"][::-1], items["url"], params)
 
 
+def create_configuration(world: World, params: Obj) -> Obj:
+    fields = {name: params[name] for name in ("name",) if name in params}
+    one = world.new("billing_portal.configuration", metadata=merged({}, params.get("metadata")), **fields)
+    return _with_features(world, one, params, "created")
+
+
+def update_configuration(world: World, params: Obj, id: str) -> Obj:
+    one = world.get("billing_portal.configuration", id)
+    fields = {name: params[name] for name in ("active", "name") if name in params}
+    one |= fields | {"metadata": merged(one["metadata"], params.get("metadata"))}
+    return _with_features(world, one, params, "updated")
+
+
+def _with_features(world: World, one: Obj, params: Obj, told: str) -> Obj:
+    features = params.get("features", {})
+    changes = features.get("subscription_update", {})
+    if changes.get("enabled") and not (changes.get("products") and changes.get("default_allowed_updates")):
+        raise Refused("Missing required param: features[subscription_update][products].", "features[subscription_update]")
+    if features.get("customer_update", {}).get("enabled") and not features["customer_update"].get("allowed_updates"):
+        raise Refused("Missing required param: features[customer_update][allowed_updates].", "features[customer_update]")
+    one["features"] = {name: was | features.get(name, {}) for name, was in one["features"].items()}
+    world.tell(f"billing_portal.configuration.{told}", one, {} if told == "updated" else None)
+    return one
+
+
 def create_portal(world: World, params: Obj) -> Obj:
     if "customer" not in params:
         raise Refused("Missing required param: customer.", "customer", "parameter_missing")

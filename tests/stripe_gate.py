@@ -72,7 +72,9 @@ class Gate:
     async def answer(self, request: Request) -> Answer:
         number = len(self.calls) + 1
         key = request.headers.get("idempotency-key")
-        call = {"verb": request.verb, "path": request.path, "body": request.body, "key": key, "status": 0, "fault": None}
+        headers = {name: value for name, value in request.headers.items() if name != "authorization"}
+        asked = {"verb": request.verb, "path": request.path, "headers": headers, "body": request.body, "key": key}
+        call = asked | {"status": 0, "fault": None}
         self.calls.append(call)
         fault = self._fault(request)
         call["fault"] = fault.name if fault else None

@@ -300,4 +300,6 @@ def accept_dispute(world: World, params: Obj, id: str) -> Obj:
 
 def _moved(world: World, dispute: Obj, amount: int, fee: int) -> Obj:
     about = {"currency": dispute["currency"], "source": dispute["id"], "available_on": world.now}
+    if rate := world.settings["rate"]:
+        amount, about = round(amount * rate), about | {"currency": "gbp", "exchange_rate": rate}
     return world.new("balance_transaction", amount=amount, fee=fee, net=amount - fee, **about)

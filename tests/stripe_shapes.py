@@ -56,7 +56,19 @@ SHAPES: dict[str, Obj] = {
         status="available",
         type="adjustment",
     ),
-    "billing_portal.configuration": _of("name default_return_url", active=True, is_default=False, metadata={}),
+    "billing_portal.configuration": _of(
+        "name default_return_url",
+        active=True,
+        features={
+            "customer_update": {"allowed_updates": [], "enabled": False},
+            "invoice_history": {"enabled": False},
+            "payment_method_update": _of("payment_method_configuration", enabled=False),
+            "subscription_cancel": {"enabled": False, "mode": "at_period_end", "proration_behavior": "none"},
+            "subscription_update": _of("products", default_allowed_updates=[], enabled=False, proration_behavior="none"),
+        },
+        is_default=False,
+        metadata={},
+    ),
     "billing_portal.session": _of("locale return_url", configuration="", customer="", url=""),
     "charge": _of(
         "balance_transaction customer description failure_code failure_message outcome payment_intent payment_method"

@@ -59,14 +59,14 @@ def update(world: World, params: Obj, id: str) -> Obj:
         raise Refused("A canceled subscription can only update its cancellation_details and metadata.", None)
     if params.get("cancel_at_period_end") and params.get("cancel_at"):
         raise Refused("You cannot pass both `cancel_at` and `cancel_at_period_end`.", "cancel_at")
-    moves = "items" in params or params.get("billing_cycle_anchor") == "now"
+    restarts = params.get("billing_cycle_anchor", {}).get("type") == "now"
+    moves = "items" in params or restarts
     if moves and params.get("payment_behavior") == "error_if_incomplete":
         subscriptions.refuse_unless_payable(world, one)
     before = {"items": world.expanded(one, [])["items"], "billing_cycle_anchor": one["billing_cycle_anchor"]}
     if moves:
         how = params.get("proration_behavior", "create_prorations")
-        asked, restarts = params.get("items", []), params.get("billing_cycle_anchor") == "now"
-        begins = subscriptions.change_items(world, one, asked, prorates=how != "none", restarts=restarts)
+        begins = subscriptions.change_items(world, one, params.get("items", []), prorates=how != "none", restarts=restarts)
         previous = {name: was for name, was in before.items() if one[name] != was}
         if previous:
             world.tell("customer.subscription.updated", one, previous)

@@ -42,6 +42,10 @@ INCLUDABLE = {"checkout.session": "line_items", "invoice": "payments"}
 """The list of an object that an answer holds only where `expand` asks for it."""
 
 
+FIRST_LINES = 10
+"""How many lines an invoice shows; the others are had by their list."""
+
+
 @dataclass(slots=True)
 class Asked:
     """The request in whose course something happens; empty for what the clock or the customer does."""
@@ -64,9 +68,11 @@ class World:
     """What a session was asked to make of its payment, which is no field of it; by its id."""
     undelivered: set[str] = field(default_factory=set)
     """Ids of events that an endpoint has not taken yet, or never will."""
-    settings: Obj = field(default_factory=lambda: {"after_retries": "cancel", "tax_percent": 0, "refund": "succeeded"})
+    settings: Obj = field(
+        default_factory=lambda: {"after_retries": "cancel", "tax_percent": 0, "refund": "succeeded", "rate": None}
+    )
     """What the owner of the account chose: `after_retries` is cancel, unpaid or past_due; `tax_percent` where automatic.
-    `refund`: the status that a new refund has."""
+    `refund`: the status that a new refund has. `rate`: of gbp, where the account is kept in them."""
     asked: Asked = field(default_factory=Asked)
     heard: list[Callable[[Obj], None]] = field(default_factory=list)
     _numbers: dict[str, int] = field(default_factory=dict)
@@ -124,6 +130,8 @@ class World:
         shown, paths = deepcopy(one), list(paths)
         if (name := INCLUDABLE.get(str(one.get("object")))) and not any(path.split(".")[0] == name for path in paths):
             shown.pop(name, None)
+        if shown.get("object") == "invoice" and len(shown["lines"]["data"]) > FIRST_LINES:
+            shown["lines"] |= {"data": shown["lines"]["data"][:FIRST_LINES], "has_more": True}
         for number, path in enumerate(paths):
             if path.count(".") > 3:
                 raise Refused("You cannot expand more than 4 levels of a property.", f"expand[{number}]")

@@ -11,6 +11,8 @@ from typing import Any, Protocol
 from adapters.payments.stripe_payments import StripePayments
 from application.payments import Page, Payments
 from domain.billing import CustomerId, Hint, Purchase, PurchaseRef, Subscription, SubscriptionId
+from domain.catalogue import Pack, Plan
+from tests.offer import CATALOGUE
 from tests.stripe_delivery import signed
 from tests.stripe_process import StripeProcess
 
@@ -102,6 +104,15 @@ class StripeHouse(House):
 
     def delivered(self) -> Sequence[tuple[bytes, str]]:
         return [signed(event, SECRET, at=event["created"]) for event in self.stripe.events()]
+
+    def stock(self) -> None:
+        """The catalogue's prices, as somebody makes them at the dashboard."""
+        sold: list[Plan | Pack] = [*CATALOGUE.plans.values(), *CATALOGUE.packs.values()]
+        for each in sold:
+            if each.price:
+                every = {"recurring": {"interval": "month"}} if isinstance(each, Plan) else {}
+                named = {"lookup_key": each.id, "unit_amount": each.price, "currency": each.currency}
+                self.ask("post", "/v1/prices", **named, product_data={"name": each.name}, **every)
 
     def ask(self, verb: str, path: str, **params: Any) -> Any:
         """Whatever a person at the dashboard has done."""

@@ -31,12 +31,13 @@ KEPT = 24 * 3600
 
 @dataclass(slots=True)
 class Fault:
-    """`times`: for how many requests yet."""
+    """`after` how many requests, and for how many then."""
 
     name: str
     verb: str
     path: str
     times: int
+    after: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,9 @@ class Gate:
     def _fault(self, request: Request) -> Fault | None:
         for fault in self.faults:
             if fault.times and fault.verb in ("", request.verb.lower()) and request.path.startswith(fault.path):
+                if fault.after:
+                    fault.after -= 1
+                    continue
                 fault.times -= 1
                 return fault
         return None

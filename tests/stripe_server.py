@@ -87,11 +87,11 @@ class Server:
             "unfinished": lambda: self.postman.unfinished(),
         }
 
-    def fault(self, name: str, verb: str = "", path: str = "/v1/", times: int = 1) -> None:
-        """The next requests of this verb and of paths that begin so go wrong; see stripe_gate.FAULTS."""
+    def fault(self, name: str, verb: str = "", path: str = "/v1/", times: int = 1, after: int = 0) -> None:
+        """The next requests (`after` so many) of this verb and of paths that begin so go wrong; see stripe_gate.FAULTS."""
         assert name in FAULTS, name
         self.gate.let_go.clear()
-        self.gate.faults.append(Fault(name, verb.lower(), path, times))
+        self.gate.faults.append(Fault(name, verb.lower(), path, times, after))
 
     def fresh(self, now: int = BEGIN) -> None:
         """An empty world, whose ids are others than those of any before it in this process."""

@@ -119,12 +119,12 @@ async def pages(
 
 
 def raise_meaning(error: stripe.StripeError) -> NoReturn:
-    """Nothing of the answer is repeated but what Stripe says for the caller's eyes."""
+    """Nothing of the answer is repeated but what Stripe says for the caller's eyes; whatever stands between may say anything."""
     status, said = error.http_status or 0, error.error
-    written = getattr(said, "code", None) or getattr(said, "type", None)
-    code = written if isinstance(written, str) and _CODE.fullmatch(written) else "unknown"
-    if status == 402:
-        raise PaymentDeclined(code) from None
-    if 400 <= status < 500 and status not in _BUSY_OR_NOT_US and not isinstance(error, stripe.RateLimitError):
-        raise PaymentRefused(code, str(error.user_message)[:_MESSAGE_CHARACTERS]) from None
+    written, message = getattr(said, "code", None) or getattr(said, "type", None), getattr(said, "message", None)
+    if isinstance(written, str) and _CODE.fullmatch(written) and not isinstance(error, stripe.RateLimitError):
+        if status == 402:
+            raise PaymentDeclined(written) from None
+        if 400 <= status < 500 and status not in _BUSY_OR_NOT_US:
+            raise PaymentRefused(written, str(message)[:_MESSAGE_CHARACTERS]) from None
     raise PaymentsUnavailable(f"Stripe: {type(error).__name__} {status or 'without an answer'}") from None

@@ -1,6 +1,7 @@
 """Takers of money with the packaged catalogue on offer, each with what its customers and their banks do."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
 
@@ -24,20 +25,36 @@ def stripe(stripe_running: StripeProcess) -> StripeProcess:
 
 
 @pytest.fixture
-async def payments(stripe: StripeProcess) -> AsyncIterator[StripePayments]:
+async def stripe_house(stripe: StripeProcess) -> AsyncIterator[StripeHouse]:
     """On an account where nothing is on offer yet."""
-    async with StripePayments.opened(KEY, [SECRET], base_url=stripe.url) as ready:
+    async with opened_stripe(stripe) as ready:
         yield ready
 
 
-@pytest.fixture(params=["stripe"])
-async def house(request: pytest.FixtureRequest) -> House:
-    """A second adapter is one more name here."""
-    opened: House = request.getfixturevalue(f"{request.param}_house")
-    await opened.payments.offer(CATALOGUE)
-    return opened
+@pytest.fixture
+def payments(stripe_house: StripeHouse) -> StripePayments:
+    return stripe_house.payments
+
+
+@asynccontextmanager
+async def opened_stripe(stripe: StripeProcess) -> AsyncIterator[StripeHouse]:
+    async with StripePayments.opened(KEY, [SECRET], base_url=stripe.url) as payments:
+        yield StripeHouse(payments, stripe)
+
+
+OPENED: dict[str, Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[House]]] = {
+    "stripe": lambda request: opened_stripe(request.getfixturevalue("stripe")),
+}
+"""A second adapter is one more name here."""
+
+
+@pytest.fixture(params=OPENED)
+def opening(request: pytest.FixtureRequest) -> AbstractAsyncContextManager[House]:
+    return OPENED[request.param](request)
 
 
 @pytest.fixture
-async def stripe_house(stripe: StripeProcess, payments: StripePayments) -> StripeHouse:
-    return StripeHouse(payments, stripe)
+async def house(opening: AbstractAsyncContextManager[House]) -> AsyncIterator[House]:
+    async with opening as opened:
+        await opened.payments.offer(CATALOGUE)
+        yield opened

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
+from uuid import UUID
 
 from adapters.payments.stripe_payments import StripePayments
 from application.payments import Page, Payments
+from domain.accounts import AccountId
 from domain.billing import CustomerId, Hint, Purchase, PurchaseRef, Subscription, SubscriptionId
 from domain.catalogue import Pack, Plan
 from tests.offer import CATALOGUE
@@ -18,6 +20,7 @@ from tests.stripe_process import StripeProcess
 
 SECRET = "whsec_of_the_tests"
 URL = "https://shop.example/back"
+ACCOUNT = AccountId(UUID(int=7))
 DAY = 86_400
 
 
@@ -153,3 +156,21 @@ async def subscriptions(house: House) -> list[Subscription]:
     for hint in await hints(house):
         ids |= dict.fromkeys((await house.payments.touched(hint)).subscriptions)
     return [each for each in [await house.payments.subscription(id) for id in ids] if each]
+
+
+async def buy(house: House, customer: CustomerId, product: str, card: str = "good") -> PurchaseRef:
+    """A purchase, and nothing else before it."""
+    house.pays(await house.payments.check_out(customer, product, URL, URL, key=f"buy {product}"), card)
+    (purchase,) = await bought(house)
+    return purchase.ref
+
+
+async def subscribe(house: House, customer: CustomerId, plan: str) -> Subscription:
+    await buy(house, customer, plan)
+    (subscription,) = await subscriptions(house)
+    return subscription
+
+
+async def paid(house: House) -> list[tuple[str | None, int]]:
+    """Product and money of what has been paid, the oldest first."""
+    return [(each.lines[0].product, each.paid) for each in await bought(house) if each.is_settled]

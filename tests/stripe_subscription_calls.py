@@ -136,6 +136,8 @@ def resume(world: World, params: Obj, id: str) -> Obj:
 def list_all(world: World, params: Obj) -> Obj:
     """Those that ended only where `status` asks for them."""
     status = params.get("status")
+    if "customer" in params:
+        world.get("customer", params["customer"], "customer")
     found = [one for one in world.all("subscription") if params.get("customer") in (None, one["customer"])]
     if status == "ended":
         found = [one for one in found if one["status"] in subscriptions.ENDED]

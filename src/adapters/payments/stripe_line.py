@@ -20,6 +20,8 @@ CONNECT_SECONDS = 5.0
 WHOLE_SECONDS = 20.0
 """From the first byte sent to the last received: somebody waits."""
 MOST_IN_PAGE = 100
+MISSING = "resource_missing"
+"""Stripe's code for what there is not."""
 
 _TOLD = frozenset(("authorization", "content-type", "idempotency-key", "stripe-version", "user-agent"))
 """What of the SDK's headers leaves us. It would also tell of this machine, its platform, and the request before."""
@@ -99,7 +101,7 @@ async def found(asked: Awaitable[stripe.StripeObject], shape: type[_Shape]) -> _
     try:
         return await told(asked, shape)
     except PaymentRefused as refused:
-        if refused.code == "resource_missing":
+        if refused.code == MISSING:
             return None
         raise
 

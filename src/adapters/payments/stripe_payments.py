@@ -21,7 +21,7 @@ from adapters.payments.stripe_answers import (
     SubscriptionItem,
 )
 from adapters.payments.stripe_hints import Event, read_hint
-from adapters.payments.stripe_line import CONNECT_SECONDS, WHOLE_SECONDS, connected, found, once, pages, told
+from adapters.payments.stripe_line import CONNECT_SECONDS, MISSING, WHOLE_SECONDS, connected, found, once, pages, told
 from adapters.payments.stripe_moves import Moves
 from adapters.payments.stripe_offer import Offer, portal_configuration
 from adapters.payments.stripe_prices import Prices
@@ -217,7 +217,7 @@ class StripePayments(Payments):
         """Now, and not as it was when a write was first answered. Raises PaymentRefused if there is none."""
         if known := await self.subscription(subscription):
             return known
-        raise PaymentRefused("resource_missing", "Stripe knows no such subscription")
+        raise PaymentRefused(MISSING, "Stripe knows no such subscription")
 
     async def _pay_url(self, known: Subscribed) -> str | None:
         """Of the newest invoice that is open: behind one that nobody paid, later ones may stay drafts."""

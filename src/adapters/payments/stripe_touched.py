@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import stripe
 
 from adapters.payments.stripe_answers import Charge, Dispute, Invoice, InvoicePayment, Listed, Named, Refund, Session
-from adapters.payments.stripe_line import found, pages
-from application.payments import Touched
+from adapters.payments.stripe_line import MISSING, found, pages
+from application.payments import PaymentRefused, Touched
 from domain.billing import Hint, PurchaseKind, PurchaseRef, SubscriptionId
 
 _NOTHING = Touched()
@@ -31,7 +31,12 @@ class Touching:
             "subscription": self._subscription,
         }
         way = ways.get(hint.object_kind)
-        return await way(hint.object_id) if way and hint.object_id else _NOTHING
+        try:
+            return await way(hint.object_id) if way and hint.object_id else _NOTHING
+        except PaymentRefused as refused:
+            if refused.code == MISSING:  # a list of what belongs to something that is gone
+                return _NOTHING
+            raise
 
     async def _charge(self, id: str) -> Touched:
         charge = await found(self.client.v1.charges.retrieve_async(id), Charge)

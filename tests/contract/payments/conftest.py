@@ -6,8 +6,9 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import pytest
 
 from adapters.payments.stripe_payments import StripePayments
+from domain.billing import CustomerId
 from tests.offer import CATALOGUE
-from tests.payments_house import SECRET, House, StripeHouse
+from tests.payments_house import ACCOUNT, SECRET, House, StripeHouse
 from tests.stripe_process import KEY, StripeProcess, stripe_process
 
 
@@ -58,3 +59,8 @@ async def house(opening: AbstractAsyncContextManager[House]) -> AsyncIterator[Ho
     async with opening as opened:
         await opened.payments.offer(CATALOGUE)
         yield opened
+
+
+@pytest.fixture
+async def customer(house: House) -> CustomerId:
+    return await house.payments.add_customer(ACCOUNT, "ada@mail.example")

@@ -5,39 +5,15 @@ from uuid import UUID
 
 import pytest
 
-from application.payments import PaymentDeclined, PaymentRefused
+from application.payments import HintRefused, PaymentDeclined, PaymentRefused, Touched
 from domain.accounts import AccountId
-from domain.billing import CustomerId, PurchaseKind, PurchaseRef, Subscription, SubscriptionId, SubscriptionState
+from domain.billing import CustomerId, Hint, PurchaseKind, PurchaseRef, SubscriptionId
 from tests.offer import CATALOGUE
-from tests.payments_house import URL, House, bought, subscriptions
+from tests.payments_house import ACCOUNT, URL, House, bought, buy, paid, sent, subscribe
 
 pytestmark = pytest.mark.anyio
-ACCOUNT = AccountId(UUID(int=7))
 SMALL, MEDIUM = CATALOGUE.packs["small"], CATALOGUE.packs["medium"]
 STARTER, PRO = CATALOGUE.plans["starter"], CATALOGUE.plans["pro"]
-
-
-@pytest.fixture
-async def customer(house: House) -> CustomerId:
-    return await house.payments.add_customer(ACCOUNT, "ada@mail.example")
-
-
-async def buy(house: House, customer: CustomerId, product: str, card: str = "good") -> PurchaseRef:
-    """A purchase, and nothing else before it."""
-    house.pays(await house.payments.check_out(customer, product, URL, URL, key=f"buy {product}"), card)
-    (purchase,) = await bought(house)
-    return purchase.ref
-
-
-async def subscribe(house: House, customer: CustomerId, plan: str) -> Subscription:
-    await buy(house, customer, plan)
-    (subscription,) = await subscriptions(house)
-    return subscription
-
-
-async def paid(house: House) -> list[tuple[str | None, int]]:
-    """Product and money of what has been paid, the oldest first."""
-    return [(each.lines[0].product, each.paid) for each in await bought(house) if each.is_settled]
 
 
 async def test_an_account_has_one_customer_however_often_it_is_asked_for(house: House) -> None:
@@ -65,23 +41,6 @@ async def test_a_pack_is_one_line_paid_in_full(house: House, customer: CustomerI
     assert line.period_end is None, "credits of a pack end by our rule"
     assert purchase.at == house.now
     assert purchase.receipt_url
-
-
-async def test_a_plan_is_one_line_with_the_end_of_its_period(house: House, customer: CustomerId) -> None:
-    subscription = await subscribe(house, customer, "starter")
-    assert (subscription.plan, subscription.state, subscription.customer) == ("starter", SubscriptionState.ACTIVE, customer)
-    assert subscription.collects
-    assert (subscription.cancel_at, subscription.pay_url) == (None, None)
-    (purchase,) = await bought(house)
-    (line,) = purchase.lines
-    assert (purchase.ref.kind, purchase.subscription) == (PurchaseKind.INVOICE, subscription.id)
-    assert (line.product, line.gross, line.net, purchase.paid) == ("starter", *[STARTER.price] * 3)
-    assert (subscription.period_start, subscription.period_end) == (house.now, line.period_end)
-    house.later(33)
-    renewed = await house.payments.subscription(subscription.id)
-    assert renewed
-    assert renewed.period_start == subscription.period_end
-    assert await paid(house) == [("starter", STARTER.price)] * 2
 
 
 async def test_a_promotion_code_lowers_the_net_and_not_the_gross(house: House, customer: CustomerId) -> None:
@@ -150,79 +109,6 @@ async def test_what_does_not_exist_is_none_or_refused(house: House, customer: Cu
     ):
         with pytest.raises(PaymentRefused):
             await asked
-
-
-async def test_up_is_at_once_at_the_full_price_and_a_period_begins(house: House, customer: CustomerId) -> None:
-    subscription = await subscribe(house, customer, "starter")
-    house.later(10)
-    changed = await house.payments.change(subscription.id, "pro", upwards=True, key="up")
-    assert (changed.plan, changed.state, changed.period_start) == ("pro", SubscriptionState.ACTIVE, house.now)
-    assert await paid(house) == [("starter", STARTER.price), ("pro", PRO.price)]
-    _, up = await bought(house)
-    assert [(line.gross, line.period_end) for line in up.lines] == [(PRO.price, changed.period_end)]
-    house.later(32)
-    assert (await paid(house))[2:] == [("pro", PRO.price)]
-
-
-async def test_an_upgrade_that_is_not_paid_changes_nothing(house: House, customer: CustomerId) -> None:
-    subscription = await subscribe(house, customer, "starter")
-    house.new_card(customer, "declined")
-    house.later(10)
-    with pytest.raises(PaymentDeclined) as declined:
-        await house.payments.change(subscription.id, "pro", upwards=True, key="up")
-    assert declined.value.code == "card_declined"
-    assert await house.payments.subscription(subscription.id) == subscription
-    assert await paid(house) == [("starter", STARTER.price)]
-
-
-async def test_down_costs_nothing_and_brings_nothing_before_the_next_period(house: House, customer: CustomerId) -> None:
-    subscription = await subscribe(house, customer, "pro")
-    house.later(10)
-    changed = await house.payments.change(subscription.id, "starter", upwards=False, key="down")
-    assert (changed.period_start, changed.period_end) == (subscription.period_start, subscription.period_end)
-    assert await paid(house) == [("pro", PRO.price)]
-    house.later(32)
-    assert await paid(house) == [("pro", PRO.price), ("starter", STARTER.price)]
-
-
-async def test_up_and_down_and_up_again_pays_for_each_period_that_begins(house: House, customer: CustomerId) -> None:
-    subscription = await subscribe(house, customer, "starter")
-    for number, (plan, upwards) in enumerate((("pro", True), ("starter", False), ("pro", True))):
-        await house.payments.change(subscription.id, plan, upwards=upwards, key=str(number))
-    assert await paid(house) == [("starter", STARTER.price), ("pro", PRO.price), ("pro", PRO.price)]
-
-
-async def test_a_cancellation_at_the_end_can_be_taken_back(house: House, customer: CustomerId) -> None:
-    subscription = await subscribe(house, customer, "starter")
-    cancelled = await house.payments.cancel(subscription.id, at_once=False, key="c")
-    assert (cancelled.state, cancelled.cancel_at) == (SubscriptionState.ACTIVE, subscription.period_end)
-    house.later(5)
-    resumed = await house.payments.resume(subscription.id, key="r")
-    assert resumed == subscription
-    house.later(30)
-    assert await paid(house) == [("starter", STARTER.price)] * 2
-
-
-async def test_at_once_is_at_once_and_no_money_comes_back(house: House, customer: CustomerId) -> None:
-    subscription = await subscribe(house, customer, "starter")
-    ended = await house.payments.cancel(subscription.id, at_once=True, key="c")
-    assert ended.state is SubscriptionState.CANCELED
-    assert await house.payments.cancel(subscription.id, at_once=True, key="c") == ended
-    house.later(40)
-    assert await paid(house) == [("starter", STARTER.price)]
-    (purchase,) = await bought(house)
-    assert purchase.reversed_money == 0
-
-
-async def test_a_renewal_that_waits_for_its_payer_says_where(house: House, customer: CustomerId) -> None:
-    subscription = await subscribe(house, customer, "starter")
-    house.new_card(customer, "authenticate")
-    house.later(32)
-    waiting = await house.payments.subscription(subscription.id)
-    assert waiting
-    assert waiting.state is SubscriptionState.PAST_DUE
-    assert waiting.pay_url
-    assert waiting.pay_url.startswith("https://")
 
 
 async def test_a_top_up_is_a_pack_paid_by_the_card_on_file(house: House, customer: CustomerId) -> None:
@@ -330,3 +216,46 @@ async def test_what_was_asked_for_long_ago_and_paid_now_is_paid_now(house: House
     since = house.now
     house.later(4)
     assert [each.lines[0].product async for each in house.payments.paid(since)] == ["starter"]
+
+
+async def test_what_was_delivered_can_be_asked_for_the_newest_first(house: House, customer: CustomerId) -> None:
+    await buy(house, customer, "small")
+    since = house.now
+    house.later(3)
+    page = await house.payments.check_out(customer, "medium", URL, URL, key="k")
+    house.pays(page)
+    delivered = [house.payments.read_hint(body, signature, sent(signature)) for body, signature in house.delivered()]
+    every = [hint async for hint in house.payments.hints(since - timedelta(days=1))]
+    assert sorted(every, key=str) == sorted(delivered, key=str)
+    assert [hint.created for hint in every] == sorted((hint.created for hint in every), reverse=True)
+    newer = [hint async for hint in house.payments.hints(since + timedelta(seconds=1))]
+    assert newer == [hint for hint in every if hint.created > since]
+    assert 0 < len(newer) < len(every)
+
+
+async def test_what_was_delivered_holds_five_minutes_and_no_other_secret(house: House, customer: CustomerId) -> None:
+    body, signature = house.delivered()[-1]
+    moment = sent(signature)
+    assert house.payments.read_hint(body, signature, moment + timedelta(seconds=299)).id
+    for told, by, now in (
+        (body, signature, moment + timedelta(seconds=301)),
+        (body, signature, moment - timedelta(seconds=301)),
+        (body + b" ", signature, moment),
+        (body, None, moment),
+        (body, signature[:-1], moment),
+    ):
+        with pytest.raises(HintRefused):
+            house.payments.read_hint(told, by, now)
+
+
+async def test_what_is_about_neither_a_purchase_nor_a_subscription_touches_nothing(house: House) -> None:
+    for kind in ("price", "payment_method", "balance", "nothing anybody knows"):
+        assert await house.payments.touched(Hint("evt_1", "x", house.now, kind, "xx_1")) == Touched()
+    for kind in ("charge", "refund", "dispute", "invoice", "invoice_payment", "checkout.session", "payment_intent", "customer"):
+        for id in ("", "xx_none"):
+            touched = await house.payments.touched(Hint("evt_1", "x", house.now, kind, id))
+            assert (*touched.purchases, *touched.subscriptions) == (), kind
+
+
+async def test_the_catalogue_is_offered_once(house: House) -> None:
+    assert list(await house.payments.offer(CATALOGUE)) == []

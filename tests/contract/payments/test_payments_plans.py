@@ -99,3 +99,4 @@ async def test_a_renewal_that_waits_for_its_payer_says_where(house: House, custo
     assert waiting.state is SubscriptionState.PAST_DUE
     assert waiting.pay_url
     assert waiting.pay_url.startswith("https://")
+    assert len(await bought(house)) == 1, "for what no bank decides on, nothing has been bought"

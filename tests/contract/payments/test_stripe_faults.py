@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -147,6 +147,22 @@ async def test_an_answer_of_another_form_is_none(body: str, status: int) -> None
             quiet(failed.value)
 
 
+async def test_an_answer_that_trickles_is_given_up_in_time() -> None:
+    async def trickle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 X\r\ncontent-length: 1000000\r\n\r\n")
+        while not reader.at_eof():
+            writer.write(b" ")
+            await writer.drain()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(reader.read(1 << 16), 0.02)
+
+    async with asyncio.timeout(30), _serving(trickle) as url:
+        opened = StripePayments.opened(KEY, [SECRET], base_url=url, seconds=(5.0, 0.5))
+        async with opened as payments:
+            with pytest.raises(PaymentsUnavailable):
+                await payments.owner(CUSTOMER)
+
+
 @pytest.mark.parametrize("address", ["http://stripe.example", "ftp://127.0.0.1", "http://10.0.0.1:80", "//x", ""])
 async def test_the_key_goes_nowhere_in_the_open(address: str) -> None:
     with pytest.raises(ValueError, match="https only"):
@@ -164,19 +180,33 @@ async def _saying(body: bytes, status: int) -> AsyncIterator[StripePayments]:
     """A server that answers everything with this."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while head := await reader.readuntil(b"\r\n\r\n"):
-                lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
-                await reader.readexactly(int(lengths[0].split(b":")[1]) if lengths else 0)
-                said = f"HTTP/1.1 {status} X\r\ncontent-length: {len(body)}\r\ncontent-type: application/json\r\n"
-                writer.write(said.encode() + b"stripe-notice: you are being told\r\n\r\n" + body)
-                await writer.drain()
-        except (asyncio.IncompleteReadError, OSError):
-            pass
-        finally:
-            writer.close()
+        while head := await reader.readuntil(b"\r\n\r\n"):
+            lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+            await reader.readexactly(int(lengths[0].split(b":")[1]) if lengths else 0)
+            said = f"HTTP/1.1 {status} X\r\ncontent-length: {len(body)}\r\ncontent-type: application/json\r\n"
+            writer.write(said.encode() + b"stripe-notice: you are being told\r\n\r\n" + body)
+            await writer.drain()
 
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    async with server, StripePayments.opened(KEY, [SECRET], base_url=f"http://127.0.0.1:{port}") as payments:
+    async with _serving(answer) as url, StripePayments.opened(KEY, [SECRET], base_url=url) as payments:
         yield payments
+
+
+@asynccontextmanager
+async def _serving(answer: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]) -> AsyncIterator[str]:
+    """Its address. Every line has come to its end when the block has."""
+    lines = set[asyncio.Event]()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        lines.add(ended := asyncio.Event())
+        with suppress(asyncio.IncompleteReadError, OSError):
+            await answer(reader, writer)
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+        ended.set()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    for ended in lines:
+        await ended.wait()

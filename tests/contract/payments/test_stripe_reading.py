@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from application.payments import PaymentRefused
+from application.payments import PaymentDeclined, PaymentRefused
 from domain.billing import CustomerId, Hint, PurchaseKind, PurchaseRef, SubscriptionId, SubscriptionState
 from tests.payments_house import StripeHouse, bought, subscribe
 
@@ -184,6 +184,22 @@ async def test_a_refund_takes_from_each_payment_what_it_has(house: StripeHouse, 
     purchase = await house.payments.purchase(ref)
     assert purchase
     assert purchase.refunded == purchase.paid == 1000
+
+
+async def test_too_large_a_refund_is_refused_before_anything_is_asked(house: StripeHouse, customer: CustomerId) -> None:
+    ref = PurchaseRef(PurchaseKind.CHECKOUT, session(house, customer, "small")["id"])
+    house.refunds_at_the_desk(ref, 300)
+    with pytest.raises(PaymentRefused) as refused:
+        await house.payments.refund(ref, 701, key="k")
+    assert refused.value.code == "amount_too_large"
+    assert all(call["verb"] == "GET" for call in house.stripe.do("calls"))
+
+
+async def test_the_invoice_of_a_top_up_that_is_declined_is_void(house: StripeHouse, customer: CustomerId) -> None:
+    house.new_card(customer, "declined")
+    with pytest.raises(PaymentDeclined):
+        await house.payments.top_up(customer, "small", key="k")
+    assert [each["status"] for each in house.ask("get", "/v1/invoices")["data"]] == ["void"]
 
 
 async def test_a_deleted_customer_has_no_owner_and_keeps_its_purchases(house: StripeHouse, customer: CustomerId) -> None:

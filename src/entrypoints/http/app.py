@@ -21,6 +21,7 @@ from entrypoints.http import (
     operations,
     quotes,
     sandbox_page,
+    sandbox_payments_pages,
     signing_in,
 )
 from entrypoints.http.addresses import Proxies
@@ -74,12 +75,14 @@ ROUTES: tuple[HTTPRouteHandler, ...] = (
 class HttpConfig:
     """`public_url` goes before links that are only paths (no slash at its end; empty: they stay paths). `serves_files`: the store
     of objects has no server of its own, so its links lead here. `sandbox_sign_in`: nor is there a provider to sign in with.
-    `limited`: callers are held to rates, by the address that these `proxies` of ours tell."""
+    `sandbox_payments`: nor one that takes money. `limited`: callers are held to rates, by the address that these `proxies` of
+    ours tell."""
 
     version: str
     public_url: str = ""
     serves_files: bool = True
     sandbox_sign_in: bool = True
+    sandbox_payments: bool = False
     origins: Sequence[str] = ()
     """Whose pages may call with a key: `https://studio.example`. None of them can bring a session along."""
     limited: bool = True
@@ -94,7 +97,8 @@ def create_app(container: AsyncContainer, config: HttpConfig) -> Litestar:
     """The API. The container is closed by whoever opened it. Raises AccessUndeclared, or BoundsUndeclared."""
     files = (media.show_file,) if config.serves_files else ()
     sandbox = (sandbox_page.show_page, sandbox_page.answer_page) if config.sandbox_sign_in else ()
-    app = _app((*ROUTES, *files, *sandbox, _openapi(config)), container, config.public_url)
+    payments = sandbox_payments_pages.PAGES if config.sandbox_payments else ()
+    app = _app((*ROUTES, *files, *sandbox, *payments, _openapi(config)), container, config.public_url)
     if config.limited:
         free = frozenset(path for path, handler in routes(app) if handler.opt.get("free"))
         app.asgi_handler = Limited(app.asgi_handler, container, config.proxies, free)

@@ -1,4 +1,4 @@
-"""The pages that signing in needs: plain HTML that works without a script and asks nobody else for anything."""
+"""The pages of signing in and of the sandboxes: plain HTML that works without a script and asks nobody else for anything."""
 
 from functools import cache
 from pathlib import Path
@@ -20,6 +20,9 @@ _REMEDIES = {
     "email-unverified": "Verify an e-mail address at the provider, then begin again.",
     "provider-unavailable": "Wait a minute, then begin again, or sign in with another provider.",
     "registration-closed": "Ask the operator for an invitation.",
+    "not-found": "This page has expired, or never was. Go back to where you came from.",
+    "cross-origin": "Nothing was changed. Open the page itself, and use its buttons.",
+    "unavailable": "Nothing is known of what was asked. Wait a moment, then load the page again.",
     "identity-taken": "Sign in with it to use that account, or unlink it there first.",
 }
 """What whoever reads a refusal can do, by its public name."""
@@ -60,8 +63,10 @@ def _shown(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     return shown
 
 
-def _again(request: Request[Any, Any, Any]) -> str:
-    return f"{request.url.path.rpartition('/')[0]}/start"
+def _again(request: Request[Any, Any, Any]) -> str | None:
+    """Where a sign-in begins; other pages have no beginning of ours."""
+    before = request.url.path.rpartition("/")[0]
+    return f"{before}/start" if before.startswith("/auth/") else None
 
 
 AS_PAGES: ExceptionHandlersMap = dict.fromkeys(EXCEPTION_HANDLERS, _shown)

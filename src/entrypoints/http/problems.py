@@ -16,6 +16,7 @@ from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.params import ParameterKwarg
 from litestar.types import ExceptionHandlersMap, Scope
 
+from application.payments import PaymentsUnavailable
 from application.ports import StorageUnavailable
 from application.store import StoreUnavailable
 from domain import errors
@@ -104,6 +105,7 @@ RETRY_AFTER: Mapping[type[Exception], int] = {
     errors.ProviderUnavailable: 10,
     StoreUnavailable: 5,
     StorageUnavailable: 5,
+    PaymentsUnavailable: 5,
     AnswerLate: 5,
 }
 """Seconds after which it is worth asking again, where the refusal itself does not say."""
@@ -232,6 +234,7 @@ EXCEPTION_HANDLERS: ExceptionHandlersMap = {
     DomainError: _refused,
     StoreUnavailable: _away,
     StorageUnavailable: _away,
+    PaymentsUnavailable: _away,
     AnswerLate: _away,
     BodyLate: _late,
     RequestEntityTooLarge: _too_large,

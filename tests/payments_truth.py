@@ -164,3 +164,6 @@ class Truth(Payments):
 
     async def offer(self, catalogue: Catalogue) -> Sequence[str]:
         raise NotImplementedError
+
+    async def examine(self) -> str | None:
+        raise NotImplementedError

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from application.billing import Convergence, ConvergePurchase, ConvergeSubscription
 from application.payments import PaymentRefused, Payments, PaymentsUnavailable
+from application.ports import Clock
 from application.store import Store, StoreUnavailable
 from domain.billing import Hint, WaitingHint
 
@@ -24,6 +25,19 @@ class TakeHint:
             if is_new:
                 tx.wakeups.wake()
         return is_new
+
+
+@dataclass(frozen=True, slots=True)
+class HearWebhook:
+    """What came to the webhook, if the provider signed it, is a hint to be followed later."""
+
+    payments: Payments
+    take_hint: TakeHint
+    clock: Clock
+
+    async def __call__(self, body: bytes, signature: str | None) -> bool:
+        """Whether it is new. Raises HintRefused."""
+        return await self.take_hint(self.payments.read_hint(body, signature, self.clock()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,5 +107,9 @@ class Payments(Protocol):
 
     # The operator
 
+    async def examine(self) -> str | None:
+        """Ask the provider, without changing anything, whether it accepts us and has ever been offered the catalogue: None, or
+        what is wrong in a few words."""
+
     async def offer(self, catalogue: Catalogue) -> Sequence[str]:
         """Make the provider's products and prices those of the catalogue; what has been done, a line each, none if all was so."""

@@ -15,6 +15,9 @@ from domain.requests import PictureRequest
 Today = Callable[[], date]
 """The date in UTC, for what changes by the day (the retirement of a model)."""
 
+Clock = Callable[[], datetime]
+"""Now, in UTC, for what is not written down: whatever is takes its time from the transaction."""
+
 NewId = Callable[[], UUID]
 """Makes UUIDs of version 7."""
 

@@ -38,6 +38,7 @@ async def serve(settings: Settings) -> None:
             version("gpt-image-2"),
             settings.public_url,
             sandbox_sign_in=not settings.sign_in,
+            sandbox_payments=not settings.stripe_secret_key,
             origins=settings.origins,
             proxies=Proxies(*settings.proxies),
         )

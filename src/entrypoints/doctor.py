@@ -15,6 +15,7 @@ from pathlib import Path
 import click
 
 from application.notices import Notices
+from application.payments import Payments
 from application.ports import ObjectStorage, PictureIntake
 from application.staff_queries import ClosedGate, StaffQueries
 from application.store import StoreUnavailable
@@ -43,7 +44,7 @@ _IN_PLACE_OF = {
     "SAFETY_KEY": "a key made in the data folder",
     "SIGN_IN": "a page where everybody is who they say",
     "SMTP_URL": "files in the data folder",
-    "STRIPE_SECRET_KEY": "none: credits are granted by staff",
+    "STRIPE_SECRET_KEY": "a checkout of our own, where no money moves",
 }
 
 
@@ -201,6 +202,21 @@ def _mail(settings: Settings) -> Looked:
     return Looked("mail", Verdict.OK, "the mail server takes us")
 
 
+def _payments(settings: Settings) -> Looked:
+    """Nothing is changed there."""
+
+    async def examine() -> str | None:
+        async with container(settings) as parts, asyncio.timeout(PROVIDER_SECONDS):
+            payments: Payments = await parts.get(Payments)
+            return await payments.examine()
+
+    if wrong := asyncio.run(examine()):
+        return Looked("payments", Verdict.BROKEN, wrong, _REMEDIES["payments"])
+    if not settings.stripe_secret_key:
+        return Looked("payments", Verdict.NOTE, "a sandbox, where no money moves", "set STRIPE_SECRET_KEY")
+    return Looked("payments", Verdict.OK, "Stripe accepts our key and offers our catalogue")
+
+
 def _gates(settings: Settings) -> Looked:
     async def closed() -> Sequence[ClosedGate]:
         async with container(replace(settings, database_url=url, database_connections=1)) as parts:
@@ -281,6 +297,7 @@ LOOKS: dict[str, Callable[[Settings], Looked]] = {
     "provider": _provider,
     "gates": _gates,
     "mail": _mail,
+    "payments": _payments,
     "storage": _storage,
     "picture workers": _picture_workers,
     "ports": _ports,
@@ -291,6 +308,7 @@ _REMEDIES = {
     "safety key": "32 bytes or more in base64; the same as ever, if there was one",
     "provider": "see OPENAI_API_KEY, OPENAI_BASE_URL and the account there; then start the workers anew",
     "mail": "see SMTP_URL and MAIL_FROM, and the mail server itself",
+    "payments": "see STRIPE_SECRET_KEY and STRIPE_BASE_URL; `gpt-image admin billing sync` offers the catalogue there",
     "catalogue": "mend the file that CATALOGUE_MODELS or CATALOGUE_PLANS names",
     "database": f"see that it runs and that DATABASE_URL is right; after a crash of `up`, start it again (it renews {ADDRESS})",
     "storage": "see that DATA_DIR is yours and its disk is there",

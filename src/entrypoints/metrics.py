@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from domain.convergence import Remark
+
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 REGISTRY = CollectorRegistry()
 """The API's."""
@@ -48,6 +50,18 @@ NOTICES = Counter(
     ("outcome",),
     registry=WORKER_REGISTRY,
 )
+HINTS = Counter(
+    "payment_hints_total",
+    "Hints of the payment provider's that were followed, by outcome (handled, put_off).",
+    ("outcome",),
+    registry=WORKER_REGISTRY,
+)
+PAYMENTS_UNEXPLAINED = Gauge(
+    "payments_unexplained",
+    "Purchases and bought lots that the last poll could not explain, by remark.",
+    ("remark",),
+    registry=WORKER_REGISTRY,
+)
 CALLS_IN_FLIGHT = Gauge("calls_in_flight", "Calls of a model that are out.", registry=WORKER_REGISTRY)
 WORK = {
     name: Gauge(name, meaning, registry=WORKER_REGISTRY)
@@ -82,6 +96,16 @@ def count_call(model: str, mode: str, outcome: str, seconds: float) -> None:
 def count_notices(outcomes: Mapping[str, int]) -> None:
     for outcome, tries in outcomes.items():
         NOTICES.labels(outcome).inc(tries)
+
+
+def count_hints(ends: Mapping[str, int]) -> None:
+    for outcome, hints in ends.items():
+        HINTS.labels(outcome).inc(hints)
+
+
+def count_unexplained(remarks: Mapping[Remark, int]) -> None:
+    for remark in Remark:
+        PAYMENTS_UNEXPLAINED.labels(remark.value).set(remarks.get(remark, 0))
 
 
 def exposition(registry: CollectorRegistry = REGISTRY) -> bytes:

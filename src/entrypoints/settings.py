@@ -39,7 +39,7 @@ REAL_PARTS = {
 }
 """What production needs, and what stands in for it elsewhere: an embedded part of the same shape."""
 
-NOT_BUILT = ("S3_BUCKET", "STRIPE_SECRET_KEY")
+NOT_BUILT = ("S3_BUCKET",)
 """Real parts this version has no adapter for: asking for one is an error, never silently a sandbox."""
 
 _ORIGIN = r"https?://[a-z0-9.\[\]:-]+"
@@ -82,6 +82,12 @@ class Settings:
     registration: str = _setting("open", "who may open an account: open, closed, invite, or domain:example.com,example.org")
     smtp_url: str = _setting("", "mail server, as smtp://user:password@host:587 or smtps://…; empty: a folder", secret=True)
     mail_from: str = _setting("", "from whom mail comes, as Name <address>; needed with SMTP_URL")
+    stripe_secret_key: str = _setting("", "key of Stripe, which takes the money; empty: a sandbox where none moves", secret=True)
+    stripe_webhook_secrets: str = _setting(
+        "", "whsec_…,…: signing secrets of the webhook PUBLIC_URL/webhooks/stripe; needed with STRIPE_SECRET_KEY", secret=True
+    )
+    stripe_base_url: str = _setting("https://api.stripe.com", "where Stripe answers")
+    stripe_automatic_tax: bool = _setting(False, "let Stripe reckon taxes, and ask for the address it needs for that")
     session_seconds: float = _setting(2_592_000.0, "after so long a person signs in again in any case")
     session_idle_seconds: float = _setting(1_209_600.0, "after so long without use a session ends")
     fresh_seconds: float = _setting(900.0, "how fresh a sign-in must be for what cannot be undone")
@@ -114,6 +120,7 @@ class Settings:
     longest_queue_seconds: float = _setting(3600.0, "deadline of a request that names none")
     sweep_seconds: float = _setting(1.0, "how often generations are swept")
     object_sweep_seconds: float = _setting(600.0, "how often objects without a row, and sessions that have ended, are looked for")
+    payments_poll_seconds: float = _setting(600.0, "how often payments are compared with the books, and missed hints taken")
     audit_head_seconds: float = _setting(3600.0, "how often at most the audit chain is signed while a day lasts")
     graceful_seconds: float = _setting(780.0, "how long a stopping worker may finish its calls")
     crash_points: Path | None = _setting(None, "development only: where each call of a port is written down")
@@ -162,6 +169,10 @@ class Settings:
             raise SettingsInvalid(f"REGISTRATION: {error}") from None
         if self.smtp_url and not self.mail_from:
             raise SettingsInvalid("SMTP_URL needs MAIL_FROM, from whom mail comes")
+        if self.stripe_secret_key and not self.webhook_secrets:
+            raise SettingsInvalid("STRIPE_SECRET_KEY needs STRIPE_WEBHOOK_SECRETS: without one anybody could tell us of payments")
+        if self.stripe_secret_key and not self.public_url:
+            raise SettingsInvalid("STRIPE_SECRET_KEY needs PUBLIC_URL: people come back from its pages to an address of ours")
         self.rates, self.proxies  # noqa: B018 - read, so that what makes no sense is said at the start
         if self.graceful_seconds < self.act_seconds + self.settle_margin_seconds:
             raise SettingsInvalid(
@@ -181,9 +192,18 @@ class Settings:
         return not self.public_url or is_loopback(host)
 
     @property
+    def webhook_secrets(self) -> tuple[str, ...]:
+        return tuple(secret.strip() for secret in self.stripe_webhook_secrets.split(",") if secret.strip())
+
+    @property
+    def own_url(self) -> str:
+        """Where the API listens, as this machine sees it."""
+        return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+    @property
     def reached_at(self) -> str:
         """Where people find the service."""
-        return self.public_url or f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+        return self.public_url or self.own_url
 
     @property
     def timing(self) -> Timing:

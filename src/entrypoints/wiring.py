@@ -47,6 +47,7 @@ from entrypoints.draining import Drain
 from entrypoints.observed import ObservedModel
 from entrypoints.settings import Settings
 from entrypoints.wiring_access import Access
+from entrypoints.wiring_payments import Billing
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +246,7 @@ async def container(settings: Settings, *overrides: Provider) -> AsyncIterator[A
         Outside(),
         UseCases(),
         Access(),
+        Billing(),
         *overrides,
         context={Settings: settings},
         validation_settings=ValidationSettings(implicit_override=True, nothing_overridden=True),

@@ -1,7 +1,14 @@
-"""Who takes the money, as far as the sandbox's pages name it. A part of the wiring in a file of its own."""
+"""Who takes the money, wired. A part of the wiring in a file of its own, with the names that the sandbox's pages use."""
 
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+from dishka import Provider, Scope, provide, provide_all
+
+from adapters.keyring import Keyring
 from adapters.payments.sandbox import Deliver as Deliver
 from adapters.payments.sandbox import SandboxPayments as SandboxPayments
+from adapters.payments.sandbox_delivery import PostToWebhook
 from adapters.payments.sandbox_pages import Act as Act
 from adapters.payments.sandbox_pages import Outcome as Outcome
 from adapters.payments.sandbox_pages import checkout_page as checkout_page
@@ -14,3 +21,64 @@ from adapters.payments.sandbox_reading import CHECKOUT as CHECKOUT
 from adapters.payments.sandbox_reading import PORTAL as PORTAL
 from adapters.payments.sandbox_reading import RECEIPTS as RECEIPTS
 from adapters.payments.sandbox_state import Card as Card
+from adapters.postgres.store import PostgresStore
+from application.billing import ConvergePurchase, ConvergeSubscription
+from application.hints import HandleHints, HearWebhook, TakeHint
+from application.payments import Payments
+from application.ports import Clock
+from application.reconciliation import PollPayments
+from application.store import Store
+from domain.catalogue import Catalogue
+from entrypoints.crash_points import CrashPoints
+from entrypoints.settings import Settings
+
+WEBHOOK = "/webhooks/stripe"
+
+
+class Billing(Provider):
+    """Whoever wires the rest brings the store, the catalogue and the keyring."""
+
+    scope = Scope.APP
+    converging = provide_all(ConvergePurchase, ConvergeSubscription, TakeHint, HearWebhook)
+
+    @provide
+    def clock(self) -> Clock:
+        return lambda: datetime.now(UTC)
+
+    @provide
+    def sandbox(self, settings: Settings, catalogue: Catalogue, keyring: Keyring, clock: Clock) -> SandboxPayments:
+        path, secrets = settings.data_dir / "payments.json", [keyring.derive("sandbox payments", 24).hex()]
+        return SandboxPayments(path, catalogue, settings.reached_at, secrets, clock)
+
+    @provide
+    def deliver(self, settings: Settings) -> Deliver:
+        return PostToWebhook(settings.own_url + WEBHOOK)
+
+    @provide
+    async def payments(self, settings: Settings, sandbox: SandboxPayments, points: CrashPoints) -> AsyncIterator[Payments]:
+        if not settings.stripe_secret_key:
+            yield points.wrap("Payments", sandbox)
+            return
+        from adapters.payments.stripe_payments import StripePayments  # an import that nobody else waits for
+
+        key, secrets, url = settings.stripe_secret_key, settings.webhook_secrets, settings.stripe_base_url
+        async with StripePayments.opened(key, secrets, automatic_tax=settings.stripe_automatic_tax, base_url=url) as stripe:
+            yield points.wrap("Payments", stripe)
+
+    @provide
+    def handle_hints(self, store: PostgresStore, payments: Payments, catalogue: Catalogue, points: CrashPoints) -> HandleHints:
+        by = points.wrap("Store", store, "HandleHints")
+        purchase, subscription = ConvergePurchase(by, payments, catalogue), ConvergeSubscription(by, payments, catalogue)
+        return HandleHints(by, payments, purchase, subscription)
+
+    @provide
+    def poll(
+        self,
+        store: Store,
+        payments: Payments,
+        catalogue: Catalogue,
+        take: TakeHint,
+        purchase: ConvergePurchase,
+        subscription: ConvergeSubscription,
+    ) -> PollPayments:
+        return PollPayments(store, payments, catalogue, take, purchase, subscription)

@@ -1,4 +1,4 @@
-"""The worker: performs generations as wake-ups come, and keeps house beside it."""
+"""The worker: performs generations and follows hints as wake-ups come, and keeps house beside it."""
 
 import asyncio
 import ctypes
@@ -6,29 +6,38 @@ import gc
 import logging
 import os
 import signal
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
 
 import structlog
 
 from application.attempts import PerformGeneration
 from application.audit_chain import SignHeads
 from application.gates import TryKeyAgain
+from application.hints import HandleHints
 from application.housekeeping import ForgetAccess, KeepHouse, SweepObjects
 from application.notices import SendNotices
-from application.ports import StorageUnavailable
+from application.payments import PaymentsUnavailable
+from application.ports import Clock, StorageUnavailable
 from application.rate_limits import ForgetRates
+from application.reconciliation import PollPayments
 from application.staff_queries import StaffQueries
 from application.store import StoreUnavailable
 from entrypoints.draining import Drain
-from entrypoints.metrics import count_notices
+from entrypoints.metrics import count_hints, count_notices, count_unexplained
 from entrypoints.settings import Settings
 from entrypoints.vitals import Vitals, served
 from entrypoints.wiring import Jobs, LiveModel, Owner, Pool, container
+from entrypoints.wiring_payments import Deliver, SandboxPayments
 
 log = structlog.get_logger()
 HEAD_LOOK_SECONDS = 60.0
 """How soon a day's end is noticed."""
+COMPARED = timedelta(days=3)
+"""How far back each poll compares purchases with the books; `gpt-image admin billing reconcile` goes as far as it is told."""
 
 _MMAP_THRESHOLD, _LARGE_BYTES = -3, 1 << 20
 """The first as glibc's malloc.h has it."""
@@ -51,9 +60,17 @@ async def work(settings: Settings) -> None:
         sweep_objects = await parts.get(SweepObjects)
         send_notices = await parts.get(SendNotices)
         sign_heads = await parts.get(SignHeads)
+        hints = await parts.get(HandleHints)
+        poll, clock = await parts.get(PollPayments), await parts.get(Clock)
         pool = await parts.get(Pool)
+
+        async def wake() -> None:
+            """A token says that there is work, and not which."""
+            if not await perform():
+                await _follow(replace(hints, batch=1))
+
         jobs = Jobs(
-            pool, perform, concurrency=settings.worker_concurrency, graceful_seconds=settings.graceful_seconds, failed=_failed
+            pool, wake, concurrency=settings.worker_concurrency, graceful_seconds=settings.graceful_seconds, failed=_failed
         )
         vitals = Vitals(await parts.get(StaffQueries), owner, drain)
         async with served(vitals, settings.worker_port, settings.operations_fd) as address:
@@ -65,9 +82,14 @@ async def work(settings: Settings) -> None:
                 asyncio.create_task(_every(settings.object_sweep_seconds, await parts.get(ForgetRates))),
                 asyncio.create_task(_every(settings.object_sweep_seconds, await parts.get(ForgetAccess))),
                 asyncio.create_task(_every(min(settings.audit_head_seconds, HEAD_LOOK_SECONDS), sign_heads)),
+                asyncio.create_task(_every(settings.sweep_seconds, lambda: _follow(hints))),
+                asyncio.create_task(_every(settings.payments_poll_seconds, lambda: _poll(poll, clock))),
                 asyncio.create_task(_give_up_when(owner.lost)),
             ]
             keep_memory_quiet()
+            if not settings.stripe_secret_key:
+                sandbox, deliver = await parts.get(SandboxPayments), await parts.get(Deliver)
+                tasks.append(asyncio.create_task(_every(settings.sweep_seconds, lambda: _deliver(sandbox, deliver))))
             working = asyncio.create_task(_keep_working(jobs, drain))
             log.info("working", pid=os.getpid(), address=address)
             await drain.begins()
@@ -135,6 +157,29 @@ async def _send(send_notices: SendNotices) -> Mapping[str, int]:
     return ends
 
 
+async def _follow(hints: HandleHints) -> Mapping[str, int]:
+    ends = dict(await hints())
+    followed = {outcome: ends.pop(outcome) for outcome in ("handled", "put_off")}
+    count_hints(followed)
+    for remark, times in ends.items():
+        log.warning("payment_remark", remark=remark, times=times)
+    return followed
+
+
+async def _deliver(sandbox: SandboxPayments, deliver: Deliver) -> None:
+    await sandbox.deliver(deliver)
+
+
+async def _poll(poll: PollPayments, clock: Clock) -> None:
+    """What the books could not explain is for an operator, who finds the same by `gpt-image admin billing reconcile`."""
+    found = await poll(clock() - COMPARED)
+    if found.hints or found.healed:
+        log.info("payments_healed", hints=found.hints, purchases=len(found.healed))
+    count_unexplained(Counter(each.remark for each in found.unexplained))
+    for each in found.unexplained:
+        log.error("payment_unexplained", remark=each.remark.value, where=each.about)
+
+
 async def _every(seconds: float, act: Callable[[], Awaitable[object]]) -> None:
     while True:
         try:
@@ -143,7 +188,7 @@ async def _every(seconds: float, act: Callable[[], Awaitable[object]]) -> None:
                 log.info("kept_house", **done)
             elif isinstance(done, int) and done:
                 log.info("swept_objects", swept=done)
-        except (StoreUnavailable, StorageUnavailable) as error:
+        except (StoreUnavailable, StorageUnavailable, PaymentsUnavailable) as error:
             log.warning("sweep_failed", error=type(error).__name__)
         except Exception as error:
             log.error("sweep_failed", error=type(error).__name__)

@@ -17,7 +17,7 @@ from adapters.payments.sandbox_hints import read_hint, write_hint
 from adapters.payments.sandbox_processor import MISSING, PAGE_LIVES, Processor
 from adapters.payments.sandbox_reading import CHECKOUT, PORTAL, Reading
 from adapters.payments.sandbox_state import Answer, Checkout, Portal
-from application.payments import Page, PaymentDeclined, PaymentRefused, Payments, Touched
+from application.payments import Page, PaymentDeclined, PaymentRefused, Payments, PaymentsUnavailable, Touched
 from domain.accounts import AccountId
 from domain.billing import CustomerId, Hint, Purchase, PurchaseKind, PurchaseRef, Subscription, SubscriptionId
 from domain.catalogue import Catalogue, Pack, Plan
@@ -154,6 +154,13 @@ class SandboxPayments(Payments):
         return read_hint(body, signature, now, self.secrets)
 
     # The operator
+
+    async def examine(self) -> str | None:
+        try:
+            await self.reading()
+        except PaymentsUnavailable as error:
+            return str(error)
+        return None
 
     async def offer(self, catalogue: Catalogue) -> Sequence[str]:
         """Nothing is to be done: what is sold here is the catalogue itself."""

@@ -210,6 +210,13 @@ class StripePayments(Payments):
     def read_hint(self, body: bytes, signature: str | None, now: datetime) -> Hint:
         return read_hint(body, signature, now, self.secrets)
 
+    async def examine(self) -> str | None:
+        try:
+            configuration = await portal_configuration(self.client)
+        except (PaymentsUnavailable, PaymentRefused) as error:
+            return str(error)
+        return None if configuration else "the catalogue has not been offered at Stripe yet"
+
     async def offer(self, catalogue: Catalogue) -> Sequence[str]:
         return await Offer(self.client, self.automatic_tax).of(catalogue)
 

@@ -23,6 +23,7 @@ from entrypoints.http import (
     sandbox_page,
     sandbox_payments_pages,
     signing_in,
+    webhooks,
 )
 from entrypoints.http.addresses import Proxies
 from entrypoints.http.auth import PUBLIC, declare_gates, guard, routes
@@ -66,6 +67,7 @@ ROUTES: tuple[HTTPRouteHandler, ...] = (
     accounts.list_sessions,
     accounts.end_session,
     accounts.end_every_session,
+    webhooks.hear_stripe,
     operations.live,
     operations.ready,
 )
@@ -82,7 +84,7 @@ class HttpConfig:
     public_url: str = ""
     serves_files: bool = True
     sandbox_sign_in: bool = True
-    sandbox_payments: bool = False
+    sandbox_payments: bool = True
     origins: Sequence[str] = ()
     """Whose pages may call with a key: `https://studio.example`. None of them can bring a session along."""
     limited: bool = True

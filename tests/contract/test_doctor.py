@@ -9,13 +9,17 @@ from typing import Any
 
 import pytest
 
+from adapters.payments.stripe_payments import StripePayments
 from adapters.postgres.session import Pool
 from adapters.postgres.store import PostgresStore
 from domain.gates import ClosedFor
 from entrypoints import doctor
 from tests.desk import Answer, Operator, an_operator
+from tests.offer import CATALOGUE
 from tests.provider import Provider, provider
 from tests.smtp_server import Mood, SmtpServer, smtp_server
+from tests.stripe_process import KEY as STRIPE_KEY
+from tests.stripe_process import stripe_process
 
 pytestmark = pytest.mark.anyio
 __all__ = ["an_operator"]
@@ -115,6 +119,28 @@ async def test_a_safety_key_that_others_can_read_is_broken(run: Operator) -> Non
     looked = await replace(run, settings={"PORT": "0"}).doctor("--json")
     assert looked.json["broken"] == ["safety key"]
     assert "chmod 600" in check(looked, "safety key")["todo"]
+
+
+async def test_stripe_is_fine_once_the_catalogue_was_offered_there(run: Operator) -> None:
+    with stripe_process("D") as stripe:
+        said = {"STRIPE_SECRET_KEY": STRIPE_KEY, "STRIPE_WEBHOOK_SECRETS": "whsec_geheim", "STRIPE_BASE_URL": stripe.url}
+        shop = replace(run, settings=said | {"PUBLIC_URL": "http://127.0.0.1:8000", "PORT": "0"})
+        looked = await shop.doctor("--json")
+        assert (looked.code, looked.json["broken"]) == (1, ["payments"])
+        assert "admin billing sync" in check(looked, "payments")["todo"]
+        async with StripePayments.opened(STRIPE_KEY, ["whsec_geheim"], base_url=stripe.url) as payments:
+            await payments.offer(CATALOGUE)
+        looked = await shop.doctor("--json")
+        assert (looked.code, check(looked, "payments")["verdict"]) == (0, "ok")
+    looked = await shop.doctor("--json")
+    assert (looked.code, looked.json["broken"]) == (1, ["payments"]), "nobody answers any more"
+    assert "geheim" not in looked.out + looked.err
+
+
+async def test_without_stripe_the_sandbox_of_payments_is_named(run: Operator) -> None:
+    looked = await replace(run, settings={"PORT": "0"}).doctor("--json")
+    assert (looked.code, check(looked, "payments")["verdict"]) == (0, "note")
+    assert not (run.folder / "payments.json").exists()
 
 
 @pytest.fixture

@@ -12,11 +12,13 @@ from domain.accounts import Mode, Scope
 from domain.api_keys import write_key
 from entrypoints.http.app import ROUTES
 from entrypoints.http.auth import AccessUndeclared, Person, access_of, declare_gates, routes
+from entrypoints.wiring_payments import WEBHOOK
 from tests.http_stage import KEY, key_with
 
 GUARDED = [(path, handler) for path, handler in routes(Litestar(list(ROUTES), openapi_config=None)) if access_of(handler)]
 SIGN_IN = {f"/auth/{path}" for path in ("providers", "{provider}/start", "{provider}/callback")}
-OPEN = {"/v1/models", "/health/live", "/health/ready", *SIGN_IN}
+OPEN = {"/v1/models", "/health/live", "/health/ready", WEBHOOK, *SIGN_IN}
+"""The webhook is proven by its signature."""
 
 
 def call(client: TestClient[Litestar], path: str, handler: HTTPRouteHandler, authorization: str | None) -> tuple[int, str, str]:

@@ -16,7 +16,7 @@ from domain.notices import BACK_OFF, KEPT, NoticeKind
 from domain.rate_limits import FAILURE, PICTURE, RATES, READ, SHARES, WRITE
 from entrypoints.http.app import ROUTES
 from entrypoints.http.auth import routes
-from entrypoints.http.bounds import NO_BODY, PICTURE_BODY, PROBE, SMALL_BODY
+from entrypoints.http.bounds import NO_BODY, PICTURE_BODY, PROBE, SMALL_BODY, WEBHOOK_BODY
 from entrypoints.http.media import UPLOAD
 from entrypoints.http.protocol import FRUITLESS_BYTES, HEAD_SECONDS
 from entrypoints.http.uploads import FORM_SLACK
@@ -53,12 +53,18 @@ def test_its_bounds_are_those_that_routes_declare() -> None:
             f"{PICTURE_BODY.arrival:.0f} s",
             f"{PICTURE_BODY.answer:.0f} s more, and N with `Prefer: wait=N`",
         ],
-        ["other JSON, the sandbox form", small, f"{SMALL_BODY.arrival:.0f} s", f"{SMALL_BODY.answer:.0f} s more"],
+        ["other JSON, forms of the sandboxes", small, f"{SMALL_BODY.arrival:.0f} s", f"{SMALL_BODY.answer:.0f} s more"],
+        [
+            "a webhook of the payment provider's",
+            pictures,
+            f"{WEBHOOK_BODY.arrival:.0f} s",
+            f"{WEBHOOK_BODY.answer:.0f} s more; it is free of rates",
+        ],
         ["an upload", f"{upload} MiB and {slack} KiB", f"{UPLOAD.arrival:.0f} s", f"{UPLOAD.answer:.0f} s more"],
         ["the head of a request", f"{FRUITLESS_BYTES // kib} KiB", f"{HEAD_SECONDS:.0f} s", ""],
     ]
     declared = {handler.opt["bounds"] for _, handler in routes(Litestar(list(ROUTES), openapi_config=None))}
-    assert declared == {NO_BODY, PROBE, SMALL_BODY, PICTURE_BODY, UPLOAD}
+    assert declared == {NO_BODY, PROBE, SMALL_BODY, PICTURE_BODY, WEBHOOK_BODY, UPLOAD}
 
 
 def test_its_rates_are_those_of_the_code() -> None:

@@ -91,7 +91,7 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
     provider = Provider(scope=Scope.APP)
     provider.provide(lambda: payments, provides=SandboxPayments)
     provider.provide(lambda: webhook, provides=Deliver)
-    app = create_app(make_async_container(provider), HttpConfig("1", limited=False, sandbox_payments=True))
+    app = create_app(make_async_container(provider), HttpConfig("1", limited=False))
     customer = asyncio.run(payments.add_customer(AccountId(UUID(int=7)), "ada@mail.example"))
     with TestClient(app, raise_server_exceptions=False, base_url=HERE) as http:
         yield Shop(payments, clock, webhook, http, customer)
@@ -302,6 +302,6 @@ def test_a_file_that_is_broken_is_a_503(shop: Shop) -> None:
 
 
 def test_without_the_sandbox_there_are_no_pages(shop: Shop) -> None:
-    app = create_app(make_async_container(Provider(scope=Scope.APP)), HttpConfig("1", limited=False))
+    app = create_app(make_async_container(Provider(scope=Scope.APP)), HttpConfig("1", sandbox_payments=False, limited=False))
     with TestClient(app, raise_server_exceptions=False, base_url=HERE) as http:
         assert http.get(shop.checkout()).status_code == 404

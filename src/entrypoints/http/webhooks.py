@@ -17,7 +17,7 @@ from entrypoints.wiring_payments import WEBHOOK
     WEBHOOK,
     status_code=200,
     include_in_schema=False,
-    opt={"access": PUBLIC, "bounds": WEBHOOK_BODY, "any_query": True, "free": True},
+    opt={"access": PUBLIC, "bounds": WEBHOOK_BODY, "any_query": True, "free": True, "raw": True},
 )
 @inject
 async def hear_stripe(request: Request[Any, Any, Any], hear: FromDishka[HearWebhook]) -> Response[bytes]:

@@ -57,6 +57,23 @@ def test_up_refuses_production(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (answer.exit_code, "`gpt-image api` and `gpt-image worker`" in answer.output) == (2, True), answer.output
 
 
+STRIPE = {"STRIPE_SECRET_KEY": "sk_test_geheim", "STRIPE_WEBHOOK_SECRETS": "whsec_a, whsec_b", "PUBLIC_URL": "http://127.0.0.1"}
+
+
+def test_stripe_is_heard_by_any_of_its_secrets_and_none_is_shown() -> None:
+    settings = Settings.read(STRIPE)
+    assert settings.webhook_secrets == ("whsec_a", "whsec_b")
+    shown = settings.shown()
+    assert (shown["STRIPE_SECRET_KEY"][0], shown["STRIPE_WEBHOOK_SECRETS"][0]) == ("(set)", "(set)")
+
+
+@pytest.mark.parametrize("needed", ["STRIPE_WEBHOOK_SECRETS", "PUBLIC_URL"])
+@pytest.mark.parametrize("said", ["", " , "])
+def test_stripe_needs_more_than_its_key(needed: str, said: str) -> None:
+    with pytest.raises(SettingsInvalid, match=needed):
+        Settings.read(STRIPE | {needed: said})
+
+
 def test_mail_comes_from_somebody() -> None:
     with pytest.raises(SettingsInvalid, match="MAIL_FROM") as refusal:
         Settings.read({"SMTP_URL": MAIL["SMTP_URL"]})

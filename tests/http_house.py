@@ -113,7 +113,7 @@ def house(database_url: str, folder: Path, **environment: str) -> Iterator[House
         start_blocking_portal() as portal,
         portal.wrap_async_context_manager(world(database_url, folder, picture_workers=1)) as service,
         serving(processes=1, folder=folder, database_url=database_url, **environment) as (address,),
-        part("worker", folder, **points, **environment) as worker,
+        part("worker", folder, **points, PORT=address.rpartition(":")[2], **environment) as worker,
         plain_http.Client(base_url=address, timeout=60) as client,
     ):
         yield House(portal, service, client, database_url, folder, worker)

@@ -68,17 +68,13 @@ class Billing(Provider):
     @provide
     def handle_hints(self, store: PostgresStore, payments: Payments, catalogue: Catalogue, points: CrashPoints) -> HandleHints:
         by = points.wrap("Store", store, "HandleHints")
-        purchase, subscription = ConvergePurchase(by, payments, catalogue), ConvergeSubscription(by, payments, catalogue)
-        return HandleHints(by, payments, purchase, subscription)
+        return HandleHints(by, payments, *_converging(by, payments, catalogue))
 
     @provide
-    def poll(
-        self,
-        store: Store,
-        payments: Payments,
-        catalogue: Catalogue,
-        take: TakeHint,
-        purchase: ConvergePurchase,
-        subscription: ConvergeSubscription,
-    ) -> PollPayments:
-        return PollPayments(store, payments, catalogue, take, purchase, subscription)
+    def poll(self, store: PostgresStore, payments: Payments, catalogue: Catalogue, points: CrashPoints) -> PollPayments:
+        by = points.wrap("Store", store, "PollPayments")
+        return PollPayments(by, payments, catalogue, TakeHint(by), *_converging(by, payments, catalogue))
+
+
+def _converging(store: Store, payments: Payments, catalogue: Catalogue) -> tuple[ConvergePurchase, ConvergeSubscription]:
+    return ConvergePurchase(store, payments, catalogue), ConvergeSubscription(store, payments, catalogue)

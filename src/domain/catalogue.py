@@ -44,7 +44,8 @@ class Retired:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What an account is on. `price` a month in minor units of `currency` buys `credits`; `priority`: smaller is served first."""
+    """What an account is on. `price` a month in minor units of `currency` buys `credits`; `priority`: smaller is served first.
+    One that is no longer `sold` stays what it is for those who have it."""
 
     id: str
     name: str
@@ -56,17 +57,19 @@ class Plan:
     trial_days: int
     priority: int
     open_generations: int
+    sold: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Pack:
-    """Credits bought once, for `price` in minor units of `currency`."""
+    """Credits bought once, for `price` in minor units of `currency`, while it is `sold`."""
 
     id: str
     name: str
     price: int
     currency: str
     credits: int
+    sold: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,8 @@ class Catalogue:
         currency = for_sale.one_of("currency", ("usd",))  # the provider's: prices are compared with its costs
         read_plans = {table.name: _plan(table, currency, credit) for table in for_sale.tables("plans")}
         packs = {table.name: _pack(table, currency, credit) for table in for_sale.tables("packs")}
+        if both := sorted(read_plans.keys() & packs.keys()):
+            raise for_sale.wrong(both[0], "is the id of a plan and of a pack: what was paid for could not be told")
         default_plan = for_sale.one_of("default_plan", [plan.id for plan in read_plans.values() if not plan.price])
         for_sale.finish()
         return cls(
@@ -130,6 +135,12 @@ class Catalogue:
     def plan(self, id: str) -> Plan:
         """The plan, or the default plan for one that is sold no more: an account never loses the service over our price list."""
         return self.plans.get(id) or self.plans[self.default_plan]
+
+    @property
+    def for_sale(self) -> Mapping[str, Plan | Pack]:
+        """What can be bought now: plans, then packs."""
+        every: dict[str, Plan | Pack] = {**self.plans, **self.packs}
+        return {id: each for id, each in every.items() if each.sold and each.price}
 
 
 def _models(file: Table) -> dict[str, Model]:
@@ -198,6 +209,7 @@ def _plan(table: Table, currency: str, credit: int) -> Plan:
         trial_days=table.integer("trial_days", least=1 if trial else 0),
         priority=table.integer("priority", most=1_000),
         open_generations=table.integer("open_generations", least=1, most=10_000),
+        sold=_is_sold(table),
     )
 
 
@@ -205,7 +217,11 @@ def _pack(table: Table, currency: str, credit: int) -> Pack:
     price, credits = _sold(table, credit)
     if not credits:
         raise table.wrong("credits", "must be above 0")
-    return Pack(_slug(table), table.text("name"), price, currency, credits)
+    return Pack(_slug(table), table.text("name"), price, currency, credits, _is_sold(table))
+
+
+def _is_sold(table: Table) -> bool:
+    return table.flag("sold") if "sold" in table else True
 
 
 def _slug(table: Table) -> str:

@@ -162,6 +162,8 @@ BROKEN_PLANS: Mapping[str, tuple[str, str, str]] = {
     "empty pack": ("price = 500\ncredits = 400", "price = 0\ncredits = 0", "[packs.small] credits: must be above 0"),
     "endless trial": ("trial_days = 30", "trial_days = 0", "[plans.free] trial_days: must be from 1"),
     "nothing may be open": ("open_generations = 10\n", "open_generations = 0\n", "open_generations: must be from 1"),
+    "plan and pack": ("[plans.studio]", "[plans.small]", "plans.toml: small: is the id of a plan and of a pack"),
+    "sold maybe": ("[packs.small]", '[packs.small]\nsold = "no"', "[packs.small] sold: must be true or false"),
     "bad id": ("[plans.starter]", '[plans."Star ter"]', "Star ter: an id has small letters"),
 }
 

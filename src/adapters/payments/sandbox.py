@@ -62,8 +62,7 @@ class SandboxPayments(Payments):
 
     async def check_out(self, customer: CustomerId, product: str, success_url: str, cancel_url: str, *, key: str) -> Page:
         """Raises PaymentRefused for an address that is not ours, too."""
-        on_offer: dict[str, Plan | Pack] = {**self.catalogue.plans, **self.catalogue.packs}
-        sold = _sold(on_offer, product)
+        sold = _sold(self.catalogue.for_sale, product)
         self._must_be_ours(success_url)
         self._must_be_ours(cancel_url)
 
@@ -252,6 +251,6 @@ def is_ours(address: str, url: str) -> bool:
 
 def _sold(on_offer: Mapping[str, _Product], id: str) -> _Product:
     sold = on_offer.get(id)
-    if sold is None or not sold.price:
+    if sold is None or not sold.price or not sold.sold:
         raise PaymentRefused(MISSING, "nothing of this name is for sale")
     return sold

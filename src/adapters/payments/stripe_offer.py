@@ -8,7 +8,6 @@ import stripe
 
 from adapters.payments.stripe_answers import CATALOGUE_ID, Configuration, Listed, Named, Price, Product
 from adapters.payments.stripe_line import once, pages, told
-from application.payments import PaymentRefused
 from domain.catalogue import Catalogue, Pack, Plan
 
 _PAGE, _PORTAL = "page", "portal"
@@ -30,10 +29,7 @@ class Offer:
     done: list[str] = field(default_factory=list)
 
     async def of(self, catalogue: Catalogue) -> Sequence[str]:
-        sold: dict[str, Plan | Pack] = {id: plan for id, plan in catalogue.plans.items() if plan.price}
-        if both := sorted(sold.keys() & catalogue.packs.keys()):
-            raise PaymentRefused("ambiguous_id", f"a plan and a pack are called {both[0]}: Stripe must tell them apart")
-        sold |= catalogue.packs
+        sold = catalogue.for_sale
         known = await self._ours()
         for id, wanted in sold.items():
             await self._price(wanted, await self._product(wanted, known.get(id)))

@@ -1,6 +1,7 @@
 """The catalogue at Stripe: made once, followed when it changes, and never a price taken from those who already pay it."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,8 @@ from application.payments import PaymentRefused, PaymentsUnavailable
 from domain.accounts import AccountId
 from domain.billing import CustomerId
 from domain.catalogue import Catalogue
+from domain.convergence import credits_of
+from domain.entitlements import entitle
 from tests.offer import CATALOGUE, MODELS, PLANS
 from tests.payments_house import SECRET, URL, StripeHouse, bought, subscriptions
 from tests.stripe_process import KEY
@@ -29,6 +32,10 @@ def priced(starter: int) -> Catalogue:
 
 def without(table: str) -> Catalogue:
     return catalogue(re.sub(rf"\[{re.escape(table)}\](\n.+)+", "", PLANS))
+
+
+def unsold(table: str) -> Catalogue:
+    return catalogue(PLANS.replace(f"[{table}]", f"[{table}]\nsold = false"))
 
 
 def prices(house: StripeHouse, **wanted: Any) -> list[dict[str, Any]]:
@@ -93,16 +100,19 @@ async def test_who_subscribed_at_the_old_price_keeps_it_and_gets_what_it_is_for(
     assert subscription.plan == "starter"
 
 
+@pytest.mark.parametrize("ended", [without, unsold])
 @pytest.mark.parametrize(("table", "id"), [("plans.pro", "pro"), ("packs.small", "small")])
-async def test_what_is_no_longer_sold_is_archived_until_it_is_sold_again(stripe_house: StripeHouse, table: str, id: str) -> None:
+async def test_what_is_no_longer_sold_is_archived_until_it_is_sold_again(
+    stripe_house: StripeHouse, table: str, id: str, ended: Callable[[str], Catalogue]
+) -> None:
     await stripe_house.payments.offer(CATALOGUE)
-    done = await stripe_house.payments.offer(without(table))
+    done = await stripe_house.payments.offer(ended(table))
     assert list(done) == [f"{id}: price of {SOLD[id]} usd retired", f"{id}: product archived"]
     assert on_offer(stripe_house) == {name: price for name, price in SOLD.items() if name != id}
     buyer = await customer(stripe_house)
     with pytest.raises(PaymentRefused):
         await stripe_house.payments.check_out(buyer, id, URL, URL, key="k")
-    assert list(await stripe_house.payments.offer(without(table))) == []
+    assert list(await stripe_house.payments.offer(ended(table))) == []
     assert len(await stripe_house.payments.offer(CATALOGUE)) == 2
     assert on_offer(stripe_house) == SOLD
     assert len(prices(stripe_house)) == len(SOLD)
@@ -122,12 +132,6 @@ async def test_what_others_sell_on_the_same_account_is_left_alone(stripe_house: 
     await stripe_house.payments.offer(CATALOGUE)
     assert stripe_house.ask("get", f"/v1/prices/{theirs['id']}") == theirs
     assert stripe_house.ask("get", f"/v1/products/{theirs['product']}")["active"]
-
-
-async def test_a_plan_and_a_pack_of_one_name_are_refused_before_anything_is_done(stripe_house: StripeHouse) -> None:
-    with pytest.raises(PaymentRefused, match="small"):
-        await stripe_house.payments.offer(catalogue(PLANS.replace("[plans.studio]", "[plans.small]")))
-    assert stripe_house.stripe.do("calls") == []
 
 
 async def test_an_offer_that_breaks_off_anywhere_is_made_good_by_the_next(stripe_house: StripeHouse) -> None:
@@ -180,3 +184,16 @@ async def test_who_pays_tax_says_where_at_stripe_and_not_to_us(stripe_house: Str
         (purchase,) = await bought(house)
     assert configuration["features"]["customer_update"] == {"allowed_updates": ["address", "tax_id"], "enabled": True}
     assert (purchase.paid, purchase.lines[0].gross, purchase.lines[0].net) == (600, 500, 500)
+
+
+async def test_a_plan_that_is_no_longer_sold_renews_with_its_credits(stripe_house: StripeHouse) -> None:
+    await stripe_house.payments.offer(CATALOGUE)
+    page = await stripe_house.payments.check_out(await customer(stripe_house), "pro", URL, URL, key="k")
+    stripe_house.pays(page)
+    await stripe_house.payments.offer(unsold("plans.pro"))
+    stripe_house.later(32)
+    _, renewal = await bought(stripe_house)
+    assert [(line.product, line.net) for line in renewal.lines] == [("pro", SOLD["pro"])]
+    assert sum(credits_of(renewal, unsold("plans.pro")).values()) == CATALOGUE.plans["pro"].credits
+    (subscription,) = await subscriptions(stripe_house)
+    assert entitle(subscription, None, unsold("plans.pro"), stripe_house.now).plan == "pro"

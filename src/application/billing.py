@@ -168,6 +168,7 @@ class ConvergeSubscription:
                 entitlement.plan,
                 entitlement.paid_until,
                 entitlement.review_at,
+                told.pay_url,
             )
         )
         every = await tx.subscriptions.of_account(account.id)

@@ -12,7 +12,9 @@ from domain.catalogue import Catalogue
 
 class PaymentsUnavailable(Exception):
     """The provider did not answer, is too busy, or does not accept us: nothing is known of what was asked. Asking again with the
-    same `key` is safe."""
+    same `key` is safe. `answered`: it said itself that it failed, and would say so again under this key; nothing is under way."""
+
+    answered = False
 
 
 class PaymentDeclined(Exception):

@@ -111,7 +111,7 @@ class SubscriptionState(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Subscription:
     """A subscription as the provider tells it now. `cancel_at`: when it ends, if it was told to. `pay_url`: where a payment waits
-    for its payer. `collects` is False while collection is paused."""
+    for its payer. `collects` is False while collection is paused. `newest`: what it last asked money for."""
 
     id: SubscriptionId
     customer: CustomerId
@@ -122,6 +122,7 @@ class Subscription:
     cancel_at: datetime | None = None
     pay_url: str | None = None
     collects: bool = True
+    newest: PurchaseRef | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,3 +197,12 @@ class KnownSubscription:
     entitled_plan: str | None = None
     paid_until: datetime | None = None
     review_at: datetime | None = None
+    pay_url: str | None = None
+
+    @property
+    def needs_payment(self) -> bool:
+        """Whether its payer has to do something. Of an incomplete one a bank may be deciding."""
+        return self.state in _UNPAID or self.pay_url is not None
+
+
+_UNPAID = frozenset({SubscriptionState.PAST_DUE, SubscriptionState.UNPAID, SubscriptionState.PAUSED})

@@ -96,6 +96,57 @@ class IntakeBusy(DomainError):
     title = "The picture workers are busy"
 
 
+# Buying
+
+
+class UnknownProduct(DomainError):
+    title = "There is no such plan or pack"
+
+
+class NotSold(DomainError):
+    title = "This is sold no longer"
+
+
+class FreePlan(DomainError):
+    title = "This plan costs nothing"
+
+
+class ForeignAddress(DomainError):
+    title = "The address is not one of ours"
+
+
+class EmailNeeded(DomainError):
+    title = "The account has no e-mail address"
+
+
+class NothingBought(DomainError):
+    title = "Nothing has been bought yet"
+
+
+class SubscriptionExists(DomainError):
+    title = "The account has a subscription"
+
+
+class NoSubscription(DomainError):
+    title = "The account has no subscription"
+
+
+class PlanUnchanged(DomainError):
+    title = "The subscription is for this plan already"
+
+
+class SubscriptionEnding(DomainError):
+    title = "The subscription ends with its period"
+
+
+class NotEnding(DomainError):
+    title = "The subscription goes on"
+
+
+class PaymentNeeded(DomainError):
+    title = "A payment is due first"
+
+
 # Credits
 
 

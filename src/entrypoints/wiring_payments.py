@@ -21,14 +21,19 @@ from adapters.payments.sandbox_reading import CHECKOUT as CHECKOUT
 from adapters.payments.sandbox_reading import PORTAL as PORTAL
 from adapters.payments.sandbox_reading import RECEIPTS as RECEIPTS
 from adapters.payments.sandbox_state import Card as Card
+from adapters.postgres.billing_queries import PostgresBillingQueries
+from adapters.postgres.session import Pool
 from adapters.postgres.store import PostgresStore
 from application.billing import ConvergePurchase, ConvergeSubscription
+from application.billing_queries import BillingQueries
+from application.buying import CancelSubscription, ChangePlan, CheckOut, Follow, OpenPortal, ResumeSubscription
 from application.hints import HandleHints, HearWebhook, TakeHint
 from application.payments import Payments
 from application.ports import Clock
 from application.reconciliation import PollPayments
 from application.store import Store
 from domain.catalogue import Catalogue
+from domain.redirects import OwnPages
 from entrypoints.crash_points import CrashPoints
 from entrypoints.settings import Settings
 
@@ -40,6 +45,15 @@ class Billing(Provider):
 
     scope = Scope.APP
     converging = provide_all(ConvergePurchase, ConvergeSubscription, TakeHint, HearWebhook)
+    buying = provide_all(CheckOut, OpenPortal, Follow, ChangePlan, CancelSubscription, ResumeSubscription)
+
+    @provide
+    def own_pages(self, settings: Settings) -> OwnPages:
+        return OwnPages(settings.reached_at, settings.origins)
+
+    @provide
+    def billing_queries(self, pool: Pool) -> BillingQueries:
+        return PostgresBillingQueries(pool)
 
     @provide
     def clock(self) -> Clock:
@@ -48,7 +62,7 @@ class Billing(Provider):
     @provide
     def sandbox(self, settings: Settings, catalogue: Catalogue, keyring: Keyring, clock: Clock) -> SandboxPayments:
         path, secrets = settings.data_dir / "payments.json", [keyring.derive("sandbox payments", 24).hex()]
-        return SandboxPayments(path, catalogue, settings.reached_at, secrets, clock)
+        return SandboxPayments(path, catalogue, settings.reached_at, secrets, clock, origins=settings.origins)
 
     @provide
     def deliver(self, settings: Settings) -> Deliver:

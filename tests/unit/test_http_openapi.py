@@ -45,6 +45,14 @@ def test_every_route_is_in_it_but_those_that_browsers_are_led_to() -> None:
         ("/v1/media/{asset_id}", "get"),
         ("/v1/media/{asset_id}", "delete"),
         ("/v1/media/{asset_id}/content", "get"),
+        ("/v1/plans", "get"),
+        ("/v1/billing/checkout", "post"),
+        ("/v1/billing/portal", "post"),
+        ("/v1/billing/subscription", "get"),
+        ("/v1/billing/subscription/change", "post"),
+        ("/v1/billing/subscription/cancel", "post"),
+        ("/v1/billing/subscription/resume", "post"),
+        ("/v1/billing/transactions", "get"),
         ("/auth/providers", "get"),
         ("/auth/{provider}/link", "post"),
         ("/auth/sign-out", "post"),
@@ -67,8 +75,9 @@ def test_an_operation_says_who_may_call_and_how_it_refuses(path: str, method: st
     assert operation["operationId"]
     assert operation["description"]
     assert operation["tags"]
-    is_guarded = not path.startswith(("/health", "/v1/models", "/auth/providers"))
+    is_guarded = not path.startswith(("/health", "/v1/models", "/v1/plans", "/auth/providers"))
     for_people = f"{path}/".startswith(("/auth/", "/v1/me/", "/v1/sessions/", "/v1/api-keys/"))
+    for_people |= path.startswith("/v1/billing/") and method == "post"
     assert operation.get("security", []) == (
         [] if not is_guarded else [{"session": []}] if for_people else [{"key": []}, {"session": []}]
     )

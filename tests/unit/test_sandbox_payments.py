@@ -8,12 +8,12 @@ from uuid import UUID
 
 import pytest
 
-from adapters.payments.sandbox import is_ours
 from adapters.payments.sandbox_file import StateFile
 from adapters.payments.sandbox_state import months_after
 from application.payments import PaymentDeclined, PaymentRefused
 from domain.accounts import AccountId
 from domain.billing import CustomerId, Purchase, Subscription, SubscriptionId, SubscriptionState
+from domain.redirects import is_ours
 from tests.offer import CATALOGUE
 from tests.sandbox_house import BEGINNING, SHOP, SandboxHouse, sandbox
 

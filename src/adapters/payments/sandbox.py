@@ -4,7 +4,6 @@ It keeps the promises of a real one, so what works with it works there. No money
 """
 
 import asyncio
-import re
 import secrets as chance
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,8 +20,8 @@ from application.payments import Page, PaymentDeclined, PaymentRefused, Payments
 from domain.accounts import AccountId
 from domain.billing import CustomerId, Hint, Purchase, PurchaseKind, PurchaseRef, Subscription, SubscriptionId
 from domain.catalogue import Catalogue, Pack, Plan
+from domain.redirects import is_ours
 
-_PRINTABLE = re.compile(r"[\x21-\x7e]{1,2000}", re.ASCII)
 _T = TypeVar("_T")
 _Product = TypeVar("_Product", bound=Plan | Pack)
 
@@ -48,6 +47,8 @@ class SandboxPayments(Payments):
     secrets: Sequence[str] = field(repr=False)
     clock: Callable[[], datetime]
     new_id: Callable[[], str] = lambda: chance.token_hex(12)
+    origins: Sequence[str] = ()
+    """Of other pages that are ours."""
 
     # What a customer wants
 
@@ -238,15 +239,8 @@ class SandboxPayments(Payments):
 
     def _must_be_ours(self, address: str) -> None:
         """A page that sends people to any address would be of use to others."""
-        if not is_ours(address, self.url):
+        if not is_ours(address, self.url, *self.origins):
             raise PaymentRefused("foreign_url", f"the address is neither a path nor below {self.url}")
-
-
-def is_ours(address: str, url: str) -> bool:
-    """Whether an address is a path, or has the origin of `url`, in the eyes of any browser."""
-    if not _PRINTABLE.fullmatch(address) or "\\" in address:
-        return False
-    return address == url or address.startswith((f"{url}/", f"{url}?")) or bool(re.match("/(?!/)", address))
 
 
 def _sold(on_offer: Mapping[str, _Product], id: str) -> _Product:

@@ -60,6 +60,7 @@ class Reading:
             known.period_end,
             known.period_end if known.ends_with_period else None,
             f"{self.url}{CHECKOUT}/{known.unpaid}" if known.unpaid else None,
+            newest=next((_ref(each) for each in reversed(self.state.payments.values()) if each.subscription == known.id), None),
         )
 
     def touched(self, hint: Hint) -> Touched:

@@ -129,4 +129,6 @@ def raise_meaning(error: stripe.StripeError) -> NoReturn:
             raise PaymentDeclined(written) from None
         if 400 <= status < 500 and status not in _BUSY_OR_NOT_US:
             raise PaymentRefused(written, str(message)[:_MESSAGE_CHARACTERS]) from None
-    raise PaymentsUnavailable(f"Stripe: {type(error).__name__} {status or 'without an answer'}") from None
+    away = PaymentsUnavailable(f"Stripe: {type(error).__name__} {status or 'without an answer'}")
+    away.answered = status == 500
+    raise away from None

@@ -29,7 +29,7 @@ from adapters.payments.stripe_purchases import Purchases
 from adapters.payments.stripe_touched import Touching
 from application.payments import Page, PaymentRefused, Payments, PaymentsUnavailable, Touched
 from domain.accounts import AccountId
-from domain.billing import CustomerId, Hint, Purchase, PurchaseRef, Subscription, SubscriptionId, SubscriptionState
+from domain.billing import CustomerId, Hint, Purchase, PurchaseKind, PurchaseRef, Subscription, SubscriptionId, SubscriptionState
 from domain.catalogue import Catalogue
 
 API = "https://api.stripe.com"
@@ -183,6 +183,8 @@ class StripePayments(Payments):
         known = await found(asked, Subscribed)
         if known is None:
             return None
+        latest = known.latest_invoice
+        newest = latest.id if isinstance(latest, Invoice) else latest
         item, state = _plan_item(known) or known.items.data[0], SubscriptionState(known.status)
         return Subscription(
             SubscriptionId(known.id),
@@ -194,6 +196,7 @@ class StripePayments(Payments):
             datetime.fromtimestamp(known.cancel_at, UTC) if known.cancel_at else None,
             await self._pay_url(known) if state in _AWAITS_PAYMENT else None,
             known.pause_collection is None,
+            PurchaseRef(PurchaseKind.INVOICE, newest) if newest else None,
         )
 
     async def touched(self, hint: Hint) -> Touched:

@@ -47,6 +47,7 @@ subscriptions = Table(
     _payment("account_id", Uuid, ForeignKey("accounts.id"), nullable=True, index=True),
     *(_payment(name, Text, nullable=True) for name in ("plan", "state", "entitled_plan")),
     *(_payment(time, Time, nullable=True) for time in ("period_end", "cancel_at", "paid_until", "review_at")),
+    _payment("pay_url", Text, nullable=True),
     one_of("state", SubscriptionState),
     postgresql_with={"fillfactor": "70"},
 )

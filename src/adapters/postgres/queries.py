@@ -130,8 +130,8 @@ LEFT JOIN LATERAL (SELECT min(at) AS at FROM procrastinate_events e WHERE e.job_
 GROUP BY queue_name ORDER BY queue_name
 """
 
-_FIRST: Position = (datetime.fromisoformat("9999-01-01T00:00:00+00:00"), UUID(int=2**128 - 1))
-_EVER = (datetime.fromisoformat("0001-01-01T00:00:00+00:00"), _FIRST[0])
+FIRST: Position = (datetime.fromisoformat("9999-01-01T00:00:00+00:00"), UUID(int=2**128 - 1))
+_EVER = (datetime.fromisoformat("0001-01-01T00:00:00+00:00"), FIRST[0])
 
 
 class _WithAssets(msgspec.Struct):
@@ -199,7 +199,7 @@ class PostgresQueries(Queries):
     async def generations(
         self, account: AccountId, mode: Mode, matching: GenerationFilter, after: Position | None, limit: int
     ) -> Sequence[tuple[Generation, Sequence[Asset]]]:
-        at, last = after or _FIRST
+        at, last = after or FIRST
         rows = await self._rows(
             _WithAssets,
             _GENERATIONS,
@@ -223,7 +223,7 @@ class PostgresQueries(Queries):
     async def assets(
         self, account: AccountId, mode: Mode, kind: AssetKind | None, after: Position | None, limit: int
     ) -> Sequence[Asset]:
-        at, last = after or _FIRST
+        at, last = after or FIRST
         return await self._rows(Asset, _ASSETS, account=account, mode=mode, kind=kind, at=at, id=last, limit=limit)
 
     async def orphans(self, found: Sequence[StoredObject]) -> Sequence[ObjectKey]:

@@ -12,7 +12,7 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme, Tag
 
-from entrypoints.http import shapes
+from entrypoints.http import billing_shapes, shapes
 from entrypoints.http.account_shapes import KeyBody, MeBody
 from entrypoints.http.auth import Access, Person, access_of, routes
 from entrypoints.http.problems import MEDIA_TYPE
@@ -20,7 +20,7 @@ from entrypoints.http.problems import MEDIA_TYPE
 _WHY = {
     400: "What was sent is not acceptable.",
     401: "A valid API key or session is needed.",
-    402: "There are not enough credits, or credits are owed.",
+    402: "There are not enough credits, or credits are owed; or a payment is due, or was declined.",
     403: "The API key lacks a scope, or a person must (again) sign in for this; or the account is frozen.",
     404: "There is no such thing here.",
     408: "The body did not arrive in time.",
@@ -85,7 +85,7 @@ def _config(version: str, session_cookie: str) -> OpenAPIConfig:
                 ),
             }
         ),
-        tags=[Tag(name) for name in ("catalogue", "generations", "media", "credits", "accounts", "health")],
+        tags=[Tag(name) for name in ("catalogue", "generations", "media", "credits", "billing", "accounts", "health")],
     )
 
 
@@ -146,6 +146,7 @@ def _refusal(status: int) -> dict[str, Any]:
 def _shapes(handlers: Iterable[HTTPRouteHandler]) -> Mapping[str, Any]:
     """Every struct a route reads or writes, as msgspec enforces it: Litestar leaves out some of its bounds."""
     kinds: set[Any] = {shapes.Problem, shapes.PictureBody, shapes.RetryBody, KeyBody, MeBody}
+    kinds |= {billing_shapes.CheckoutBody, billing_shapes.PortalBody, billing_shapes.ChangeBody}
     for handler in handlers:
         kinds |= _structs(handler.parsed_return_field.annotation)
     _, components = msgspec.json.schema_components(kinds, ref_template=_REF + "{name}")

@@ -16,7 +16,7 @@ from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.params import ParameterKwarg
 from litestar.types import ExceptionHandlersMap, Scope
 
-from application.payments import PaymentsUnavailable
+from application.payments import PaymentDeclined, PaymentRefused, PaymentsUnavailable
 from application.ports import StorageUnavailable
 from application.store import StoreUnavailable
 from domain import errors
@@ -42,6 +42,8 @@ STATUS: Mapping[type[DomainError], int] = {
     errors.InvalidMask: 400,
     errors.InvalidAmount: 400,
     errors.ReversalAboveGrant: 400,
+    errors.UnknownProduct: 400,
+    errors.ForeignAddress: 400,
     errors.UploadTooLarge: 413,
     errors.UnsupportedFormat: 415,
     errors.IdempotencyMismatch: 422,
@@ -85,6 +87,16 @@ STATUS: Mapping[type[DomainError], int] = {
     errors.OpenHolds: 409,
     errors.AccountClosed: 409,
     errors.IntakeBusy: 503,
+    errors.NotSold: 409,
+    errors.FreePlan: 409,
+    errors.EmailNeeded: 409,
+    errors.NothingBought: 409,
+    errors.SubscriptionExists: 409,
+    errors.NoSubscription: 409,
+    errors.PlanUnchanged: 409,
+    errors.SubscriptionEnding: 409,
+    errors.NotEnding: 409,
+    errors.PaymentNeeded: 402,
     # A worker's own, or an operator's: no route raises these.
     errors.LeaseLost: 409,
     errors.LastAdmin: 409,
@@ -178,6 +190,19 @@ def _away(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     return unavailable(request.scope, RETRY_AFTER[type(error)])
 
 
+def _declined(request: Request[Any, Any, Any], error: PaymentDeclined) -> Response[bytes]:
+    detail = "the bank said no, or asks for its customer: pay at pay_url, or put another card on file at the portal and ask again"
+    facts: dict[str, errors.Fact] = {"code": error.code, "pay_url": error.pay_url, "allowed": ["portal"]}
+    return problem(request.scope, 402, "payment-declined", "The payment was declined", detail, facts)
+
+
+def _not_taken(request: Request[Any, Any, Any], error: PaymentRefused) -> Response[bytes]:
+    """The provider's words stay with us: they may name things of its own."""
+    return problem(
+        request.scope, 409, "payment-refused", "The payment provider will not do this as things stand", None, {"code": error.code}
+    )
+
+
 def _late(request: Request[Any, Any, Any], error: BodyLate) -> Response[bytes]:
     """What else of it comes is nobody's request any more."""
     (seconds,) = error.args
@@ -235,6 +260,8 @@ EXCEPTION_HANDLERS: ExceptionHandlersMap = {
     StoreUnavailable: _away,
     StorageUnavailable: _away,
     PaymentsUnavailable: _away,
+    PaymentDeclined: _declined,
+    PaymentRefused: _not_taken,
     AnswerLate: _away,
     BodyLate: _late,
     RequestEntityTooLarge: _too_large,

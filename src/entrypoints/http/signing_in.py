@@ -18,6 +18,7 @@ from application.ports import SignInSigner, SignInStart
 from application.providers import Providers
 from application.sessions import AuthenticateSession, EndSession, LinkIdentity, SignIn
 from domain.errors import InvalidRequest, SignInExpired, SignInInvalid
+from domain.redirects import is_ours
 from domain.sessions import SessionRules
 from entrypoints.http import account_shapes as shapes
 from entrypoints.http.auth import PUBLIC, Authed, Person, session_of
@@ -35,8 +36,8 @@ ReturnTo = Annotated[
     str,
     QueryParameter(
         max_length=255,
-        description="a path of this service, in printable ASCII",
-        schema_extra={"pattern": r"^/([ -.0-\[\]-~][ -\[\]-~]*)?$"},
+        description="a path of this service, in printable ASCII without spaces",
+        schema_extra={"pattern": r"^/([!-.0-\[\]-~][!-\[\]-~]*)?$"},
     ),
 ]
 
@@ -180,7 +181,7 @@ def _answer(request: Request[Any, Any, Any]) -> dict[str, str]:
 
 def _own_path(path: str) -> str:
     """A path on this host and nothing a browser could take for another. Raises InvalidRequest."""
-    if not path.startswith("/") or path[1:2] in ("/", "\\") or not path.isascii() or not path.isprintable() or "\\" in path:
+    if not is_ours(path):
         raise InvalidRequest("return_to is a path of this service", field="return_to")
     return path
 

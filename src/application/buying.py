@@ -161,7 +161,7 @@ class ResumeSubscription:
     follow: Follow
 
     async def __call__(self, account_id: AccountId) -> None:
-        """Raises PaymentsUnavailable, PaymentDeclined, PaymentRefused, AccountFrozen, NoSubscription, or NotEnding."""
+        """Raises PaymentsUnavailable, PaymentDeclined, PaymentRefused, AccountFrozen, NoSubscription, or AlreadySo."""
         async with self.store.transaction() as tx:
             (await tx.accounts.find(account_id)).may_spend()
             known = resumable(await tx.subscriptions.of_account(account_id), self.catalogue)

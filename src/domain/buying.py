@@ -7,14 +7,12 @@ from datetime import datetime
 from domain.billing import KnownSubscription, SubscriptionState
 from domain.catalogue import Catalogue, Pack, Plan
 from domain.errors import (
+    AlreadySo,
     Fact,
-    FreePlan,
     InvalidRequest,
     NoSubscription,
-    NotEnding,
     NotSold,
     PaymentNeeded,
-    PlanUnchanged,
     SubscriptionEnding,
     SubscriptionExists,
     UnknownProduct,
@@ -26,7 +24,7 @@ SERVED = frozenset({SubscriptionState.ACTIVE, SubscriptionState.TRIALING})
 
 
 def wanted(plan: str | None, pack: str | None, catalogue: Catalogue) -> Plan | Pack:
-    """The plan or pack of this id, if it can be bought. Raises InvalidRequest, UnknownProduct, NotSold, FreePlan."""
+    """The plan or pack of this id, if it can be bought. Raises InvalidRequest, UnknownProduct, NotSold."""
     if plan is not None and pack is None:
         return wanted_plan(plan, catalogue)
     if pack is None or plan is not None:
@@ -44,7 +42,7 @@ def wanted_plan(plan: str, catalogue: Catalogue) -> Plan:
     if found is None:
         raise UnknownProduct("there is no such plan", field="plan", allowed=_for_sale(Plan, catalogue))
     if not found.price:
-        raise FreePlan(
+        raise NotSold(
             f"whoever has no subscription is on {catalogue.default_plan}: cancel yours", field="plan", allowed=["cancel"]
         )
     if not found.sold:
@@ -90,10 +88,10 @@ class Change:
 
 def change_of(known: Sequence[KnownSubscription], plan: str, catalogue: Catalogue, now: datetime) -> Change:
     """Upwards is what is better than the running period was paid for, so whoever takes a change downwards back pays nothing.
-    Raises NoSubscription, PaymentNeeded, SubscriptionEnding, PlanUnchanged, and as `wanted_plan`."""
+    Raises NoSubscription, PaymentNeeded, SubscriptionEnding, AlreadySo, and as `wanted_plan`."""
     there = _live(known, catalogue)
     if plan == there.plan:
-        raise PlanUnchanged(f"the subscription is for {plan} already", field="plan", plan=plan)
+        raise AlreadySo(f"the subscription is for {plan} already", field="plan", plan=plan)
     new = wanted_plan(plan, catalogue)
     if there.state not in SERVED:
         raise PaymentNeeded("pay what is due first", **_facts(there, "pay", "cancel"))
@@ -119,12 +117,12 @@ def cancellation_of(known: Sequence[KnownSubscription], catalogue: Catalogue) ->
 
 
 def resumable(known: Sequence[KnownSubscription], catalogue: Catalogue) -> KnownSubscription:
-    """One that ends with its period, or that is paused. Raises NoSubscription, NotEnding."""
+    """One that ends with its period, or that is paused. Raises NoSubscription, AlreadySo."""
     there = _live(known, catalogue)
     live = [each for each in known if each.state not in ENDED]
     found = foremost([each for each in live if each.cancel_at or each.state is SubscriptionState.PAUSED], catalogue)
     if not found:
-        raise NotEnding("it is neither cancelled nor paused, so it goes on by itself", **_facts(there))
+        raise AlreadySo("it is neither cancelled nor paused, so it goes on by itself", **_facts(there))
     return found
 
 

@@ -104,11 +104,7 @@ class UnknownProduct(DomainError):
 
 
 class NotSold(DomainError):
-    title = "This is sold no longer"
-
-
-class FreePlan(DomainError):
-    title = "This plan costs nothing"
+    title = "This is not for sale"
 
 
 class ForeignAddress(DomainError):
@@ -131,16 +127,12 @@ class NoSubscription(DomainError):
     title = "The account has no subscription"
 
 
-class PlanUnchanged(DomainError):
-    title = "The subscription is for this plan already"
-
-
 class SubscriptionEnding(DomainError):
     title = "The subscription ends with its period"
 
 
-class NotEnding(DomainError):
-    title = "The subscription goes on"
+class AlreadySo(DomainError):
+    title = "The subscription is so already"
 
 
 class PaymentNeeded(DomainError):

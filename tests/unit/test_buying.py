@@ -12,18 +12,16 @@ from domain.billing import SubscriptionState
 from domain.catalogue import Catalogue
 from domain.errors import (
     AccountFrozen,
+    AlreadySo,
     DomainError,
     EmailNeeded,
     ForeignAddress,
-    FreePlan,
     IdempotencyMismatch,
     InvalidRequest,
     NoSubscription,
-    NotEnding,
     NothingBought,
     NotSold,
     PaymentNeeded,
-    PlanUnchanged,
     SubscriptionEnding,
     SubscriptionExists,
     UnknownProduct,
@@ -102,7 +100,7 @@ async def test_whoever_has_no_address_is_told_to_give_one(ada: Shop) -> None:
         (None, "pro", UnknownProduct, {"field": "pack", "allowed": ["medium", "large"]}),
         ("starter", None, NotSold, {"field": "plan", "allowed": ["pro", "studio"]}),
         (None, "small", NotSold, {"field": "pack", "allowed": ["medium", "large"]}),
-        ("free", None, FreePlan, {"field": "plan", "allowed": ["cancel"]}),
+        ("free", None, NotSold, {"field": "plan", "allowed": ["cancel"]}),
         (None, None, InvalidRequest, {"allowed": ["plan", "pack"]}),
         ("pro", "medium", InvalidRequest, {"allowed": ["plan", "pack"]}),
     ],
@@ -213,10 +211,10 @@ async def test_what_cannot_be_changed_is_refused_with_what_to_do(ada: Shop) -> N
     for asked in (ada.change("pro"), ada.cancel(), ada.resume()):
         await refused(asked, NoSubscription, allowed=["checkout"])
     await ada.subscribes("starter")
-    await refused(ada.change("starter"), PlanUnchanged, plan="starter")
-    await refused(ada.change("free"), FreePlan, allowed=["cancel"])
+    await refused(ada.change("starter"), AlreadySo, plan="starter")
+    await refused(ada.change("free"), NotSold, allowed=["cancel"])
     await refused(ada.change("small"), UnknownProduct, field="plan", allowed=["starter", "pro", "studio"])
-    await refused(ada.resume(), NotEnding, plan="starter")
+    await refused(ada.resume(), AlreadySo, plan="starter")
     await ada.cancel()
     await refused(ada.change("pro"), SubscriptionEnding, allowed=["resume"])
     assert await ada.bought() == [(STARTER.price, STARTER.credits)]

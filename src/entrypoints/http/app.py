@@ -11,6 +11,7 @@ from litestar.datastructures import State
 from litestar.handlers import HTTPRouteHandler
 
 from entrypoints.http import (
+    account_page,
     accounts,
     api_keys,
     asking,
@@ -109,7 +110,7 @@ def create_app(container: AsyncContainer, config: HttpConfig) -> Litestar:
     files = (media.show_file,) if config.serves_files else ()
     sandbox = (sandbox_page.show_page, sandbox_page.answer_page) if config.sandbox_sign_in else ()
     payments = sandbox_payments_pages.PAGES if config.sandbox_payments else ()
-    app = _app((*ROUTES, *files, *sandbox, *payments, _openapi(config)), container, config.public_url)
+    app = _app((*ROUTES, *account_page.PAGES, *files, *sandbox, *payments, _openapi(config)), container, config.public_url)
     if config.limited:
         free = frozenset(path for path, handler in routes(app) if handler.opt.get("free"))
         app.asgi_handler = Limited(app.asgi_handler, container, config.proxies, free)

@@ -6,6 +6,7 @@ from uuid import UUID
 from msgspec import Meta, Struct
 
 from domain.billing import PurchaseKind, PurchaseState, SubscriptionState
+from entrypoints.http.pages import HOME
 from entrypoints.http.shapes import Time
 
 _Id = Annotated[str, Meta(min_length=1, max_length=32)]
@@ -17,7 +18,6 @@ _Address = Annotated[
         description="a path, or below this service or an origin in CORS_ORIGINS; printable ASCII without spaces",
     ),
 ]
-HOME = "/"
 
 
 class Plan(Struct, frozen=True):

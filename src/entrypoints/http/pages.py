@@ -1,4 +1,4 @@
-"""The pages of signing in and of the sandboxes: plain HTML that works without a script and asks nobody else for anything."""
+"""The pages of accounts, signing in and the sandboxes: plain HTML that works without a script and asks nobody else anything."""
 
 from functools import cache
 from pathlib import Path
@@ -11,6 +11,8 @@ from litestar.types import ExceptionHandlersMap
 
 from entrypoints.http.problems import EXCEPTION_HANDLERS
 
+HOME = "/account"
+"""Where a browser goes that was told nothing else."""
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 _BEGIN_AGAIN = "Begin again. If it goes on, tell the operator when it happened."
 _REMEDIES = {
@@ -42,6 +44,11 @@ def page(name: str, status: int = 200, **said: Any) -> Response[bytes]:
     """The page of that name, told what it says."""
     content = _pages().get_template(f"{name}.html").render(said)
     return Response(content.encode(), status_code=status, media_type="text/html", headers={"Content-Security-Policy": _POLICY})
+
+
+def money(amount: int, currency: str) -> str:
+    """An amount in minor units, for people."""
+    return f"{amount // 100:,}.{amount % 100:02} {currency.upper()}"
 
 
 @cache

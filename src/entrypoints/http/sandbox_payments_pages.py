@@ -15,7 +15,7 @@ from domain.errors import InvalidRequest, NotFound
 from entrypoints.http.auth import PUBLIC
 from entrypoints.http.bounds import NO_BODY, SMALL_BODY
 from entrypoints.http.cookies import check_same_origin
-from entrypoints.http.pages import AS_PAGES, page
+from entrypoints.http.pages import AS_PAGES, money, page
 from entrypoints.wiring_payments import (
     CHECKOUT,
     PORTAL,
@@ -102,7 +102,7 @@ async def show_receipt(page_id: FromPath[str], sandbox: FromDishka[SandboxPaymen
     receipt = receipt_page(await sandbox.reading(), page_id)
     if receipt is None:
         raise NotFound
-    return page("sandbox_receipt", receipt=receipt, product=_name(sandbox.catalogue, receipt.product), money=_money)
+    return page("sandbox_receipt", receipt=receipt, product=_name(sandbox.catalogue, receipt.product), money=money)
 
 
 @get(f"{PORTAL}/{{page_id:str}}", include_in_schema=False, opt=_SHOWN, exception_handlers=AS_PAGES)
@@ -142,7 +142,7 @@ async def _checkout(sandbox: SandboxPayments, id: str, note: str = "", status: i
     if wanted is None:
         raise NotFound
     product = _name(sandbox.catalogue, wanted.product)
-    return page("sandbox_checkout", status, wanted=wanted, product=product, money=_money, cards=CARDS, note=note)
+    return page("sandbox_checkout", status, wanted=wanted, product=product, money=money, cards=CARDS, note=note)
 
 
 async def _portal(sandbox: SandboxPayments, id: str, note: str = "", status: int = 200) -> Response[bytes]:
@@ -153,7 +153,7 @@ async def _portal(sandbox: SandboxPayments, id: str, note: str = "", status: int
     def named(product: str) -> str:
         return _name(sandbox.catalogue, product)
 
-    return page("sandbox_portal", status, shown=shown, named=named, money=_money, cards=CARDS, acts=ACTS, note=note)
+    return page("sandbox_portal", status, shown=shown, named=named, money=money, cards=CARDS, acts=ACTS, note=note)
 
 
 async def _said(request: Request[Any, Any, Any]) -> dict[str, str]:
@@ -186,7 +186,3 @@ def _name(catalogue: Catalogue, product: str) -> str:
     """Also of what is sold no more."""
     sold = catalogue.plans.get(product) or catalogue.packs.get(product)
     return sold.name if sold else product
-
-
-def _money(amount: int, currency: str) -> str:
-    return f"{amount // 100:,}.{amount % 100:02} {currency.upper()}"

@@ -24,10 +24,9 @@ from entrypoints.http import account_shapes as shapes
 from entrypoints.http.auth import PUBLIC, Authed, Person, session_of
 from entrypoints.http.bounds import NO_BODY
 from entrypoints.http.cookies import cookie, get_cookie, no_cookie, own_origin, session_token
-from entrypoints.http.pages import AS_PAGES
+from entrypoints.http.pages import AS_PAGES, HOME
 
 SECONDS = 600
-HOME = "/v1/me"
 """Where a sign-in leads if it was not said where."""
 _COOKIE = "sign-in"
 _MOST_ANSWER = 4096

@@ -10,6 +10,7 @@ import httpx
 
 from domain.accounts import AccountId, Mode, Scope
 from tests import plain_http
+from tests.processes import until
 from tests.world import new_id
 
 
@@ -44,6 +45,19 @@ class Resident:
             answer = client.post("/v1/generations", headers=headers, json=body)
         assert answer.status_code == 201, answer.text
         return answer.json()
+
+    def subscribes(self, plan: str) -> Any:
+        """At the sandbox's page; the subscription, once it has been heard of."""
+        answer = self.http.post("/v1/billing/checkout", json={"plan": plan, "success_url": "/done"})
+        assert answer.status_code == 200, answer.text
+        paid = self.http.post(answer.json()["url"], data={"answer": "yes", "card": "good", "code": ""})
+        assert (paid.status_code, paid.headers["location"]) == (303, f"{str(self.http.base_url).rstrip('/')}/done"), paid.text
+
+        def known() -> Any:
+            told = self.http.get("/v1/billing/subscription").json()
+            return told if told["state"] == "active" else None
+
+        return until(known, "the purchase to be heard of")
 
     def _stranger(self) -> httpx.Client:
         """Without the browser's cookies."""

@@ -42,7 +42,7 @@ from tests.world import new_id
 
 __all__ = ["each_store"]
 
-SPENDS = {"requestGeneration", "retryGeneration", "upload", "makeApiKey"}
+SPENDS = {"requestGeneration", "retryGeneration", "upload", "makeApiKey", "checkOut", "changeSubscription", "resumeSubscription"}
 REFUSED_TO_ALL = {"unlinkIdentity": 409}
 """The last sign-in stays; everything else is asked for so that it succeeds."""
 OF_PERSONS = {handler.operation_id for _, handler in GUARDED if isinstance(access_of(handler), PersonOnly)}
@@ -77,6 +77,9 @@ class Asking:
             "upload": {"files": {"file": ("picture", a_png())}},
             "makeApiKey": {"json": {"mode": "test", "scopes": ["read"]}},
             "changeMe": {"json": {"name": "Ada L."}},
+            "checkOut": {"json": {"pack": "small"}},
+            "openPortal": {"json": {}},
+            "changeSubscription": {"json": {"plan": "pro"}},
         }
         return said.get(operation, {})
 
@@ -99,6 +102,7 @@ def asking(served: House, mode: Mode) -> Iterator[Asking]:
             "session_id": http.get("/v1/sessions").json()["data"][0]["id"],  # the last to sign in, who does nothing here
             "identity_id": me["identities"][0]["id"],
         }
+        who.subscribes("starter")
         yield Asking(who, mode, spare, things)
 
 

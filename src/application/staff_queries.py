@@ -152,13 +152,16 @@ class ClosedGate:
 
 @dataclass(frozen=True, slots=True)
 class WorkRow:
-    """What there is to do in all. The uncertain are among the running; `tokens_waiting`: wake-ups that nobody has taken."""
+    """What there is to do in all. The uncertain are among the running; `tokens_waiting`: wake-ups that nobody has taken. Hints
+    wait until they are handled, those that are put off too."""
 
     generations_queued: int
     generations_running: int
     generations_uncertain: int
     oldest_queued_seconds: float
     tokens_waiting: int
+    payment_hints_waiting: int
+    oldest_hint_seconds: float
 
 
 class StaffQueries(Protocol):

@@ -71,6 +71,8 @@ WORK = {
         "generations_uncertain": "Those of the running whose latest call nothing is known of.",
         "oldest_queued_seconds": "Since when the oldest queued generation was asked for.",
         "tokens_waiting": "Wake-ups that no worker has taken.",
+        "payment_hints_waiting": "Hints of the payment provider's that are not handled yet, those put off too.",
+        "oldest_hint_seconds": "Since when the oldest of them has been here.",
     }.items()
 }
 """Of the whole service, read when asked for; NaN while the database does not answer."""

@@ -12,6 +12,7 @@ from application.gates import TryKeyAgain
 from application.staff_queries import ClosedGate, UsageRow, WorkRow
 from domain.accounts import Mode
 from domain.attempts import Failure, FailureClass, Finality, NotExecuted, Stage, Unknown
+from domain.billing import Hint
 from domain.gates import ClosedFor
 from tests.contract.store_contract import TIMING, a_generation, a_request, customer, queued, running
 
@@ -20,7 +21,7 @@ BUSY = NotExecuted(Failure(FailureClass.CAPACITY, Stage.CALL, "busy", "later"), 
 
 
 async def test_a_queue_at_rest_is_empty(pool: Pool) -> None:
-    assert await PostgresStaffQueries(pool).work() == WorkRow(0, 0, 0, 0.0, 0)
+    assert await PostgresStaffQueries(pool).work() == WorkRow(0, 0, 0, 0.0, 0, 0, 0.0)
 
 
 async def test_what_waits_runs_and_is_uncertain_is_counted(pool: Pool) -> None:
@@ -42,8 +43,26 @@ async def test_what_waits_runs_and_is_uncertain_is_counted(pool: Pool) -> None:
         tx.wakeups.wake()
     await queued(store, caller)
     work = await PostgresStaffQueries(pool).work()
-    assert replace(work, oldest_queued_seconds=0) == WorkRow(2, 2, 1, 0, 2)
+    assert replace(work, oldest_queued_seconds=0) == WorkRow(2, 2, 1, 0, 2, 0, 0)
     assert 300 <= work.oldest_queued_seconds < 400
+
+
+async def test_hints_wait_until_they_are_handled_and_the_oldest_tells_since_when(pool: Pool) -> None:
+    store, queries = PostgresStore(pool), PostgresStaffQueries(pool)
+    async with store.transaction() as tx:
+        now = await tx.now()
+        for number, minutes in enumerate((9, 5, 1)):
+            await tx.inbox.add(Hint(f"evt_{number}", "invoice.paid", now, "invoice", "in_1"), now - timedelta(minutes=minutes))
+    for handled in (None, now):  # put off, and then handled
+        async with store.transaction() as tx:
+            first = await tx.inbox.find("evt_0")
+            assert first
+            first.begin(now)
+            first.error, first.handled_at = "unavailable", handled
+            await tx.inbox.save(first)
+        work = await queries.work()
+        assert work.payment_hints_waiting == (2 if handled else 3)
+        assert 0 <= work.oldest_hint_seconds - (300 if handled else 540) < 100
 
 
 async def test_gates_are_listed_while_they_are_closed_and_a_new_key_opens_those_of_the_old(pool: Pool) -> None:

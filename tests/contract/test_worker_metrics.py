@@ -93,6 +93,7 @@ async def test_calls_and_the_queue_are_told_and_nothing_of_a_caller(new_database
             assert now("call_seconds_count", **LABELS) == 1 + behind
             assert now("call_seconds_sum", **LABELS) >= 4
             assert (now("calls_in_flight"), now("generations_queued"), now("oldest_queued_seconds")) == (0, 0, 0)
+            assert {"payment_hints_waiting 0.0", "oldest_hint_seconds 0.0"} <= set(now.text.splitlines())
             assert not any(word in now.text for word in ("private", str(caller.account_id)))
 
 

@@ -84,7 +84,10 @@ SELECT json_build_object(
         SELECT a.outcome FROM attempts a WHERE a.generation_id = g.id ORDER BY a.number DESC LIMIT 1)),
     'oldest_queued_seconds', greatest(coalesce(
         (SELECT extract(epoch FROM %(now)s - min(created_at)) FROM generations WHERE state = 'queued'), 0), 0),
-    'tokens_waiting', (SELECT count(*) FROM procrastinate_jobs WHERE status = 'todo'))::text
+    'tokens_waiting', (SELECT count(*) FROM procrastinate_jobs WHERE status = 'todo'),
+    'payment_hints_waiting', (SELECT count(*) FROM payment_hints WHERE handled_at IS NULL),
+    'oldest_hint_seconds', greatest(coalesce(
+        (SELECT extract(epoch FROM %(now)s - min(received_at)) FROM payment_hints WHERE handled_at IS NULL), 0), 0))::text
 """
 
 _ID_SLACK = timedelta(days=1)

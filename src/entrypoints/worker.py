@@ -9,7 +9,7 @@ import signal
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import structlog
@@ -36,11 +36,32 @@ from entrypoints.wiring_payments import Deliver, SandboxPayments
 log = structlog.get_logger()
 HEAD_LOOK_SECONDS = 60.0
 """How soon a day's end is noticed."""
+HINTS_IN_A_ROW = 10
+"""Before it is counted how they ended, and looked whether the worker stops."""
 COMPARED = timedelta(days=3)
 """How far back each poll compares purchases with the books; `gpt-image admin billing reconcile` goes as far as it is told."""
 
 _MMAP_THRESHOLD, _LARGE_BYTES = -3, 1 << 20
 """The first as glibc's malloc.h has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """What a token leads to: it says that there is work, and not which. `places`: so many follow hints at once, and no more,
+    however many there are and however slow the payment provider is; pictures have the rest to themselves."""
+
+    perform: Callable[[], Awaitable[bool]]
+    follow: Callable[[], Awaitable[Mapping[str, int]]]
+    drain: Drain
+    places: asyncio.Semaphore
+
+    async def __call__(self) -> None:
+        """Whoever follows hints goes on until none is due, so that tokens which find no place can go."""
+        if await self.perform() or self.places.locked():
+            return
+        async with self.places:
+            while any((await self.follow()).values()) and not self.drain.stopping:
+                pass
 
 
 async def work(settings: Settings) -> None:
@@ -64,11 +85,8 @@ async def work(settings: Settings) -> None:
         poll, clock = await parts.get(PollPayments), await parts.get(Clock)
         pool = await parts.get(Pool)
 
-        async def wake() -> None:
-            """A token says that there is work, and not which."""
-            if not await perform():
-                await _follow(replace(hints, batch=1))
-
+        in_a_row, places = replace(hints, batch=HINTS_IN_A_ROW), max(1, settings.worker_concurrency // 2)
+        wake = Wake(perform, lambda: _follow(in_a_row), drain, asyncio.Semaphore(places))
         jobs = Jobs(
             pool, wake, concurrency=settings.worker_concurrency, graceful_seconds=settings.graceful_seconds, failed=_failed
         )

@@ -39,6 +39,7 @@ SUITES: dict[str, Suite] = {
     "use-cases": Suite(soak_suites.use_cases, 1.5),
     "timelines": Suite(soak_suites.timelines, 1.0),
     "hints": Suite(soak_suites.hints, 1.0),
+    "webhooks": Suite(soak_suites.webhooks, 0.5),
     "uploads": Suite(soak_suites.uploads, 1.0),
     "crash": Suite(soak_suites.crash, 3.5, 300.0),
     "stops": Suite(soak_suites.stops, 1.0, 300.0),

@@ -103,6 +103,11 @@ PROMISES: dict[str, tuple[Promise, ...]] = {
     "use-cases": (Promise("customers, staff, workers, housekeeper: dying anywhere", of("steps"), figures=said("histories")),),
     "timelines": (Promise("the paid call, in any order of events", of("steps"), figures=said("timelines")),),
     "hints": (Promise("in any order, twice, late or never: one ledger", of("lives"), 10_000, figures=said("hints")),),
+    "webhooks": (
+        Promise("forged, old or malformed: 0 taken, 0 of ours to blame", beginning("forged: "), 100_000,
+                figures=lambda counts: _some(counts)),
+        Promise("what is signed and whole is taken, and the inbox holds no more", beginning("signed: ")),
+    ),
     "uploads": (Promise("a hostile file harms nothing", beginning(""), figures=lambda counts: _some(counts)),),
     "crash": (
         Promise(

@@ -5,10 +5,12 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 
 from tests import ledger_stores, use_cases_stage
 from tests.clusters import migrated_postgres, new_database
+from tests.contract.postgres_harness import on_postgres
 from tests.soak_api import soak_api
 from tests.soak_deploys import soak_deploys
 from tests.soak_faults import soak_faults
@@ -20,6 +22,7 @@ from tests.soak_stops import soak_stops
 from tests.soak_timelines import soak_timelines
 from tests.soak_uploads import soak_uploads
 from tests.soak_use_cases import soak_use_cases
+from tests.soak_webhooks import soak_webhooks
 
 Kept = Mapping[str, int]
 """What earlier runs have counted."""
@@ -68,6 +71,12 @@ async def timelines(seed: int, deadline: float, _: Path, __: Kept) -> dict[str, 
 async def hints(seed: int, deadline: float, _: Path, __: Kept) -> dict[str, int]:
     """Purchases and subscriptions told by hints that come twice, late, in any order or never, to workers that die."""
     return await soak_hints(seed, deadline)
+
+
+async def webhooks(seed: int, deadline: float, folder: Path, _: Kept) -> dict[str, int]:
+    """What nobody's provider has signed, or not like this, through the whole application to an inbox in Postgres."""
+    with migrated_postgres(folder) as postgres:
+        return await soak_webhooks(seed, deadline, partial(on_postgres, new_database(postgres)))
 
 
 async def uploads(seed: int, deadline: float, _: Path, __: Kept) -> dict[str, int]:

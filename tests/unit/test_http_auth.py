@@ -29,7 +29,7 @@ def call(client: TestClient[Litestar], path: str, handler: HTTPRouteHandler, aut
     return answer.status_code, answer.json()["type"], answer.headers.get("www-authenticate", "")
 
 
-def test_every_route_but_the_catalogue_health_and_sign_in_needs_a_caller() -> None:
+def test_every_route_but_the_catalogue_health_sign_in_and_the_webhook_needs_a_caller() -> None:
     known = {path for path, _ in routes(Litestar(list(ROUTES), openapi_config=None))}
     assert known - {path for path, _ in GUARDED} == OPEN
 

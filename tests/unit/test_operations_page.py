@@ -56,7 +56,7 @@ def test_its_bounds_are_those_that_routes_declare() -> None:
         ["other JSON, forms of the sandboxes", small, f"{SMALL_BODY.arrival:.0f} s", f"{SMALL_BODY.answer:.0f} s more"],
         [
             "a webhook of the payment provider's",
-            pictures,
+            f"{(WEBHOOK_BODY.body or 0) // 2**20} MiB",
             f"{WEBHOOK_BODY.arrival:.0f} s",
             f"{WEBHOOK_BODY.answer:.0f} s more; it is free of rates",
         ],

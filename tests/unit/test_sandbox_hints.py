@@ -56,6 +56,7 @@ STRANGE = (
     b"{" * 60_000,
     BODY[:-1],
     BODY + b"x",
+    BODY[:-1] + b',"x":"\xff"}',
     BODY.replace(b'"in_1"', b"7"),
     b" " * 70_000,
 )

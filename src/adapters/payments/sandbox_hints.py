@@ -15,7 +15,7 @@ from domain.billing import Hint
 TOLERANCE_SECONDS = 300
 """How far the time of a signature may be from ours, before or after it."""
 _MOST_BYTES = 64 * 1024
-_HEADER = re.compile(r"t=([0-9]{1,12}),v1=([0-9a-f]{64})", re.ASCII)
+_HEADER = re.compile(r"t=([1-9][0-9]{0,11}),v1=([0-9a-f]{64})", re.ASCII)
 _Word = Annotated[str, msgspec.Meta(pattern=r"\A[\x21-\x7e]{1,255}\Z")]
 
 
@@ -57,7 +57,7 @@ def read_hint(body: bytes, signature: str | None, now: datetime, secrets: Sequen
     if not any(hmac.compare_digest(_proof(secret, seconds, body), proof) for secret in secrets):
         raise HintRefused("not signed by the sandbox")
     try:
-        said = msgspec.json.decode(body, type=_Body)
+        said = msgspec.json.decode(body.decode(), type=_Body)
     except (ValueError, RecursionError):
         raise HintRefused("not an event") from None
     about = said.data.object

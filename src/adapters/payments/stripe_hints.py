@@ -17,7 +17,7 @@ TOLERANCE_SECONDS = 300
 """How far the time of a signature may be from ours, before or after it."""
 MOST_BYTES = 1 << 20
 _MOST_HEADER_CHARACTERS = 4096
-_TIME = re.compile(r"[0-9]{1,12}", re.ASCII)
+_TIME = re.compile(r"[1-9][0-9]{0,11}", re.ASCII)
 _SIGNATURE = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _SCHEME = "v1"
 
@@ -62,7 +62,7 @@ def read_hint(body: bytes, signature: str | None, now: datetime, secrets: Sequen
     if not any(hmac.compare_digest(proof, each) for proof in proofs for each in signatures):
         raise HintRefused("not signed by Stripe")
     try:
-        return msgspec.json.decode(body, type=Event).hint()
+        return msgspec.json.decode(body.decode(), type=Event).hint()
     except (ValueError, RecursionError):
         raise HintRefused("not an event") from None
 

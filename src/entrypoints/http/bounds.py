@@ -38,7 +38,7 @@ NO_BODY = Bounds()
 PROBE = Bounds(answer=10.0)
 """Whoever asks whether we live does not wait."""
 SMALL_BODY = Bounds(body=16 * 1024)
-WEBHOOK_BODY = Bounds(answer=5.0, body=LIMITS["body_bytes"], arrival=5.0)
+WEBHOOK_BODY = Bounds(answer=5.0, body=1 << 20, arrival=5.0)
 """The payment provider asks again later."""
 PICTURE_BODY = Bounds(body=LIMITS["body_bytes"])
 """A longest prompt and the fullest metadata, each character escaped."""

@@ -169,6 +169,7 @@ STRANGE: tuple[dict[str, Any], ...] = (
         b'{"object":"event","id":"evt_1","type":"x","created":1,"data":{"object":' + b'{"a":' * 100_000,
         json.dumps(an_event()).encode()[:-1],
         json.dumps(an_event()).encode() + b"x",
+        json.dumps(an_event()).encode()[:-1] + b', "x": "\xff"}',
         json.dumps(an_event(pad="x" * (1 << 20))).encode(),
         *[json.dumps(an_event(**changed)).encode() for changed in STRANGE],
     ],
@@ -183,6 +184,13 @@ def test_an_event_about_something_without_an_id_is_one() -> None:
     for about in ({"object": "invoice", "id": None}, {"object": "balance"}):
         hint = read(*signed(an_event(data={"object": about}), NEW, at=AT))
         assert (hint.object_kind, hint.object_id) == (about["object"], "")
+
+
+def test_a_time_is_written_in_one_way() -> None:
+    """The SDK reads a number, and signs what it would write itself."""
+    body, message = signed(an_event(), NEW, at=AT)[0], b"0%d." % AT
+    proof = hmac.new(NEW.encode(), message + body, "sha256").hexdigest()
+    assert refused(body, f"t=0{AT},v1={proof}")
 
 
 @pytest.mark.parametrize("secrets", [("",), (OLD, " "), ("\n",)])

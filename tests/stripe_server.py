@@ -31,10 +31,11 @@ BEGIN = 1_800_000_000
 
 @dataclass(slots=True)
 class Server:
-    """`mark` stands in every id, so that two processes of different marks share none."""
+    """`mark` stands in every id, so that two processes of different marks share none. `latency`: seconds each answer takes."""
 
     port: int = 0
     mark: str = ""
+    latency: float = 0.0
     world: World = field(default_factory=lambda: World(BEGIN))
     gate: Gate = field(init=False)
     postman: Postman = field(init=False)
@@ -82,7 +83,9 @@ class Server:
             "fault": self.fault,
             "fresh": self.fresh,
             "let_go": lambda: self.gate.let_go.set(),
+            "latency": lambda seconds: setattr(self, "latency", seconds),
             "now": lambda: self.world.now,
+            "served": lambda: len(self.gate.calls),
             "play": lambda name: play(name, self.world).as_data(),
             "unfinished": lambda: self.postman.unfinished(),
         }
@@ -123,6 +126,7 @@ class Server:
         self._lines.add(line)
         try:
             while request := await _request(line):
+                await asyncio.sleep(self.latency)
                 answer = await self.gate.answer(request)
                 self.postman.wake()
                 if answer.line == "reset":

@@ -7,6 +7,7 @@ import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,8 +16,10 @@ import psycopg
 import pytest
 
 from application.generations import RequestGeneration
+from application.hints import TakeHint
 from application.staff_queries import StaffQueries
 from domain.accounts import Caller, Mode
+from domain.billing import Hint
 from domain.generations import GenerationId
 from domain.requests import Asked, Sandbox
 from entrypoints.draining import Drain
@@ -112,6 +115,29 @@ async def test_a_call_whose_answer_is_lost_is_counted_as_unknown(new_database_ur
                     )
 
                 await soon(lambda: unknown() >= 1, "a call to end unknown")
+
+
+async def test_a_hint_that_cannot_be_followed_is_told_and_keeps_no_picture_waiting(new_database_url: str, tmp_path: Path) -> None:
+    nowhere = "http://127.0.0.1:1"
+    away = {
+        "STRIPE_SECRET_KEY": "sk_test_x",
+        "STRIPE_WEBHOOK_SECRETS": "whsec_x",
+        "STRIPE_BASE_URL": nowhere,
+        "PUBLIC_URL": nowhere,
+    }
+    async with world(new_database_url, tmp_path, picture_workers=1) as service:
+        caller, happened = await service.caller(credits=100), datetime(2026, 11, 1, tzinfo=UTC)
+        await (await service.parts.get(TakeHint))(Hint("evt_1", "customer.updated", happened, "customer", "cus_1"))
+        with a_worker(tmp_path, DATABASE_URL=new_database_url, WORKER_CONCURRENCY="1", **away) as (_, address):
+
+            def told(name: str, **labels: str) -> float:
+                return Told(plain_http.get(f"{address}/metrics").text)(name, **labels)
+
+            await soon(lambda: told("payment_hints_total", outcome="put_off") == 1, "the hint to be put off")
+            assert (told("payment_hints_total", outcome="handled"), told("payment_hints_waiting")) == (0, 1)
+            assert told("oldest_hint_seconds") > 0
+            await ask(service, caller, size="64x64")
+            await soon(lambda: states(new_database_url) == ["succeeded"], "the picture")
 
 
 async def test_whoever_is_told_the_address_is_heard_at_once() -> None:

@@ -138,7 +138,8 @@ class Hint:
 
 HINT_KEPT = timedelta(days=30)
 """As long as the provider tells of it."""
-_FIRST_WAIT, _LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=6)
+FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=6)
+"""Before a hint that failed is followed again: twice as long each time."""
 
 
 @dataclass(slots=True)
@@ -153,7 +154,7 @@ class WaitingHint:
 
     def begin(self, now: datetime) -> None:
         """Before it is followed. If nothing is heard of this attempt, the next one is due after the wait."""
-        self.resume_at = now + min(_FIRST_WAIT * 2 ** min(self.attempts, 20), _LONGEST_WAIT)
+        self.resume_at = now + min(FIRST_WAIT * 2 ** min(self.attempts, 20), LONGEST_WAIT)
         self.attempts += 1
 
 

@@ -9,8 +9,10 @@ import pytest
 from litestar import Litestar
 
 from adapters.identity.line import STEP_SECONDS, WHOLE_SECONDS
+from adapters.payments.stripe_hints import TOLERANCE_SECONDS
 from application.registration import INVITATION_DAYS
 from domain.audit_check import HEAD_DUE
+from domain.billing import FIRST_WAIT, HINT_KEPT, LONGEST_WAIT
 from domain.limits import LIMITS
 from domain.notices import BACK_OFF, KEPT, NoticeKind
 from domain.rate_limits import FAILURE, PICTURE, RATES, READ, SHARES, WRITE
@@ -58,7 +60,7 @@ def test_its_bounds_are_those_that_routes_declare() -> None:
             "a webhook of the payment provider's",
             f"{(WEBHOOK_BODY.body or 0) // 2**20} MiB",
             f"{WEBHOOK_BODY.arrival:.0f} s",
-            f"{WEBHOOK_BODY.answer:.0f} s more; it is free of rates",
+            f"{WEBHOOK_BODY.answer:.0f} s more",
         ],
         ["an upload", f"{upload} MiB and {slack} KiB", f"{UPLOAD.arrival:.0f} s", f"{UPLOAD.answer:.0f} s more"],
         ["the head of a request", f"{FRUITLESS_BYTES // kib} KiB", f"{HEAD_SECONDS:.0f} s", ""],
@@ -90,6 +92,10 @@ HOURS_AND_MINUTES = [
         f"{NUMBERS[len(NoticeKind)]} in all",
         f"tried again after {', '.join(HOURS_AND_MINUTES)}",
         f"or {NUMBERS[KEPT.days]} days old",
+        f"within {NUMBERS[TOLERANCE_SECONDS // 60]} minutes, and refuses the rest",
+        f"({FIRST_WAIT // timedelta(minutes=1)} min, then twice as long each time,",
+        f"{LONGEST_WAIT // timedelta(hours=1)} h at most) and keeps no other waiting",
+        f"after {HINT_KEPT.days} days it is forgotten",
         f"{NUMBERS[HEAD_DUE // timedelta(hours=1)]} hours after its end a day is not signed whole",
     ],
 )

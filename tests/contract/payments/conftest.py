@@ -9,6 +9,7 @@ from adapters.payments.stripe_payments import StripePayments
 from domain.billing import CustomerId
 from tests.offer import CATALOGUE
 from tests.payments_house import ACCOUNT, SECRET, House, StripeHouse
+from tests.sandbox_house import SandboxHouse
 from tests.stripe_process import KEY, StripeProcess, stripe_process
 
 
@@ -45,6 +46,7 @@ async def opened_stripe(stripe: StripeProcess) -> AsyncIterator[StripeHouse]:
 
 OPENED: dict[str, Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[House]]] = {
     "stripe": lambda request: opened_stripe(request.getfixturevalue("stripe")),
+    "sandbox": lambda request: SandboxHouse.opened(),
 }
 """A second adapter is one more name here."""
 

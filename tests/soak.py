@@ -40,6 +40,8 @@ SUITES: dict[str, Suite] = {
     "timelines": Suite(soak_suites.timelines, 1.0),
     "hints": Suite(soak_suites.hints, 1.0),
     "webhooks": Suite(soak_suites.webhooks, 0.5),
+    "billing": Suite(soak_suites.billing, 1.0, 300.0),
+    "billing-kills": Suite(soak_suites.billing_kills, 1.0, 300.0),
     "uploads": Suite(soak_suites.uploads, 1.0),
     "crash": Suite(soak_suites.crash, 3.5, 300.0),
     "stops": Suite(soak_suites.stops, 1.0, 300.0),

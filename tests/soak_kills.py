@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.clusters import new_database
 from tests.forks import zygote
-from tests.kill_matrix import NAMED, SCENARIOS, Run
+from tests.kill_matrix import NAMED, SCENARIOS, Run, Scenario
 from tests.kill_requests import REQUESTS, REQUESTS_NAMED, Repeated, Request
 from tests.kill_stage import Counted, Lane, lane, roomy_postgres, shared_pictures, together
 from tests.provider import provider
@@ -34,10 +34,7 @@ class Schedule:
         self.died = Counter[Pair]()
 
     def know(self, scenario: str, points: Iterable[str]) -> None:
-        """Housekeeping goes round and round: its first round counts."""
         for point in dict.fromkeys(points):
-            if "/" in point and (scenario != HOUSEKEEPING or "#1:" not in point):
-                continue
             pair = (scenario, point)
             self._pairs[pair] = self._kept.get(self.key(pair), 0)
             self._names[point] += self._pairs[pair]
@@ -96,13 +93,18 @@ async def soak_kills(seed: int, deadline: float, folder: Path, kept: Mapping[str
     return {**counts, **workers.counts(), **requests.counts()}
 
 
+def _worth(scenario: Scenario, points: Iterable[str]) -> list[str]:
+    """Housekeeping goes round and round: its first round counts."""
+    return [point for point in points if "/" not in point or (scenario.name == HOUSEKEEPING and "#1:" in point)]
+
+
 async def _kill_workers(lanes: list[Lane], schedule: Schedule, deadline: float, counts: Counter[str]) -> None:
     unrecorded = list(SCENARIOS)
 
     async def record(on: Lane) -> None:
         while unrecorded:
             scenario = unrecorded.pop()
-            schedule.know(scenario.name, (await Run(on, scenario)()).passed)
+            schedule.know(scenario.name, _worth(scenario, (await Run(on, scenario)()).passed))
 
     async def kill(on: Lane) -> None:
         while time.monotonic() < deadline:

@@ -15,6 +15,8 @@ MOMENTS, ENOUGH_MOMENTS = "kills at any moment", 1_000
 WORKER_KILLED = "worker killed at a point: the exact end, calls, charge, in time"
 API_KILLED = "API killed at a point, asked again: one generation, hold, charge"
 ANY_MOMENT = "workers killed at any moment: all end, ≤ 2 perhaps paid, books clean"
+FOLLOWER_KILLED = "worker killed at a point while it follows hints: the same ledger"
+HEARER_KILLED = "API killed at a point of a webhook, told again: the same ledger"
 FROZEN = "frozen past its lease, another finishes, wakes: 0 stale writes"
 RESTARTED = "Postgres restarted under load: no fact lost or doubled"
 BACK = "workers back ≤ 10 s after their last open call"
@@ -85,6 +87,10 @@ def least(role: str) -> Callable[[Counts], int]:
     return lambda counts: min(points(role, counts)[0].values(), default=0)
 
 
+def least_pair(role: str) -> Callable[[Counts], int]:
+    return lambda counts: min(points(role, counts)[1].values(), default=0)
+
+
 def points_said(role: str, *more: str) -> Callable[[Counts], str]:
     def figures(counts: Counts) -> str:
         names, pairs = points(role, counts)
@@ -107,6 +113,12 @@ PROMISES: dict[str, tuple[Promise, ...]] = {
         Promise("forged, old or malformed: 0 taken, 0 of ours to blame", beginning("forged: "), 100_000,
                 figures=lambda counts: _some(counts)),
         Promise("what is signed and whole is taken, and the inbox holds no more", beginning("signed: ")),
+    ),
+    "billing": (Promise("timelines of Stripe in any order: the ledger by hand", of("permutations"), 10_000,
+                figures=said("deliveries")),),
+    "billing-kills": (
+        Promise(FOLLOWER_KILLED, beginning("worker|"), 1, least_pair("worker"), points_said("worker")),
+        Promise(HEARER_KILLED, beginning("api|"), 1, least_pair("api"), points_said("api")),
     ),
     "uploads": (Promise("a hostile file harms nothing", beginning(""), figures=lambda counts: _some(counts)),),
     "crash": (

@@ -12,6 +12,8 @@ from tests import ledger_stores, use_cases_stage
 from tests.clusters import migrated_postgres, new_database
 from tests.contract.postgres_harness import on_postgres
 from tests.soak_api import soak_api
+from tests.soak_billing import soak_billing
+from tests.soak_billing_kills import soak_billing_kills
 from tests.soak_deploys import soak_deploys
 from tests.soak_faults import soak_faults
 from tests.soak_hints import soak_hints
@@ -77,6 +79,16 @@ async def webhooks(seed: int, deadline: float, folder: Path, _: Kept) -> dict[st
     """What nobody's provider has signed, or not like this, through the whole application to an inbox in Postgres."""
     with migrated_postgres(folder) as postgres:
         return await soak_webhooks(seed, deadline, partial(on_postgres, new_database(postgres)))
+
+
+async def billing(seed: int, deadline: float, _: Path, __: Kept) -> dict[str, int]:
+    """The timelines of the pretended Stripe, read by the real adapter, in any order of their events."""
+    return await soak_billing(seed, deadline)
+
+
+async def billing_kills(seed: int, deadline: float, folder: Path, kept: Kept) -> dict[str, int]:
+    """kill -9 of API and worker at every recorded point of hearing and following webhooks."""
+    return await soak_billing_kills(seed, deadline, folder, kept)
 
 
 async def uploads(seed: int, deadline: float, _: Path, __: Kept) -> dict[str, int]:

@@ -23,10 +23,12 @@ def advance(world: World, seconds: int) -> int:
         waiting = [(at, act) for at, act in (*subscriptions.due(world), *_expiring(world)) if at <= target]
         if not waiting:
             world.now = target
+            world.rest()
             return target
         at, act = min(waiting, key=lambda each: each[0])
         world.now = max(world.now, at)
         act()
+        world.rest()
 
 
 def _expiring(world: World) -> list[tuple[int, Callable[[], object]]]:

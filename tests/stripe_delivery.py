@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 from stripe import WebhookSignature
 
+from tests import plain_http
 from tests.stripe_shapes import Obj
 from tests.stripe_world import World
 
@@ -80,7 +81,7 @@ class Postman:
 
     async def run(self) -> None:
         """Deliver until cancelled."""
-        async with httpx.AsyncClient(timeout=SECONDS, trust_env=False) as client, asyncio.TaskGroup() as sending:
+        async with plain_http.AsyncClient(timeout=SECONDS, trust_env=False) as client, asyncio.TaskGroup() as sending:
             free = asyncio.Semaphore(AT_ONCE)
             while True:
                 await self._woken.wait()

@@ -21,6 +21,7 @@ from tests.stripe_acts import ACTS
 from tests.stripe_api import ask
 from tests.stripe_delivery import Endpoint, Postman
 from tests.stripe_gate import FAULTS, Fault, Gate, Request
+from tests.stripe_moments import Moments
 from tests.stripe_params import Refused, operations
 from tests.stripe_timelines import play
 from tests.stripe_world import World
@@ -41,6 +42,7 @@ class Server:
     postman: Postman = field(init=False)
     _lines: set[Line] = field(default_factory=set)
     _worlds: int = 0
+    _recorded: dict[str, Moments] = field(default_factory=dict)
     _listening: asyncio.Server | None = None
     _delivering: asyncio.Task[None] | None = None
 
@@ -73,6 +75,7 @@ class Server:
     def orders(self) -> dict[str, Callable[..., Any]]:
         """What can be ordered besides the acts, by name."""
         return {
+            "as_it_was": self.as_it_was,
             "ask": lambda verb, path, params=None: ask(self.world, verb, path, params),
             "calls": lambda: self.gate.calls,
             "deliveries": lambda: self.postman.log,
@@ -87,6 +90,7 @@ class Server:
             "now": lambda: self.world.now,
             "served": lambda: len(self.gate.calls),
             "play": lambda name: play(name, self.world).as_data(),
+            "record": self.record,
             "unfinished": lambda: self.postman.unfinished(),
         }
 
@@ -106,6 +110,19 @@ class Server:
         self.gate, self.postman = Gate(self.world), Postman(self.world)
         self.world.heard.append(self.postman.hear)
         self._delivering = asyncio.get_running_loop().create_task(self.postman.run())
+
+    def record(self, name: str) -> dict[str, Any]:
+        """Play a timeline in a world of its own: its customer, its events, and its moments, each the time and how many events
+        had happened by then."""
+        self.fresh()
+        moments = self._recorded[name] = Moments(self.world)
+        play(name, self.world)
+        told = [(moment.now, moment.events) for moment in moments.kept]
+        return {"customer": self.world.all("customer")[0]["id"], "events": self.world.events, "moments": told}
+
+    def as_it_was(self, name: str, moment: int) -> None:
+        """From now on the API answers as it did then."""
+        self.gate.world = self._recorded[name].world(moment)
 
     async def up(self) -> None:
         """Listen, at the port of before."""

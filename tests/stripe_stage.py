@@ -17,9 +17,9 @@ DAY = 86_400
 PRICES = {
     "starter": (900, "month"),
     "pro": (2900, "month"),
-    "starter-year": (9000, "year"),
+    "starter_year": (9000, "year"),
     "pack": (1000, None),
-    "big-pack": (5000, None),
+    "big_pack": (5000, None),
 }
 """By lookup key: cents and interval."""
 
@@ -66,13 +66,15 @@ class Stage:
             product = self.ask("post", "/v1/products", name="Credits")["id"]
             for key, (amount, interval) in PRICES.items():
                 recurring = {"recurring": {"interval": interval}} if interval else {}
-                named = {"lookup_key": key, "unit_amount": amount, "currency": "eur", "product": product}
+                named = {"lookup_key": key, "unit_amount": amount, "currency": "usd", "product": product}
                 self.ask("post", "/v1/prices", **named, **recurring)
         self.customer = self.ask("post", "/v1/customers", email="ada@mail.example")["id"]
 
     def ask(self, verb: str, path: str, **params: Any) -> Any:
         """The answer of an operation."""
-        return ask(self.world, verb, path, params)
+        answer = ask(self.world, verb, path, params)
+        self.world.rest()
+        return answer
 
     def price(self, key: str) -> str:
         return str(next(one["id"] for one in self.world.all("price", lookup_key=key)))
@@ -86,7 +88,9 @@ class Stage:
 
     def pay(self, session: str, card: str = "good", **given: Any) -> Obj:
         """The session."""
-        return acts.pay(self.world, session, card, **given)
+        paid = acts.pay(self.world, session, card, **given)
+        self.world.rest()
+        return paid
 
     def subscribe(self, *keys: str, card: str = "good", **params: Any) -> str:
         """The subscription; with another card than the good one, the session is answered by `pay`."""
@@ -100,6 +104,7 @@ class Stage:
     def act(self, name: str, *given: Any, **more: Any) -> Obj:
         """Any of stripe_acts.ACTS; the object it was about."""
         about: Obj = acts.ACTS[name](self.world, *given, **more)
+        self.world.rest()
         return about
 
     def days(self, days: float) -> None:

@@ -15,9 +15,9 @@ def three_packs_in_one_line(stage: Stage) -> None:
     stage.buy("pack", quantity=3)
 
 
-@timeline(bought(("pack", 1000), ("big-pack", 5000)))
+@timeline(bought(("pack", 1000), ("big_pack", 5000)))
 def two_kinds_of_pack_in_one_session(stage: Stage) -> None:
-    stage.buy("pack", "big-pack")
+    stage.buy("pack", "big_pack")
 
 
 @timeline(bought(("pack", 1000)), bought(("pack", 1000)))

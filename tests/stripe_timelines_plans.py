@@ -120,11 +120,11 @@ def upgrade_and_back_in_one_period(stage: Stage) -> None:
     stage.act("switch", subscription, stage.price("starter"))
 
 
-@timeline(STARTER, bought(("starter", -450), ("starter-year", 9000)))
+@timeline(STARTER, bought(("starter", -450), ("starter_year", 9000)))
 def monthly_to_yearly(stage: Stage) -> None:
     subscription = stage.subscribe("starter")
     stage.to_middle(subscription)
-    stage.act("switch", subscription, stage.price("starter-year"))
+    stage.act("switch", subscription, stage.price("starter_year"))
 
 
 @timeline(STARTER)
@@ -198,7 +198,7 @@ def first_month_for_nothing(stage: Stage) -> None:
 
 @timeline(bought(("starter", 600)), bought(("starter", 600)))
 def three_off_for_ever(stage: Stage) -> None:
-    coupon = stage.ask("post", "/v1/coupons", amount_off=300, currency="eur", duration="forever")["id"]
+    coupon = stage.ask("post", "/v1/coupons", amount_off=300, currency="usd", duration="forever")["id"]
     stage.to_renewal(stage.subscribe("starter", discounts=[{"coupon": coupon}]))
 
 

@@ -56,7 +56,8 @@ class Asked:
 
 @dataclass(slots=True)
 class World:
-    """One account of Stripe. `mark` stands in every id, so that two worlds share none. `heard` is called with each new event."""
+    """One account of Stripe. `mark` stands in every id, so that two worlds share none. `heard` is called with each new event,
+    `rested` whenever nothing is half done."""
 
     now: int
     mark: str = "L"
@@ -75,6 +76,7 @@ class World:
     `refund`: the status that a new refund has. `rate`: of gbp, where the account is kept in them."""
     asked: Asked = field(default_factory=Asked)
     heard: list[Callable[[Obj], None]] = field(default_factory=list)
+    rested: list[Callable[[], None]] = field(default_factory=list)
     _numbers: dict[str, int] = field(default_factory=dict)
 
     def new_id(self, prefix: str) -> str:
@@ -116,6 +118,11 @@ class World:
         for hear in self.heard:
             hear(event)
         return event
+
+    def rest(self) -> None:
+        """Nothing is half done: whoever asks may see it as it is now."""
+        for see in self.rested:
+            see()
 
     def change(self, one: Obj, type: str | None = None, **fields: object) -> None:
         """Set the fields and tell of it, as `<object>.updated` or as `type`; nothing is told where nothing changes."""

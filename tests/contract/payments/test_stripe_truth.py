@@ -40,7 +40,7 @@ async def test_a_timeline_comes_to_its_money_whichever_way_it_is_read(
     paid = [each async for each in payments.paid(BEGINNING)]
     assert as_said(paid) == said
     assert [await payments.purchase(each.ref) for each in paid] == paid
-    assert all(each.is_settled and each.currency == "eur" for each in paid)
+    assert all(each.is_settled and each.currency == "usd" for each in paid)
     found = [each for each in await bought(StripeHouse(payments, stripe)) if each.is_settled]
     assert sorted(found, key=_order) == sorted(paid, key=_order), "hints alone lead to every purchase"
 

@@ -30,10 +30,10 @@ STATES = {
 PRORATIONS = ["always_invoice", "create_prorations", "none"]
 ACTS = st.one_of(
     st.tuples(st.just("days"), st.integers(1, 40)),
-    st.tuples(st.just("buy"), st.sampled_from(["pack", "big-pack"])),
+    st.tuples(st.just("buy"), st.sampled_from(["pack", "big_pack"])),
     st.tuples(st.just("subscribe"), st.sampled_from(["starter", "pro"]), st.sampled_from(sorted(CARDS)), st.sampled_from([0, 7])),
     st.tuples(st.just("card"), st.sampled_from(sorted(CARDS))),
-    st.tuples(st.just("switch"), st.sampled_from(["starter", "pro", "starter-year"]), st.sampled_from(PRORATIONS)),
+    st.tuples(st.just("switch"), st.sampled_from(["starter", "pro", "starter_year"]), st.sampled_from(PRORATIONS)),
     st.tuples(st.just("cancel"), st.booleans()),
     st.tuples(st.just("resume")),
     st.tuples(st.just("refund"), st.integers(1, 3000), st.sampled_from(["succeeded", "pending"])),

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-import httpx
 import pytest
 import stripe as sdk
 
+from tests import plain_http
 from tests.stripe_api import ROUTES
 from tests.stripe_params import operations
 from tests.stripe_process import KEY, StripeProcess
@@ -180,7 +180,7 @@ async def test_what_is_taken_by_stripe_and_not_pretended_is_said_and_not_ignored
 async def test_headers_are_required(stripe: StripeProcess, change: dict[str, str], status: int) -> None:
     right = {"authorization": f"Bearer {KEY}", "stripe-version": str(sdk.api_version), "idempotency-key": "k"}
     headers = {"content-type": "application/x-www-form-urlencoded"} | right | change
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with plain_http.AsyncClient(trust_env=False) as http:
         answer = await http.post(f"{stripe.url}/v1/customers", content="email=a%40b.example", headers=headers)
     assert answer.status_code == status
     assert answer.headers["request-id"].startswith("req_")

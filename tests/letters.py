@@ -29,6 +29,9 @@ FACTS = {
     NoticeKind.SIGN_IN_CHANGED: Facts(provider="github", linked=True),
     NoticeKind.KEY_MADE: Facts(mode=Mode.LIVE, hint="x9Zq", scopes=(Scope.GENERATE, Scope.READ)),
     NoticeKind.SIGNED_OUT_EVERYWHERE: Facts(),
+    NoticeKind.LOW_CREDITS: Facts(credits=19),
+    NoticeKind.TOP_UP_FAILED: Facts(price=2_000),
+    NoticeKind.PAYMENT_NEEDED: Facts(plan="Starter"),
 }
 SAYS = {
     NoticeKind.WELCOME: ("github", "made an account"),
@@ -36,6 +39,9 @@ SAYS = {
     NoticeKind.SIGN_IN_CHANGED: ("github", "linked to"),
     NoticeKind.KEY_MADE: ("live", "x9Zq", "generate, read"),
     NoticeKind.SIGNED_OUT_EVERYWHERE: ("every browser",),
+    NoticeKind.LOW_CREDITS: ("19 credits",),
+    NoticeKind.TOP_UP_FAILED: ("20.00 USD", "switched off"),
+    NoticeKind.PAYMENT_NEEDED: ("Starter",),
 }
 
 

@@ -159,6 +159,9 @@ class Truth(Payments):
     async def top_up(self, customer: CustomerId, pack: str, *, key: str) -> PurchaseRef:
         raise NotImplementedError
 
+    async def topped_up(self, customer: CustomerId, *, key: str) -> PurchaseRef | None:
+        raise NotImplementedError
+
     def read_hint(self, body: bytes, signature: str | None, now: datetime) -> NoReturn:
         raise NotImplementedError
 

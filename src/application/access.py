@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
 
-from application.store import Transaction
+from application.store import NewNotices, Transaction
 from domain.accounts import AccountId, Caller, KeyId
 from domain.api_keys import ApiKey
 from domain.identities import Identity, IdentityId
-from domain.notices import Notice, NoticeId, WaitingNotice
+from domain.notices import NoticeId, WaitingNotice
 from domain.sessions import Session, SessionId
 
 
@@ -85,11 +85,8 @@ class Invitations(Protocol):
         """Remove so many that are good no longer, at most; answers how many."""
 
 
-class WaitingNotices(Protocol):
-    """Notices that are to be sent once what they tell of is committed."""
-
-    def add(self, notice: Notice) -> None:
-        """To be sent, if this transaction commits; due at once."""
+class WaitingNotices(NewNotices, Protocol):
+    """Notices from when they are written down until they are sent."""
 
     async def lock_due(self, now: datetime) -> WaitingNotice | None:
         """The one due longest, or None; others pass it over until this transaction ends."""

@@ -4,8 +4,10 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from application.credits import tell
+from application.notices import tell as tell_person
 from application.payments import Payments
 from application.store import Store, Transaction
+from domain.accounts import AccountId
 from domain.billing import (
     CustomerId,
     KnownPurchase,
@@ -17,11 +19,12 @@ from domain.billing import (
     SubscriptionId,
 )
 from domain.catalogue import Catalogue
-from domain.commands import Grant
+from domain.commands import Grant, command_id
 from domain.convergence import Remark, settle
 from domain.entitlements import Entitlement, best_plan, entitle
 from domain.errors import AccountClosed, NotFound
 from domain.ledger import WalletId
+from domain.notices import Facts, NoticeKind
 
 
 class Outcome(StrEnum):
@@ -153,6 +156,8 @@ class ConvergeSubscription:
         known = await tx.subscriptions.lock(told.id)
         if ticket <= known.applied_ticket:
             return Convergence(Outcome.OVERTAKEN)
+        if told.state is not known.state:
+            await self._tell(tx, told, account.id, ticket)
         now = await tx.now()
         entitlement = entitle(told, _entitlement(known), self.catalogue, now)
         tx.subscriptions.save(
@@ -177,6 +182,13 @@ class ConvergeSubscription:
             await tx.accounts.save(replace(account, plan=plan))
         unsold = told.plan not in self.catalogue.plans
         return Convergence(Outcome.CONVERGED, remarks=(Remark.UNSOLD,) if unsold else ())
+
+    async def _tell(self, tx: Transaction, told: Subscription, account: AccountId, ticket: int) -> None:
+        """Once for each time that it comes to need a payment; where, its owner finds when signed in."""
+        plan = self.catalogue.plans.get(told.plan or "")
+        if plan and told.needs_payment and told.pay_url:
+            id = command_id("notice", f"{told.id}:{ticket}")
+            await tell_person(tx, lambda: id, account, NoticeKind.PAYMENT_NEEDED, Facts(plan=plan.name))
 
 
 def _entitlement(known: KnownSubscription) -> Entitlement | None:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from application.access import AccessStore, AccessTransaction
+from application.access import AccessStore
 from application.ports import NewId
+from application.store import Transaction
 from domain.accounts import AccountId
 from domain.notices import KEPT, Facts, Notice, NoticeId, NoticeKind, WaitingNotice, is_address
 
@@ -34,7 +35,7 @@ class Notices(Protocol):
         """Try, without sending anything, whether a notice would leave now: None, or what is wrong in a few words."""
 
 
-async def tell(tx: AccessTransaction, new_id: NewId, account: AccountId, kind: NoticeKind, facts: Facts) -> None:
+async def tell(tx: Transaction, new_id: NewId, account: AccountId, kind: NoticeKind, facts: Facts) -> None:
     """Whoever has no address we can write to is told nothing: a notice never stands in the way of what it tells of."""
     address = (await tx.accounts.find(account)).email
     if address and is_address(address):

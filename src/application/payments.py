@@ -85,6 +85,10 @@ class Payments(Protocol):
     async def top_up(self, customer: CustomerId, pack: str, *, key: str) -> PurchaseRef:
         """Buy a pack with the card on file while nobody is present. Raises PaymentDeclined, and then nothing is owed."""
 
+    async def topped_up(self, customer: CustomerId, *, key: str) -> PurchaseRef | None:
+        """What became of a top-up with this key, however old, by looking: what was bought, though a bank may still decide; None
+        if nothing was paid, and what waits there to be paid is withdrawn. Whoever asks does not say the key again."""
+
     async def refund(self, purchase: PurchaseRef, amount: int, *, key: str) -> None:
         """Give back so much of the money."""
 

@@ -1,10 +1,11 @@
-"""What the store keeps of money: who pays, what was bought, subscriptions, and hints that something happened at the provider.
+"""What the store keeps of money: who pays, what was bought, subscriptions, top-ups, and hints of what happened at the provider.
 
 A purchase or subscription is read outside of transactions, and a slow reader may be overtaken. So whoever reads takes a ticket
 first, in a transaction of its own, and writes only what no later ticket has written.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -12,6 +13,7 @@ from domain.accounts import AccountId
 from domain.billing import CustomerId, Hint, KnownPurchase, KnownSubscription, Payer, PurchaseRef, SubscriptionId, WaitingHint
 from domain.convergence import BoughtLot
 from domain.ledger import WalletId
+from domain.top_up import TopUp, TopUpAttempt
 
 
 class Customers(Protocol):
@@ -84,3 +86,39 @@ class Inbox(Protocol):
 
     async def forget(self, created_before: datetime, limit: int) -> int:
         """Remove so many that are older, at most, handled or not; answers how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A page of customers in the order of their accounts: who is to be looked at, and the last of them; None on an empty one."""
+
+    concerned: Sequence[AccountId]
+    last: AccountId | None
+
+
+class TopUps(Protocol):
+    """What accounts said of top-ups, and the attempts at them. Steady while the account is locked."""
+
+    async def of_account(self, account: AccountId) -> TopUp:
+        """What it said, or else the default."""
+
+    def save(self, top_up: TopUp) -> None:
+        """Write it, before the transaction ends and once in it, by whoever locked the account."""
+
+    def save_attempt(self, attempt: TopUpAttempt) -> None:
+        """The same of an attempt, new or known. An account has one that is open, at most."""
+
+    async def attempts(self, account: AccountId, since: datetime) -> Sequence[TopUpAttempt]:
+        """Those that are open, and those that ended at that instant or later, oldest first."""
+
+    async def last(self, account: AccountId) -> TopUpAttempt | None:
+        """The one begun last."""
+
+    async def available(self, account: AccountId, now: datetime) -> int | None:
+        """Credits of its live wallet, without those that have lapsed; None if it is closed. No locks."""
+
+    async def has_bought(self, account: AccountId) -> bool:
+        """Whether it ever paid for anything."""
+
+    async def watch(self, after: AccountId | None, now: datetime, limit: int) -> Watched:
+        """Of the next so many customers those whom `TopUp.concerns`, but for closed wallets without an attempt. No locks."""

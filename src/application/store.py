@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from application.purchases import Customers, Inbox, Purchases, Subscriptions
+from application.purchases import Customers, Inbox, Purchases, Subscriptions, TopUps
 from domain.accounts import Account, AccountId, AuditRecord, KeyId, Mode
 from domain.api_keys import ApiKey, Spending
 from domain.brake import FreeEnd
@@ -18,6 +18,7 @@ from domain.gates import ClosedFor, Gate
 from domain.generations import Generation, GenerationId, Lease
 from domain.ledger import WalletId
 from domain.media import Asset, AssetId
+from domain.notices import Notice
 
 
 class StoreUnavailable(Exception):
@@ -191,6 +192,13 @@ class Wakeups(Protocol):
         """Add the tokens that are missing for the work that is due; answers how many."""
 
 
+class NewNotices(Protocol):
+    """Notices, to be sent once what they tell of is committed."""
+
+    def add(self, notice: Notice) -> None:
+        """To be sent, if this transaction commits; due at once."""
+
+
 class Transaction(Protocol):
     """Lock order: accounts, then their sessions, keys or subscriptions; a request's references, or else a generation and then its
     pictures, or else a purchase; one wallet; one key's spending; one gate; the audit chain last."""
@@ -217,6 +225,10 @@ class Transaction(Protocol):
     def subscriptions(self) -> Subscriptions: ...
     @property
     def inbox(self) -> Inbox: ...
+    @property
+    def top_ups(self) -> TopUps: ...
+    @property
+    def notices(self) -> NewNotices: ...
 
     async def now(self) -> datetime:
         """The database's clock at this moment, not at the transaction's start."""

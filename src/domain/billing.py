@@ -124,6 +124,10 @@ class Subscription:
     collects: bool = True
     newest: PurchaseRef | None = None
 
+    @property
+    def needs_payment(self) -> bool:
+        return self.state in (SubscriptionState.INCOMPLETE, SubscriptionState.PAST_DUE, SubscriptionState.UNPAID)
+
 
 @dataclass(frozen=True, slots=True)
 class Hint:

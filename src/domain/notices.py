@@ -23,18 +23,24 @@ class NoticeKind(StrEnum):
     SIGN_IN_CHANGED = "sign_in_changed"  # another sign-in was linked to the account, or removed from it
     KEY_MADE = "key_made"
     SIGNED_OUT_EVERYWHERE = "signed_out_everywhere"
+    LOW_CREDITS = "low_credits"
+    TOP_UP_FAILED = "top_up_failed"  # and no other is tried
+    PAYMENT_NEEDED = "payment_needed"  # for a plan
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """All that notices say besides their kind and time. `provider`: of the sign-in; `linked`: or else removed; `hint`: the last
-    four characters of a key."""
+    four characters of a key; `plan`: its name in the catalogue; `price`: in cents of the dollar."""
 
     provider: str | None = None
     linked: bool | None = None
     mode: Mode | None = None
     hint: str | None = None
     scopes: tuple[Scope, ...] | None = None
+    credits: int | None = None
+    plan: str | None = None
+    price: int | None = None
 
 
 SAYS: Mapping[NoticeKind, frozenset[str]] = MappingProxyType(
@@ -44,6 +50,9 @@ SAYS: Mapping[NoticeKind, frozenset[str]] = MappingProxyType(
         NoticeKind.SIGN_IN_CHANGED: frozenset({"provider", "linked"}),
         NoticeKind.KEY_MADE: frozenset({"mode", "hint", "scopes"}),
         NoticeKind.SIGNED_OUT_EVERYWHERE: frozenset(),
+        NoticeKind.LOW_CREDITS: frozenset({"credits"}),
+        NoticeKind.TOP_UP_FAILED: frozenset({"price"}),
+        NoticeKind.PAYMENT_NEEDED: frozenset({"plan"}),
     }
 )
 """Which facts each kind says: these and no others."""
@@ -60,6 +69,7 @@ KEPT = timedelta(days=3)
 """A notice that is not sent by then is none any more."""
 
 _PROVIDER = re.compile(r"[a-z][a-z0-9-]{0,31}")
+_PLAN_CHARACTERS = 100
 _HINT = re.compile(r"[0-9A-Za-z]{4}")
 # RFC 5321 §4.1.2 and RFC 6531 §3.3 without quoted strings and address literals, which nobody verifies to a provider.
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u0080-\U0010ffff-]+"
@@ -100,6 +110,8 @@ class Notice:
             raise ValueError("this is no name of a provider")
         if self.facts.hint is not None and not _HINT.fullmatch(self.facts.hint):
             raise ValueError("of a key a notice says its last four characters")
+        if self.facts.plan is not None and not (self.facts.plan.isprintable() and len(self.facts.plan) <= _PLAN_CHARACTERS):
+            raise ValueError("this is no name of a plan")
 
 
 @dataclass(slots=True)

@@ -18,6 +18,7 @@ Port = TypeVar("Port")
 _PARTS = {"wallets": "Wallets", "generations": "Generations", "gates": "Gates", "assets": "Assets", "accounts": "Accounts"}
 _PARTS |= {"wakeups": "Wakeups", "notices": "WaitingNotices"}
 _PARTS |= {"customers": "Customers", "purchases": "Purchases", "subscriptions": "Subscriptions", "inbox": "Inbox"}
+_PARTS |= {"top_ups": "TopUps"}
 
 
 class CrashPoints:

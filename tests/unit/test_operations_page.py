@@ -26,7 +26,7 @@ from entrypoints.settings import Settings
 
 PAGE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
 WORDS = " ".join(PAGE.split())
-NUMBERS = ("no", "one", "two", "three", "four", "five", "six")
+NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight")
 PARTS = {2: "half", 4: "quarter"}
 SETTINGS = {field.name.upper() for field in fields(Settings)}
 

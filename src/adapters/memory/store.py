@@ -11,6 +11,7 @@ from adapters.memory.accounts import MemoryAccounts, MemorySpendings
 from adapters.memory.billing import MemoryCustomers, MemoryInbox, MemoryPurchases, MemorySubscriptions
 from adapters.memory.locks import RowLocks
 from adapters.memory.tables import Tables, copy_of_generation
+from adapters.memory.top_up import MemoryNotices, MemoryTopUps
 from adapters.memory.wallets import MemoryWallets
 from application.store import (
     Assets,
@@ -236,6 +237,8 @@ class MemoryTransaction(Transaction):
         self._purchases = MemoryPurchases(rows, store.locks)
         self._subscriptions = MemorySubscriptions(rows, store.locks)
         self._inbox = MemoryInbox(rows, store.locks)
+        self._top_ups = MemoryTopUps(rows, store.locks)
+        self._notices = MemoryNotices(rows)
 
     @property
     def wallets(self) -> MemoryWallets:
@@ -280,6 +283,14 @@ class MemoryTransaction(Transaction):
     @property
     def inbox(self) -> MemoryInbox:
         return self._inbox
+
+    @property
+    def top_ups(self) -> MemoryTopUps:
+        return self._top_ups
+
+    @property
+    def notices(self) -> MemoryNotices:
+        return self._notices
 
     async def now(self) -> datetime:
         return self._clock()

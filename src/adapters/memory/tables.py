@@ -17,6 +17,8 @@ from domain.gates import Gate
 from domain.generations import Generation, GenerationId, GenerationState
 from domain.ledger import CommandId, HoldId, Lot, LotId, LotSource, Transfer, WalletId
 from domain.media import Asset, AssetId
+from domain.notices import Notice, NoticeId
+from domain.top_up import TopUp, TopUpAttempt, TopUpId
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,9 @@ class Tables:
     purchases: MutableMapping[PurchaseRef, KnownPurchase] = field(default_factory=dict)
     subscriptions: MutableMapping[SubscriptionId, KnownSubscription] = field(default_factory=dict)
     hints: MutableMapping[str, WaitingHint | None] = field(default_factory=dict)
+    top_ups: MutableMapping[AccountId, TopUp] = field(default_factory=dict)
+    top_up_attempts: MutableMapping[TopUpId, TopUpAttempt] = field(default_factory=dict)
+    notices: MutableMapping[NoticeId, Notice] = field(default_factory=dict)
 
     def draft(self) -> Self:
         """The same rows, for one transaction to write over; what others commit meanwhile shines through."""

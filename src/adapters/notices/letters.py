@@ -1,4 +1,4 @@
-"""What a notice says: five plain texts, the same whoever carries them."""
+"""What a notice says: eight plain texts, the same whoever carries them."""
 
 import re
 from dataclasses import dataclass
@@ -92,5 +92,8 @@ def _words(notice: Notice) -> dict[str, str]:
         "mode": said.mode,
         "hint": said.hint,
         "scopes": None if said.scopes is None else ", ".join(said.scopes) or "none",
+        "credits": None if said.credits is None else f"{said.credits:,}",
+        "plan": said.plan,
+        "price": None if said.price is None else f"{said.price / 100:,.2f} USD",
     }
     return {name: word for name, word in words.items() if word is not None}

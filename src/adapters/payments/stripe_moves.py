@@ -40,6 +40,16 @@ class Moves:
             raise
         return PurchaseRef(PurchaseKind.INVOICE, invoice.id)
 
+    async def topped_up(self, customer: CustomerId, key: str) -> PurchaseRef | None:
+        """A draft is nothing owed, and is never finalized but by its key."""
+        invoice = await self._marked(customer, key)
+        if invoice is None:
+            return None
+        ref = PurchaseRef(PurchaseKind.INVOICE, invoice.id)
+        if await self.purchases.purchase(ref) is None:
+            await self._forget(invoice.id, key)
+        return ref if await self.purchases.purchase(ref) else None
+
     async def _card(self, customer: CustomerId) -> str:
         known = await told(self.client.v1.customers.retrieve_async(customer), Customer)
         if known.invoice_settings and known.invoice_settings.default_payment_method:

@@ -172,6 +172,9 @@ class StripePayments(Payments):
     async def top_up(self, customer: CustomerId, pack: str, *, key: str) -> PurchaseRef:
         return await self._moves.top_up(customer, pack, key)
 
+    async def topped_up(self, customer: CustomerId, *, key: str) -> PurchaseRef | None:
+        return await self._moves.topped_up(customer, key)
+
     async def refund(self, purchase: PurchaseRef, amount: int, *, key: str) -> None:
         await self._moves.refund(purchase, amount, key)
 

@@ -1,11 +1,12 @@
-"""The tables of money: who pays, what was bought, subscriptions, and hints of the provider's. Of its events and objects only what
-stands here is kept, never a body."""
+"""The tables of money: who pays, what was bought, subscriptions, top-ups, and hints of the provider's. Of its events and objects
+only what stands here is kept, never a body."""
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, PrimaryKeyConstraint, SmallInteger, Table, Text, Uuid
+from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Integer, PrimaryKeyConstraint, SmallInteger, Table, Text, Uuid
 
 from adapters.postgres.columns import Time, classified, metadata, never_negative, one_of
 from domain import privacy
 from domain.billing import PurchaseKind, PurchaseState, SubscriptionState
+from domain.top_up import TopUpOutcome
 
 _books, _payment, _hint = classified(privacy.BOOKS), classified(privacy.PAYMENT), classified(privacy.HINT)
 
@@ -70,3 +71,34 @@ payment_hints = Table(
     postgresql_with={"fillfactor": "70"},
 )
 Index("payment_hints_due", payment_hints.c.resume_at, payment_hints.c.id, postgresql_where=payment_hints.c.handled_at.is_(None))
+
+top_ups = Table(
+    "top_ups",
+    metadata,
+    _payment("account_id", Uuid, ForeignKey("accounts.id"), primary_key=True),
+    _payment("enabled", Boolean),
+    _payment("pack", Text, nullable=True),
+    *(_payment(name, Integer) for name in ("below", "monthly_cap", "notify_below")),
+    _payment("is_low", Boolean),
+    _payment("declined", Text, nullable=True),
+    _payment("resume_at", Time, nullable=True),
+    *never_negative("below", "monthly_cap", "notify_below"),
+    postgresql_with={"fillfactor": "70"},
+)
+
+top_up_attempts = Table(
+    "top_up_attempts",
+    metadata,
+    _payment("id", Uuid, primary_key=True),
+    _payment("account_id", Uuid, ForeignKey("accounts.id")),
+    _payment("pack", Text),
+    _payment("price", Integer),
+    _payment("at", Time),
+    _payment("outcome", Text, nullable=True),
+    _payment("ended_at", Time, nullable=True),
+    _payment("code", Text, nullable=True),
+    one_of("outcome", TopUpOutcome),
+    *never_negative("price"),
+    Index("top_up_attempts_account", "account_id", "at"),
+)
+Index("top_up_attempts_open", top_up_attempts.c.account_id, unique=True, postgresql_where=top_up_attempts.c.outcome.is_(None))

@@ -21,6 +21,7 @@ from adapters.postgres.pool import begun
 from adapters.postgres.records import PostgresAccounts, PostgresAssets, PostgresSpendings, PostgresWakeups
 from adapters.postgres.registration import PostgresInvitations, PostgresTrials
 from adapters.postgres.session import Pool, Session, unavailable
+from adapters.postgres.top_up import PostgresTopUps
 from adapters.postgres.wallets import PostgresWallets
 from application.access import AccessStore, AccessTransaction
 from application.store import IdempotencyKey, Remembered, Store
@@ -69,6 +70,7 @@ class PostgresTransaction(AccessTransaction):
         self._purchases = PostgresPurchases(session)
         self._subscriptions = PostgresSubscriptions(session)
         self._inbox = PostgresInbox(session)
+        self._top_ups = PostgresTopUps(session)
 
     async def now(self) -> datetime:
         return await self._session.now()
@@ -153,3 +155,7 @@ class PostgresTransaction(AccessTransaction):
     @property
     def inbox(self) -> PostgresInbox:
         return self._inbox
+
+    @property
+    def top_ups(self) -> PostgresTopUps:
+        return self._top_ups

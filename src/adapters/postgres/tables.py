@@ -43,6 +43,7 @@ accounts, api_keys, audit_records = account_tables.accounts, account_tables.api_
 identities, sessions, notices = account_tables.identities, account_tables.sessions, account_tables.notices
 customers, purchases = billing_tables.customers, billing_tables.purchases
 subscriptions, payment_hints = billing_tables.subscriptions, billing_tables.payment_hints
+top_ups, top_up_attempts = billing_tables.top_ups, billing_tables.top_up_attempts
 
 wallets = Table(
     "wallets",

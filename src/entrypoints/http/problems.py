@@ -86,6 +86,7 @@ STATUS: Mapping[type[DomainError], int] = {
     errors.AlreadyGranted: 409,
     errors.OpenHolds: 409,
     errors.AccountClosed: 409,
+    errors.NothingBought: 409,
     errors.IntakeBusy: 503,
     errors.NotSold: 409,
     errors.EmailNeeded: 409,

@@ -198,13 +198,6 @@ class CommandConflict(DomainError):
     title = "The command id was used for something else"
 
 
-# Money
-
-
-class NothingBought(DomainError):
-    title = "Nothing has been bought yet"
-
-
 # Generations
 
 

@@ -90,7 +90,6 @@ STATUS: Mapping[type[DomainError], int] = {
     errors.IntakeBusy: 503,
     errors.NotSold: 409,
     errors.EmailNeeded: 409,
-    errors.NothingBought: 409,
     errors.SubscriptionExists: 409,
     errors.NoSubscription: 409,
     errors.SubscriptionEnding: 409,

@@ -62,7 +62,7 @@ class BreathingPayments:
 
 @dataclass(slots=True)
 class TopUps:
-    """An account that is a customer, has bought a small pack, and has spent it all but for 30 credits."""
+    """An account that is a customer, has bought a small pack, was seen with it, and has spent it all but for 30 credits."""
 
     harness: StoreHarness
     house: SandboxHouse
@@ -164,5 +164,6 @@ async def joined(harness: StoreHarness, house: SandboxHouse, card: str = "good")
     stage = TopUps(harness, house, caller, payer)
     await ConvergePurchase(harness.store, house.payments, CATALOGUE)(PurchaseRef(PurchaseKind.CHECKOUT, page.id))
     house.new_card(payer, card)
+    await stage.watch()
     await stage.spend(370)
     return stage

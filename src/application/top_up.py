@@ -167,6 +167,8 @@ class WatchCredits:
             try:
                 ref = await self._say(tried)
             except (PaymentDeclined, PaymentRefused) as no:
+                if not tried.says:
+                    return None  # what waits there could not be withdrawn: it may have just been paid
                 return await self._end(tried.attempt, TopUpOutcome.DECLINED, no.code)
             if ref is None:
                 return await self._end(tried.attempt, TopUpOutcome.GIVEN_UP)

@@ -22,7 +22,7 @@ NOTIFY_BELOW = 20
 """Of accounts that never said otherwise."""
 KEY_HOLDS = timedelta(hours=23)
 """For so long an attempt is repeated with its key, an hour less than the provider remembers it. An older one is looked up."""
-AGAIN = timedelta(minutes=3)
+AGAIN = timedelta(minutes=5)
 """From one try of an attempt to the next: more than a try can take, so that no two go on at a time."""
 LOOK_AGAIN = timedelta(hours=1)
 """For who wants a top-up that may not be."""
@@ -69,8 +69,8 @@ class TopUp:
     """What an account said of top-ups: buy `pack` when fewer than `below` credits are available, for `monthly_cap` at most in a
     month; write when fewer than `notify_below` are (0: never).
 
-    `is_low`: that was written, and it has not been otherwise since. `declined`: why top-ups are off, if nobody switched them off.
-    `resume_at`: not looked at before, neither for an attempt that is open nor for a new one.
+    `is_low`: that was written, and it has not been otherwise since; or it never was, and nobody fell. `declined`: why top-ups are
+    off, if nobody switched them off. `resume_at`: not looked at before, neither for an attempt that is open nor for a new one.
     """
 
     account_id: AccountId
@@ -79,7 +79,7 @@ class TopUp:
     below: int = 0
     monthly_cap: int = 0
     notify_below: int = NOTIFY_BELOW
-    is_low: bool = False
+    is_low: bool = True
     declined: str | None = None
     resume_at: datetime | None = None
 

@@ -15,7 +15,7 @@ LOG_FIELDS = frozenset(
         "expired", "woken", "purged", "failed", "keys_forgotten", "rates_forgotten", "swept",
         "sessions_forgotten", "invitations_forgotten", "trials_forgotten",
         "sent", "put_off", "given_up", "heads",
-        "handled", "hints", "purchases", "remark", "times",
+        "handled", "hints", "purchases", "remark", "times", "paid", "declined", "told",
     }
 )  # fmt: skip
 """Nothing else is ever logged: no prompt, name, e-mail, address of a caller, key or file name."""

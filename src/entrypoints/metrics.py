@@ -56,6 +56,12 @@ HINTS = Counter(
     ("outcome",),
     registry=WORKER_REGISTRY,
 )
+TOP_UPS = Counter(
+    "top_ups_total",
+    "Tries to buy a pack while nobody is present, by outcome (paid, declined, given_up, put_off).",
+    ("outcome",),
+    registry=WORKER_REGISTRY,
+)
 PAYMENTS_UNEXPLAINED = Gauge(
     "payments_unexplained",
     "Purchases and bought lots that the last poll could not explain, by remark.",
@@ -103,6 +109,11 @@ def count_notices(outcomes: Mapping[str, int]) -> None:
 def count_hints(ends: Mapping[str, int]) -> None:
     for outcome, hints in ends.items():
         HINTS.labels(outcome).inc(hints)
+
+
+def count_top_ups(ends: Mapping[str, int]) -> None:
+    for outcome, tries in ends.items():
+        TOP_UPS.labels(outcome).inc(tries)
 
 
 def count_unexplained(remarks: Mapping[Remark, int]) -> None:

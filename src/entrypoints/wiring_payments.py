@@ -29,9 +29,10 @@ from application.billing_queries import BillingQueries
 from application.buying import CancelSubscription, ChangePlan, CheckOut, Follow, OpenPortal, ResumeSubscription
 from application.hints import HandleHints, HearWebhook, TakeHint
 from application.payments import Payments
-from application.ports import Clock
+from application.ports import Clock, NewId
 from application.reconciliation import PollPayments
 from application.store import Store
+from application.top_up import ChangeTopUp, ShowTopUp, WatchCredits
 from domain.catalogue import Catalogue
 from domain.redirects import OwnPages
 from entrypoints.crash_points import CrashPoints
@@ -45,6 +46,7 @@ class Billing(Provider):
 
     scope = Scope.APP
     converging = provide_all(ConvergePurchase, ConvergeSubscription, TakeHint, HearWebhook)
+    top_ups = provide_all(ShowTopUp, ChangeTopUp)
     buying = provide_all(CheckOut, OpenPortal, Follow, ChangePlan, CancelSubscription, ResumeSubscription)
 
     @provide
@@ -83,6 +85,13 @@ class Billing(Provider):
     def handle_hints(self, store: PostgresStore, payments: Payments, catalogue: Catalogue, points: CrashPoints) -> HandleHints:
         by = points.wrap("Store", store, "HandleHints")
         return HandleHints(by, payments, *_converging(by, payments, catalogue))
+
+    @provide
+    def watch_credits(
+        self, store: PostgresStore, payments: Payments, catalogue: Catalogue, new_id: NewId, points: CrashPoints
+    ) -> WatchCredits:
+        by = points.wrap("Store", store, "WatchCredits")
+        return WatchCredits(by, payments, catalogue, ConvergePurchase(by, payments, catalogue), new_id)
 
     @provide
     def poll(self, store: PostgresStore, payments: Payments, catalogue: Catalogue, points: CrashPoints) -> PollPayments:

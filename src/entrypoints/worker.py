@@ -26,8 +26,9 @@ from application.rate_limits import ForgetRates
 from application.reconciliation import PollPayments
 from application.staff_queries import StaffQueries
 from application.store import StoreUnavailable
+from application.top_up import WatchCredits
 from entrypoints.draining import Drain
-from entrypoints.metrics import count_hints, count_notices, count_unexplained
+from entrypoints.metrics import count_hints, count_notices, count_top_ups, count_unexplained
 from entrypoints.settings import Settings
 from entrypoints.vitals import Vitals, served
 from entrypoints.wiring import Jobs, LiveModel, Owner, Pool, container
@@ -83,6 +84,7 @@ async def work(settings: Settings) -> None:
         sign_heads = await parts.get(SignHeads)
         hints = await parts.get(HandleHints)
         poll, clock = await parts.get(PollPayments), await parts.get(Clock)
+        credits = await parts.get(WatchCredits)
         pool = await parts.get(Pool)
 
         in_a_row, places = replace(hints, batch=HINTS_IN_A_ROW), max(1, settings.worker_concurrency // 2)
@@ -102,6 +104,7 @@ async def work(settings: Settings) -> None:
                 asyncio.create_task(_every(min(settings.audit_head_seconds, HEAD_LOOK_SECONDS), sign_heads)),
                 asyncio.create_task(_every(settings.sweep_seconds, lambda: _follow(hints))),
                 asyncio.create_task(_every(settings.payments_poll_seconds, lambda: _poll(poll, clock))),
+                asyncio.create_task(_every(settings.credit_watch_seconds, lambda: _watch(credits))),
                 asyncio.create_task(_give_up_when(owner.lost)),
             ]
             keep_memory_quiet()
@@ -182,6 +185,12 @@ async def _follow(hints: HandleHints) -> Mapping[str, int]:
     for remark, times in ends.items():
         log.warning("payment_remark", remark=remark, times=times)
     return followed
+
+
+async def _watch(credits: WatchCredits) -> Mapping[str, int]:
+    ends = await credits()
+    count_top_ups({outcome: ends[outcome] for outcome in ends if outcome != "told"})
+    return ends
 
 
 async def _deliver(sandbox: SandboxPayments, deliver: Deliver) -> None:

@@ -80,6 +80,7 @@ class Asking:
             "checkOut": {"json": {"pack": "small"}},
             "openPortal": {"json": {}},
             "changeSubscription": {"json": {"plan": "pro"}},
+            "setTopUp": {"json": {"enabled": False}},
         }
         return said.get(operation, {})
 

@@ -197,7 +197,8 @@ def test_a_customer_buys_changes_cancels_and_resumes(served: House, holder: Hold
     assert (seen["state"], seen["plan"], seen["entitled_plan"]) == ("active", "starter", "starter")
     check_problem(http.post("/v1/billing/checkout", json={"plan": "pro"}), 409, "subscription-exists", allowed=["change"])
     assert post("subscription/change", plan="pro")["plan"] == "pro"
-    assert [row["paid"] for row in http.get("/v1/billing/transactions").json()["data"]] == [2_900, 900]
+    paid = {row["paid"] for row in http.get("/v1/billing/transactions").json()["data"]}
+    assert paid == {2_900, 900}, "in the same second, perhaps: in any order"
     assert http.get("/v1/credits").json()["available"] >= 3_350
     cancelled = post("subscription/cancel")
     assert cancelled["cancel_at"] == cancelled["current_period_end"] == cancelled["entitled_until"]

@@ -1,11 +1,14 @@
 """What every store promises of top-ups: kept whole, one open attempt, and a watch that finds whom something concerns."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
 
+import psycopg
 import pytest
 
+from adapters.postgres.top_up import WATCH
 from application.purchases import Watched
 from application.store import Store
 from domain.accounts import AccountId, Caller
@@ -114,14 +117,14 @@ async def test_who_paid_for_something_has_bought(harness: StoreHarness) -> None:
 
 
 async def test_the_watch_sees_customers_only_page_by_page(harness: StoreHarness) -> None:
-    callers = [await payer(harness.store, credits) for credits in (5, 50, 5, 5, 50)]
-    await customer(harness.store, 5)
-    low = [callers[number].account_id for number in (0, 2, 3)]
-    assert await watched(harness.store) == Watched(low, callers[-1].account_id)
+    callers = [await payer(harness.store, credits) for credits in (50, 5, 50, 50, 5)]
+    await customer(harness.store, 50)
+    enough = [callers[number].account_id for number in (0, 2, 3)]
+    assert await watched(harness.store) == Watched(enough, callers[-1].account_id)
     first = await watched(harness.store, limit=2)
-    assert first == Watched(low[:1], callers[1].account_id)
+    assert first == Watched(enough[:1], callers[1].account_id)
     second = await watched(harness.store, first.last, 2)
-    assert second == Watched(low[1:], callers[3].account_id)
+    assert second == Watched(enough[1:], callers[3].account_id)
     assert await watched(harness.store, second.last, 2) == Watched([], callers[4].account_id)
     assert await watched(harness.store, callers[4].account_id, 2) == Watched([], None)
 
@@ -131,6 +134,7 @@ async def test_the_watch_sees_credits_that_lapsed_and_no_account_that_has_left(h
     async with harness.store.transaction() as tx:
         lapses = await tx.now() + HOUR
     await say(harness.store, caller.wallet_id, a_grant(10, expires_at=lapses))
+    await save(harness.store, TopUp(caller.account_id, is_low=False))
     assert await concerned(harness.store) == []
     await harness.advance(3_601)
     assert await concerned(harness.store) == [caller.account_id]
@@ -156,3 +160,13 @@ async def test_the_watch_finds_whom_something_concerns_as_the_rule_has_it(harnes
     assert number > len(expected) > 0
     async with harness.store.transaction() as tx:
         assert (await tx.top_ups.watch(None, now, 100)).concerned == expected
+
+
+def test_the_watch_looks_up_the_customers_of_its_page_and_scans_no_table(database_url: str) -> None:
+    told = {"after": new_id(), "now": AT, "limit": 100, "notify_below": 20}
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        for mode in ("force_custom_plan", "force_generic_plan"):
+            connection.execute(f"SET plan_cache_mode = {mode}".encode())
+            plan = str(connection.execute(f"EXPLAIN {WATCH}".encode(), told, prepare=True).fetchall())
+            assert "wallets_account_id_uq" in plan
+            assert not re.search(r"Seq Scan on (wallets|lots|top_ups|customers)", plan), plan

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 import pytest
 
+from domain.billing import CustomerId
 from domain.commands import Close, command_id
 from domain.errors import AccountClosed, AccountFrozen, InvalidRequest, NothingBought
 from domain.notices import Facts, NoticeKind
@@ -198,6 +199,18 @@ async def test_each_fall_is_told_once(harness: StoreHarness) -> None:
         assert [await stage.watch() for _ in range(2)] == [{}, {}]
 
 
+async def test_who_never_had_enough_is_not_told_to_run_low(harness: StoreHarness) -> None:
+    async with staged(harness) as stage:
+        newcomer = await customer(harness.store, 5)
+        async with harness.store.transaction() as tx:
+            await tx.customers.add(CustomerId("cus_new"), newcomer.account_id)
+        assert await stage.watch() == {}
+        await say(harness.store, newcomer.wallet_id, a_grant(15))
+        assert await stage.watch() == {}
+        await replace(stage, caller=newcomer).spend(1)
+        assert await stage.watch() == {"told": 1}
+
+
 async def test_only_what_can_be_is_said(harness: StoreHarness) -> None:
     async with staged(harness) as stage:
         for asked, field in (
@@ -217,7 +230,9 @@ async def test_only_what_can_be_is_said(harness: StoreHarness) -> None:
         await stage.frozen(await now(harness.store))
         with pytest.raises(AccountFrozen):
             await stage.says()
-        assert (await stage.says(enabled=False)).said == TopUp(stage.caller.account_id, False, "small", 100, 2_000, 0)
+        assert (await stage.says(enabled=False)).said == TopUp(
+            stage.caller.account_id, False, "small", 100, 2_000, 0, is_low=False
+        )
         await stage.frozen(None)
         await say(harness.store, stage.caller.wallet_id, Close(id=command_id("close", stage.caller.wallet_id)))
         with pytest.raises(AccountClosed):

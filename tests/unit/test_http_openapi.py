@@ -65,6 +65,8 @@ def test_every_route_is_in_it_but_those_that_browsers_are_led_to() -> None:
         ("/v1/sessions", "get"),
         ("/v1/sessions", "delete"),
         ("/v1/sessions/{session_id}", "delete"),
+        ("/v1/billing/top-up", "get"),
+        ("/v1/billing/top-up", "put"),
         ("/health/live", "get"),
         ("/health/ready", "get"),
     }
@@ -76,7 +78,7 @@ def test_an_operation_says_who_may_call_and_how_it_refuses(path: str, method: st
     assert operation["description"]
     assert operation["tags"]
     is_guarded = not path.startswith(("/health", "/v1/models", "/v1/plans", "/auth/providers"))
-    for_people = f"{path}/".startswith(("/auth/", "/v1/me/", "/v1/sessions/", "/v1/api-keys/"))
+    for_people = f"{path}/".startswith(("/auth/", "/v1/me/", "/v1/sessions/", "/v1/api-keys/", "/v1/billing/top-up/"))
     for_people |= path.startswith("/v1/billing/") and method == "post"
     assert operation.get("security", []) == (
         [] if not is_guarded else [{"session": []}] if for_people else [{"key": []}, {"session": []}]

@@ -109,7 +109,7 @@ def test_what_may_not_be_is_looked_at_again_in_an_hour_or_when_a_month_begins(no
 
 
 def test_an_account_is_looked_at_when_something_is_to_be_done_and_not_before() -> None:
-    quiet = replace(ON, notify_below=0)
+    quiet = replace(ON, notify_below=0, is_low=False)
     assert quiet.concerns(99, NOW, is_open=False)
     assert not quiet.concerns(100, NOW, is_open=False)
     assert quiet.concerns(100, NOW, is_open=True)
@@ -120,12 +120,12 @@ def test_an_account_is_looked_at_when_something_is_to_be_done_and_not_before() -
 
 
 @given(st.integers(0, 60), st.lists(st.integers(0, 60), max_size=30))
-def test_one_is_told_once_for_each_fall(notify_below: int, balances: list[int]) -> None:
+def test_one_is_told_once_for_each_fall_and_who_never_had_enough_has_not_fallen(notify_below: int, balances: list[int]) -> None:
     top_up, told = replace(ON, notify_below=notify_below), 0
     for available in balances:
         top_up, tells = top_up.watched(available)
         told += tells
-    was = [False, *(available < notify_below for available in balances)]
+    was = [True, *(available < notify_below for available in balances)]
     assert told == sum(low and not before for before, low in pairwise(was))
     assert notify_below or not told
 

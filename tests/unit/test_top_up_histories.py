@@ -35,7 +35,7 @@ async def happens(stage: TopUps, dice: random.Random) -> None:
         case 6:
             await asyncio.gather(*(stage.watch() for _ in range(3)))
         case 7:
-            await stage.later(timedelta(minutes=dice.choice((1, 4, 61, 1_500, 15_000))))
+            await stage.later(timedelta(minutes=dice.choice((1, 6, 61, 1_500, 15_000))))
         case _:
             await stage.watch()
 

@@ -29,13 +29,13 @@ SELECT EXISTS (SELECT 1 FROM wallets w JOIN purchases p ON p.wallet_id = w.id
     WHERE w.account_id = %(account)s AND w.mode = 'live' AND p.paid > 0)
 """
 # Only the customers of the page are looked up, whatever the planner believes of their number.
-_WATCH = f"""
+WATCH = f"""
 WITH page AS MATERIALIZED (
     SELECT account_id FROM customers WHERE account_id > %(after)s ORDER BY account_id LIMIT %(limit)s
 ), watched AS MATERIALIZED (
     SELECT p.account_id, w.closed_at IS NULL AS is_living, w.available - {_LAPSED} AS available,
         COALESCE(t.enabled, false) AS enabled, COALESCE(t.below, 0) AS below, t.resume_at,
-        COALESCE(t.notify_below, %(notify_below)s) AS notify_below, COALESCE(t.is_low, false) AS is_low
+        COALESCE(t.notify_below, %(notify_below)s) AS notify_below, COALESCE(t.is_low, true) AS is_low
     FROM page p
     CROSS JOIN LATERAL (SELECT * FROM wallets w WHERE w.account_id = p.account_id AND w.mode = 'live' LIMIT 1) w
     LEFT JOIN LATERAL (SELECT * FROM top_ups t WHERE t.account_id = p.account_id LIMIT 1) t ON true
@@ -87,4 +87,4 @@ class PostgresTopUps(TopUps):
 
     async def watch(self, after: AccountId | None, now: datetime, limit: int) -> Watched:
         said = {"after": after or "00000000-0000-0000-0000-000000000000", "now": now, "limit": limit}
-        return watched_document.decode(await self._session.read(_WATCH, notify_below=NOTIFY_BELOW, **said))
+        return watched_document.decode(await self._session.read(WATCH, notify_below=NOTIFY_BELOW, **said))

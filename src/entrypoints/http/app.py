@@ -25,6 +25,7 @@ from entrypoints.http import (
     sandbox_page,
     sandbox_payments_pages,
     signing_in,
+    top_up,
     webhooks,
 )
 from entrypoints.http.addresses import Proxies
@@ -77,6 +78,8 @@ ROUTES: tuple[HTTPRouteHandler, ...] = (
     accounts.list_sessions,
     accounts.end_session,
     accounts.end_every_session,
+    top_up.show_top_up,
+    top_up.set_top_up,
     webhooks.hear_stripe,
     operations.live,
     operations.ready,

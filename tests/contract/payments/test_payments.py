@@ -141,6 +141,16 @@ async def test_a_top_up_that_is_not_paid_leaves_nothing_owed(
     assert [each.ref for each in await bought(house)] == [again]
 
 
+async def test_what_became_of_a_top_up_is_found_by_its_key_when_the_key_is_forgotten(house: House, customer: CustomerId) -> None:
+    house.new_card(customer, "good")
+    refs = [await house.payments.top_up(customer, "small", key=key) for key in ("a", "b")]
+    house.new_card(customer, "declined")
+    with pytest.raises(PaymentDeclined):
+        await house.payments.top_up(customer, "small", key="c")
+    house.later(2)
+    assert [await house.payments.topped_up(customer, key=key) for key in ("a", "b", "c", "d")] == [*refs, None, None]
+
+
 @pytest.mark.parametrize("product", ["small", "starter"])
 async def test_refunds_are_counted_and_no_more_is_given_back_than_was_paid(
     house: House, customer: CustomerId, product: str

@@ -37,6 +37,7 @@ ASKED: dict[str, Callable[[StripePayments], Awaitable[object]]] = {
     "cancel at once": lambda payments: payments.cancel(SUBSCRIPTION, at_once=True, key="k"),
     "resume": lambda payments: payments.resume(SUBSCRIPTION, key="k"),
     "top_up": lambda payments: payments.top_up(CUSTOMER, "small", key="k"),
+    "topped_up": lambda payments: payments.topped_up(CUSTOMER, key="k"),
     "refund": lambda payments: payments.refund(PurchaseRef(PurchaseKind.INVOICE, "in_x"), 1, key="k"),
     "purchase": lambda payments: payments.purchase(PurchaseRef(PurchaseKind.CHECKOUT, "cs_x")),
     "subscription": lambda payments: payments.subscription(SUBSCRIPTION),

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from application.payments import PaymentDeclined, PaymentRefused
+from application.payments import PaymentDeclined, PaymentRefused, PaymentsUnavailable
 from domain.billing import CustomerId, Hint, PurchaseKind, PurchaseRef, SubscriptionId, SubscriptionState
 from tests.payments_house import StripeHouse, bought, subscribe
 
@@ -200,6 +200,20 @@ async def test_the_invoice_of_a_top_up_that_is_declined_is_void(house: StripeHou
     with pytest.raises(PaymentDeclined):
         await house.payments.top_up(customer, "small", key="k")
     assert [each["status"] for each in house.ask("get", "/v1/invoices")["data"]] == ["void"]
+
+
+@pytest.mark.parametrize(("fault", "status"), [("reset", "void"), ("reset-after", "paid")])
+async def test_a_top_up_whose_end_was_lost_is_looked_up_and_what_waits_to_be_paid_is_void(
+    house: StripeHouse, customer: CustomerId, fault: str, status: str
+) -> None:
+    house.new_card(customer, "good")
+    house.stripe.do("fault", name=fault, verb="post", after=3)
+    with pytest.raises(PaymentsUnavailable):
+        await house.payments.top_up(customer, "small", key="k")
+    house.later(2)
+    found = await house.payments.topped_up(customer, key="k")
+    (invoice,) = house.ask("get", "/v1/invoices")["data"]
+    assert (invoice["status"], found.id if found else None) == (status, invoice["id"] if status == "paid" else None)
 
 
 async def test_a_deleted_customer_has_no_owner_and_keeps_its_purchases(house: StripeHouse, customer: CustomerId) -> None:

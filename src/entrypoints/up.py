@@ -57,7 +57,7 @@ Staff account for `gpt-image admin … --as`: {operator}
 Metrics: {operations}/metrics (API), {worker}/metrics (worker)   Files: {data}
 """
 
-SANDBOX = """Sign in as anybody at {url}/auth/sandbox/start
+SANDBOX = """Sign in as anybody, and buy credits with a card that is none, at {url}/account
 """
 
 LIVE = """Your live key calls {provider}, at your cost there: KEY={key}

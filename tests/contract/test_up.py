@@ -120,7 +120,7 @@ def test_the_printed_lines_work_when_pasted_and_the_books_balance(tmp_path: Path
         picture = plain_http.get(running.url + fox["assets"][0]["url"])
         assert picture.headers["content-type"] == "image/png"
         assert len(picture.content) == fox["assets"][0]["bytes"]
-        assert f"Sign in as anybody at {running.url}/auth/sandbox/start" in running.said
+        assert f"Sign in as anybody, and buy credits with a card that is none, at {running.url}/account" in running.said
         with signed_in(running.url, "ada@example.test") as browser:
             assert "Ada, on the plan Free" in browser.get(HOME).text
         until(lambda: list((tmp_path / ".data" / "outbox").glob("*.eml")), "the mail about a new account", SECONDS)

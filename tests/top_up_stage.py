@@ -31,13 +31,14 @@ EMAIL = "ada@example.test"
 
 
 class BreathingPayments:
-    """A provider whose calls a process may not live to hear the end of. `away` holds the calls that are not answered: before
-    they are done, or after."""
+    """A provider whose calls a process may not live to hear the end of. `before` and `after`: calls that are not answered,
+    undone or done; `undecided`: banks have not decided yet."""
 
     def __init__(self, payments: Payments, breath: Breath) -> None:
         self._payments, self._breath = payments, breath
         self.before, self.after = set[str](), set[str]()
         self.said = list[tuple[str, str]]()
+        self.undecided = False
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._payments, name)
@@ -55,7 +56,7 @@ class BreathingPayments:
                 await self._breath.draw()
             if name in self.after:
                 raise PaymentsUnavailable
-            return result
+            return replace(result, is_settled=False, paid=0) if name == "purchase" and self.undecided else result
 
         return drawn
 

@@ -105,6 +105,19 @@ async def test_what_was_paid_is_closed_only_when_its_credits_are_there(harness: 
         assert (len(stage.charges()), await stage.available()) == (1, 430)
 
 
+async def test_while_a_bank_decides_no_other_is_bought(harness: StoreHarness) -> None:
+    async with staged(harness) as stage:
+        await stage.says()
+        stage.line.undecided = True
+        for _ in range(2):
+            assert await stage.watch() == {"put_off": 1}
+            assert await stage.watch() == {}
+            await stage.later(AGAIN + MOMENT)
+        stage.line.undecided = False
+        assert await stage.watch() == {"paid": 1}
+        assert (len(stage.charges()), await stage.available()) == (1, 430)
+
+
 @pytest.mark.parametrize("is_done", [False, True])
 async def test_an_attempt_that_outlived_its_key_is_looked_up_and_never_repeated(harness: StoreHarness, is_done: bool) -> None:
     async with staged(harness) as stage:

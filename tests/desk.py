@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -9,13 +10,18 @@ import click
 import psycopg
 import pytest
 
+from adapters.payments.sandbox import SandboxPayments
+from adapters.payments.sandbox_pages import pay
+from adapters.payments.sandbox_state import Card
 from adapters.postgres.session import Pool
 from adapters.postgres.store import PostgresStore
 from domain.accounts import AccountId, Caller, Role
 from entrypoints import wiring
 from entrypoints.admin import admin
-from tests.contract.store_contract import customer
+from tests.contract.store_contract import customer, new_id
+from tests.offer import CATALOGUE
 from tests.operator import Answer, Operator
+from tests.sandbox_house import SHOP
 
 __all__ = ["Answer", "Operator"]
 
@@ -24,6 +30,7 @@ LOOKS = {
     *(("audit", "show"), ("audit", "verify")),
     *(("credits", "statement"), ("credits", "audit")),
     *(("generations", "show"), ("jobs", "status")),
+    *(("billing", "reconcile"), ("billing", "events")),
     *(("catalogue", "show"), ("catalogue", "radar")),
     *(("db", "check"), ("db", "upgrade")),
 }
@@ -31,6 +38,7 @@ LOOKS = {
 BOOKS = (
     *("accounts", "api_keys", "sessions", "invitations"),
     *("wallets", "lots", "transfers", "wallet_commands", "lot_reversals"),
+    *("customers", "purchases", "refunds", "subscriptions", "payment_hints"),
     "audit_records",
 )
 
@@ -42,6 +50,15 @@ def commands(group: click.Group = admin, path: tuple[str, ...] = ()) -> Iterator
             yield from commands(command, (*path, name))
         else:
             yield (*path, name), command
+
+
+@dataclass(frozen=True, slots=True)
+class Traded:
+    """As commands call them: the pack's purchase, the subscription, and an event."""
+
+    purchase: str
+    subscription: str
+    event: str
 
 
 @dataclass
@@ -69,6 +86,27 @@ class Desk:
     def records(self) -> list[tuple[str, str, UUID, str]]:
         with psycopg.connect(self.run.database_url) as connection:
             return connection.execute("SELECT action, subject, staff, reason FROM audit_records ORDER BY day, number").fetchall()
+
+    @property
+    def sandbox(self) -> SandboxPayments:
+        """The one of the commands: whoever buys there has told nobody yet."""
+        return SandboxPayments(self.run.folder / "payments.json", CATALOGUE, SHOP, ["secret"], lambda: datetime.now(UTC))
+
+    async def buys(self, product: str) -> None:
+        """The customer does."""
+        payer = await self.sandbox.add_customer(self.customer.account_id, "ada@example.test")
+        page = await self.sandbox.check_out(payer, product, SHOP, SHOP, key=str(new_id()))
+        await self.sandbox.act(lambda here: pay(here, page.id, Card.GOOD, confirmed=True))
+
+    async def trades(self) -> Traded:
+        """The customer has bought a pack and a plan, and our books say so."""
+        for product in ("small", "starter"):
+            await self.buys(product)
+        assert (await self.run("billing", "reconcile")).code == 0
+        page = (await self.run("accounts", "show", self.customer.account_id, "--json")).json
+        pack = next(each["ref"] for each in page["purchases"] if each["paid"] == CATALOGUE.packs["small"].price)
+        events = (await self.run("billing", "events", "--json")).json["events"]
+        return Traded(pack, page["subscriptions"][0]["id"], events[0]["id"])
 
     async def somebody(self, *, frozen: bool = False) -> AccountId:
         """An account with a key."""

@@ -11,6 +11,7 @@ from domain.accounts import AccountId, Caller, KeyId
 from domain.api_keys import ApiKey
 from domain.identities import Identity, IdentityId
 from domain.notices import NoticeId, WaitingNotice
+from domain.promotions import Redemption
 from domain.sessions import Session, SessionId
 
 
@@ -66,13 +67,25 @@ class Keys(Protocol):
 
 
 class Trials(Protocol):
-    """Digests of people who had trial credits. They outlive the accounts."""
+    """Digests of people who had trial credits, or a promotion's. They outlive the accounts."""
 
     async def claim(self, person: Sequence[Sequence[tuple[str, bytes]]], at: datetime) -> bool:
         """False if one of these is known. From now on all are: of each, the first with the name of its key."""
 
     async def forget(self, granted_before: datetime, limit: int) -> int:
         """Remove so many that are older, at most; answers how many."""
+
+
+class Redemptions(Protocol):
+    """Who redeemed which promotion, and how often each was redeemed."""
+
+    async def find(self, promotion: str, account: AccountId) -> Redemption | None: ...
+
+    async def count(self, promotion: str) -> int:
+        """By anybody, those that left included. Others who count it wait until this transaction ends."""
+
+    async def add(self, redemption: Redemption) -> None:
+        """By whoever counted."""
 
 
 class Invitations(Protocol):
@@ -102,8 +115,9 @@ class WaitingNotices(NewNotices, Protocol):
 
 
 class AccessTransaction(Transaction, Protocol):
-    """Lock order: a sign-in's name, an invitation, trials; then as in `Transaction`. What begins or ends more than one session
-    of an account locks the account first, so that none begins unseen meanwhile."""
+    """Lock order: a sign-in's name, an invitation, trials; then as in `Transaction`, with a promotion and its digests before the
+    wallet. What begins or ends more than one session of an account locks the account first, so that none begins unseen
+    meanwhile."""
 
     @property
     def identities(self) -> Identities: ...
@@ -113,6 +127,8 @@ class AccessTransaction(Transaction, Protocol):
     def keys(self) -> Keys: ...
     @property
     def trials(self) -> Trials: ...
+    @property
+    def redemptions(self) -> Redemptions: ...
     @property
     def invitations(self) -> Invitations: ...
     @property

@@ -25,6 +25,7 @@ from domain.entitlements import Entitlement, best_plan, entitle
 from domain.errors import AccountClosed, NotFound
 from domain.ledger import WalletId
 from domain.notices import Facts, NoticeKind
+from domain.refunds import counting
 
 
 class Outcome(StrEnum):
@@ -64,12 +65,15 @@ class ConvergePurchase:
             return Convergence(Outcome.NOTHING)
         payer = await payer_of(self.store, self.payments, purchase.customer)
         async with self.store.transaction() as tx:
-            written = await self._write(tx, purchase, payer, ticket)
+            await tx.purchases.lock(ref)
+            purchase = counting(purchase, await tx.refunds.open(ref))
+            written = await self.write(tx, purchase, payer, ticket)
         if Remark.CLOSED in written.remarks:
             await self._give_back(purchase, purchase.paid - purchase.reversed_money)
         return written
 
-    async def _write(self, tx: Transaction, purchase: Purchase, payer: Payer | None, ticket: int) -> Convergence:
+    async def write(self, tx: Transaction, purchase: Purchase, payer: Payer | None, ticket: int) -> Convergence:
+        """Bring the books to a reading that was made after this ticket was taken; its open refund is counted already."""
         known = await tx.purchases.lock(purchase.ref)
         if ticket <= known.applied_ticket:
             return Convergence(Outcome.OVERTAKEN)

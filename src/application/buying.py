@@ -15,8 +15,9 @@ from application.store import IdempotencyKey, Store
 from domain.accounts import Account, AccountId
 from domain.billing import CustomerId, KnownSubscription, Subscription, SubscriptionId
 from domain.buying import cancellation_of, change_of, must_have_none, resumable, wanted
+from domain.buying_errors import EmailNeeded, NothingBought
 from domain.catalogue import Catalogue, Plan
-from domain.errors import EmailNeeded, IdempotencyMismatch, NothingBought
+from domain.errors import IdempotencyMismatch
 from domain.redirects import OwnPages
 
 

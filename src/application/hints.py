@@ -61,7 +61,7 @@ class HandleHints:
             waiting = await self._take()
             if not waiting:
                 break
-            await self._follow(waiting, ends)
+            await self.follow(waiting, ends)
         return ends
 
     async def _take(self) -> WaitingHint | None:
@@ -73,7 +73,8 @@ class HandleHints:
                 await tx.inbox.save(waiting)
         return waiting
 
-    async def _follow(self, waiting: WaitingHint, ends: Counter[str]) -> None:
+    async def follow(self, waiting: WaitingHint, ends: Counter[str]) -> None:
+        """By whoever has put its next attempt off; `waiting` then says how it went, and `ends` counts it."""
         try:
             touched = await self.payments.touched(waiting.hint)
             done = [await self.converge_purchase(ref) for ref in touched.purchases]

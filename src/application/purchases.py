@@ -13,6 +13,7 @@ from domain.accounts import AccountId
 from domain.billing import CustomerId, Hint, KnownPurchase, KnownSubscription, Payer, PurchaseRef, SubscriptionId, WaitingHint
 from domain.convergence import BoughtLot
 from domain.ledger import WalletId
+from domain.refunds import Refund, RefundId
 from domain.top_up import TopUp, TopUpAttempt
 
 
@@ -50,6 +51,25 @@ class Purchases(Protocol):
 
     async def stray_lots(self, limit: int) -> Sequence[str]:
         """So many facts, at most, of bought lots of whose purchase nothing is known. No locks."""
+
+
+class Refunds(Protocol):
+    """Refunds that staff decided on. A purchase has one open at most, and it changes under the purchase's lock."""
+
+    async def add(self, refund: Refund) -> None:
+        """By whoever locked the purchase. Raises RefundOpen."""
+
+    async def open(self, purchase: PurchaseRef) -> Refund | None:
+        """Steady while the purchase is locked."""
+
+    async def find(self, refund: RefundId) -> Refund | None:
+        """Without a lock."""
+
+    async def lock_due(self, now: datetime) -> Refund | None:
+        """The open one due longest, or None; others pass it over until this transaction ends."""
+
+    async def save(self, refund: Refund) -> None:
+        """Its attempts and its end."""
 
 
 class Subscriptions(Protocol):

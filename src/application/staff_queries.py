@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
 from application.queries import TransferRow
 from domain.accounts import Account, AccountId, AuditRecord, Mode, Scope
 from domain.attempts import FailureClass, Finality, Outcome, Stage
+from domain.billing import PurchaseState, SubscriptionState
 from domain.credits import HoldState
 from domain.gates import ClosedFor
 from domain.generations import GenerationId, GenerationState
@@ -43,14 +45,65 @@ class KeyRow:
 
 
 @dataclass(frozen=True, slots=True)
+class SubscriptionRow:
+    """As it was last read at the provider. `entitled_plan`: what it came to."""
+
+    id: str
+    plan: str | None
+    state: SubscriptionState | None
+    period_end: datetime | None
+    cancel_at: datetime | None
+    entitled_plan: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PurchaseRow:
+    """The same of a purchase. `ref` is what commands call it by; money is in minor units, and `reversed` of it went back."""
+
+    ref: str
+    paid: int
+    reversed: int
+    currency: str | None
+    state: PurchaseState | None
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class HintRow:
+    """An event of the provider's: that something happened to this object, never what. `error`: of the last attempt."""
+
+    id: str
+    type: str
+    object_kind: str
+    object_id: str
+    created: datetime
+    received_at: datetime
+    attempts: int
+    error: str | None
+    resume_at: datetime
+    handled_at: datetime | None
+
+
+class HintFilter(StrEnum):
+    """Which events. Those that failed are among those that wait."""
+
+    ALL = "all"
+    WAITING = "waiting"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
 class AccountPage:
-    """`records`: what staff did to the account, newest first."""
+    """`records`: what staff did to the account, newest first. `customer`: its id at the payment provider."""
 
     account: Account
     wallets: Sequence[WalletRow]
     keys: Sequence[KeyRow]
     generations: Mapping[GenerationState, int]
     records: Sequence[AuditRecord]
+    customer: str | None
+    subscriptions: Sequence[SubscriptionRow]
+    purchases: Sequence[PurchaseRow]
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +226,10 @@ class StaffQueries(Protocol):
 
     async def generation(self, generation: GenerationId) -> GenerationPage:
         """Any account's, purged or not. Raises NotFound."""
+        ...
+
+    async def hints(self, which: HintFilter, limit: int) -> Sequence[HintRow]:
+        """Events of the payment provider's that are kept, the newest first."""
         ...
 
     async def admins(self) -> Sequence[AccountId]:

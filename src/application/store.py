@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from application.purchases import Customers, Inbox, Purchases, Subscriptions, TopUps
+from application.purchases import Customers, Inbox, Purchases, Refunds, Subscriptions, TopUps
 from domain.accounts import Account, AccountId, AuditRecord, KeyId, Mode
 from domain.api_keys import ApiKey, Spending
 from domain.brake import FreeEnd
@@ -201,7 +201,7 @@ class NewNotices(Protocol):
 
 class Transaction(Protocol):
     """Lock order: accounts, then their sessions, keys or subscriptions; a request's references, or else a generation and then its
-    pictures, or else a purchase; one wallet; one key's spending; one gate; the audit chain last."""
+    pictures, or else a purchase and its refund; one wallet; one key's spending; one gate; the audit chain last."""
 
     @property
     def wallets(self) -> Wallets: ...
@@ -221,6 +221,8 @@ class Transaction(Protocol):
     def customers(self) -> Customers: ...
     @property
     def purchases(self) -> Purchases: ...
+    @property
+    def refunds(self) -> Refunds: ...
     @property
     def subscriptions(self) -> Subscriptions: ...
     @property

@@ -12,8 +12,9 @@ from application.ports import NewId
 from application.store import Store, Transaction
 from domain.accounts import Account, AccountId
 from domain.billing import CustomerId, PurchaseRef, PurchaseState
+from domain.buying_errors import NothingBought
 from domain.catalogue import Catalogue
-from domain.errors import AccountClosed, InvalidRequest, NothingBought
+from domain.errors import AccountClosed, InvalidRequest
 from domain.notices import Facts, NoticeKind
 from domain.top_up import TopUp, TopUpAttempt, TopUpId, TopUpOutcome, month_begins, spent
 

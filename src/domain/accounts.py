@@ -48,6 +48,10 @@ class Act(StrEnum):
     INVITE = "accounts.invite"
     GRANT_CREDITS = "credits.grant"
     ADJUST_CREDITS = "credits.adjust"
+    SYNC = "billing.sync"
+    REPLAY = "billing.replay"
+    REFUND = "billing.refund"
+    CANCEL = "billing.cancel"
 
     @property
     def least_role(self) -> Role:
@@ -66,6 +70,12 @@ LEAST_ROLE = {
     Act.INVITE: Role.SUPPORT,
     Act.GRANT_CREDITS: Role.SUPPORT,
     Act.ADJUST_CREDITS: Role.SUPPORT,
+    # To look again changes nothing that is not true, and a subscription that was ended can be bought again.
+    Act.REPLAY: Role.SUPPORT,
+    Act.CANCEL: Role.SUPPORT,
+    # Prices are everybody's, and money that left does not come back.
+    Act.SYNC: Role.ADMIN,
+    Act.REFUND: Role.ADMIN,
 }
 
 
@@ -170,6 +180,6 @@ class Staff:
     def __post_init__(self) -> None:
         text("reason", self.reason, LIMITS["reason_characters"], least=1)
 
-    def signed(self, id: UUID, at: datetime, action: str, subject: UUID | None = None) -> AuditRecord:
-        """The record of a change to `subject`; None: to nothing that is there yet."""
+    def signed(self, id: UUID, at: datetime, action: str, subject: UUID | str | None = None) -> AuditRecord:
+        """The record of a change to `subject`, by its id; None: to nothing that is there yet."""
         return AuditRecord(id, at, self.account_id, action, str(subject or "-"), self.reason)

@@ -4,10 +4,11 @@ Amounts of money are in minor units (cents) of the one currency of the catalogue
 stands here are readings of it.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import NewType
+from typing import NewType, Self
 
 from domain.accounts import AccountId
 from domain.ledger import WalletId
@@ -33,6 +34,14 @@ class PurchaseRef:
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.id}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """`invoice:in_1`, as it is printed. Raises ValueError."""
+        kind, _, id = text.partition(":")
+        if not re.fullmatch(r"[A-Za-z0-9_]{1,255}", id):
+            raise ValueError("a purchase is invoice:in_… or checkout:cs_…")
+        return cls(PurchaseKind(kind), id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +167,13 @@ class WaitingHint:
 
     def begin(self, now: datetime) -> None:
         """Before it is followed. If nothing is heard of this attempt, the next one is due after the wait."""
-        self.resume_at = now + min(FIRST_WAIT * 2 ** min(self.attempts, 20), LONGEST_WAIT)
+        self.resume_at = now + wait_before(self.attempts)
         self.attempts += 1
+
+
+def wait_before(attempts: int) -> timedelta:
+    """How long to wait before the next attempt, after so many."""
+    return min(FIRST_WAIT * (1 << min(attempts, 20)), LONGEST_WAIT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from domain.billing import KnownSubscription, SubscriptionState
-from domain.catalogue import Catalogue, Pack, Plan
-from domain.errors import (
+from domain.buying_errors import (
     AlreadySo,
-    Fact,
-    InvalidRequest,
     NoSubscription,
     NotSold,
     PaymentNeeded,
@@ -17,6 +14,8 @@ from domain.errors import (
     SubscriptionExists,
     UnknownProduct,
 )
+from domain.catalogue import Catalogue, Pack, Plan
+from domain.errors import Fact, InvalidRequest
 
 ENDED = frozenset({SubscriptionState.CANCELED, SubscriptionState.INCOMPLETE_EXPIRED})
 SERVED = frozenset({SubscriptionState.ACTIVE, SubscriptionState.TRIALING})

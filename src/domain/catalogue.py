@@ -73,6 +73,18 @@ class Pack:
 
 
 @dataclass(frozen=True, slots=True)
+class Promotion:
+    """`credits` for whoever knows the code: they lapse `days` after they were redeemed. It can be redeemed `most` times in all,
+    until the end of the day `ends` (UTC)."""
+
+    code: str
+    credits: int
+    days: int
+    ends: date
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
 class Catalogue:
     """Everything on offer, by id."""
 
@@ -82,6 +94,7 @@ class Catalogue:
     plans: Mapping[str, Plan]
     default_plan: str
     packs: Mapping[str, Pack]
+    promotions: Mapping[str, Promotion]
 
     @classmethod
     def parse(cls, models: str, plans: str) -> Self:
@@ -98,6 +111,8 @@ class Catalogue:
         packs = {table.name: _pack(table, currency, credit) for table in for_sale.tables("packs")}
         if both := sorted(read_plans.keys() & packs.keys()):
             raise for_sale.wrong(both[0], "is the id of a plan and of a pack: what was paid for could not be told")
+        promoted = for_sale.tables("promotions") if "promotions" in for_sale else ()
+        promotions = {table.name: _promotion(table) for table in promoted}
         default_plan = for_sale.one_of("default_plan", [plan.id for plan in read_plans.values() if not plan.price])
         for_sale.finish()
         return cls(
@@ -107,6 +122,7 @@ class Catalogue:
             MappingProxyType(read_plans),
             default_plan,
             MappingProxyType(packs),
+            MappingProxyType(promotions),
         )
 
     def model(self, id: str, today: date) -> Model:
@@ -222,6 +238,18 @@ def _pack(table: Table, currency: str, credit: int) -> Pack:
 
 def _is_sold(table: Table) -> bool:
     return table.flag("sold") if "sold" in table else True
+
+
+def _promotion(table: Table) -> Promotion:
+    if not re.fullmatch(r"[A-Z0-9][A-Z0-9_-]{2,31}", table.name, re.ASCII):
+        raise table.wrong(table.name, "a code has 3 to 32 capital letters, digits, underscores and dashes")
+    return Promotion(
+        code=table.name,
+        credits=table.integer("credits", least=1, most=LIMITS["grant_credits"]),
+        days=table.integer("days", least=1, most=3_660),
+        ends=table.date("ends"),
+        most=table.integer("most", least=1),
+    )
 
 
 def _slug(table: Table) -> str:

@@ -1,4 +1,4 @@
-"""Every way a rule can be broken, on one page.
+"""Every way a rule can be broken, on one page; those of buying have a page of their own.
 
 An error's public name is its class name in kebab case (`InsufficientCredits` is `insufficient-credits`); `facts` are the typed
 members a caller can act on. Nothing here knows HTTP: one table at the edge gives each error its status.
@@ -94,49 +94,6 @@ class AssetInUse(DomainError):
 
 class IntakeBusy(DomainError):
     title = "The picture workers are busy"
-
-
-# Buying
-
-
-class UnknownProduct(DomainError):
-    title = "There is no such plan or pack"
-
-
-class NotSold(DomainError):
-    title = "This is not for sale"
-
-
-class ForeignAddress(DomainError):
-    title = "The address is not one of ours"
-
-
-class EmailNeeded(DomainError):
-    title = "The account has no e-mail address"
-
-
-class NothingBought(DomainError):
-    title = "Nothing has been bought yet"
-
-
-class SubscriptionExists(DomainError):
-    title = "The account has a subscription"
-
-
-class NoSubscription(DomainError):
-    title = "The account has no subscription"
-
-
-class SubscriptionEnding(DomainError):
-    title = "The subscription ends with its period"
-
-
-class AlreadySo(DomainError):
-    title = "The subscription is so already"
-
-
-class PaymentNeeded(DomainError):
-    title = "A payment is due first"
 
 
 # Credits

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from domain.errors import ForeignAddress
+from domain.buying_errors import ForeignAddress
 
 _PRINTABLE = re.compile(r"[\x21-\x7e]{1,2000}", re.ASCII)
 

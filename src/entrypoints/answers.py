@@ -18,10 +18,12 @@ from rich.table import Table
 from rich.text import Text
 
 from application.accounts import AuthorizeStaff
+from application.payments import PaymentDeclined, PaymentRefused, PaymentsUnavailable
 from application.ports import StorageUnavailable
 from application.queries import Queries, TransferRow
 from application.store import StoreUnavailable
 from domain.accounts import AccountId, Act, Mode, Staff
+from domain.buying_errors import NothingToRefund, RefundOpen
 from domain.catalogue import CatalogueInvalid
 from domain.errors import CommandConflict, DomainError, InvalidAmount, LastAdmin, NoSuchLot, NotFound, StaffOnly
 from domain.ledger import WalletId
@@ -44,10 +46,18 @@ _WHAT_TO_DO: dict[type[Exception], str] = {
     CommandConflict: "the fact was used with other terms: name another --fact",
     NoSuchLot: "`credits statement` shows the wallet's lots",
     InvalidAmount: "name another amount",
+    NothingToRefund: "what was spent goes back with --into-debt only",
+    RefundOpen: "a worker finishes it; look again in a minute",
+    PaymentsUnavailable: "nothing is known of what was asked: ask again, it is done once",
+    PaymentRefused: "the audit record stays; `accounts show` tells how things stand",
     StoreUnavailable: "see that it runs, and that DATABASE_URL is right",
     StorageUnavailable: "see that DATA_DIR can be written",
     SettingsInvalid: "`gpt-image doctor` shows the settings",
 }
+
+
+_AWAY = (StoreUnavailable, StorageUnavailable)
+_PAYMENT = (PaymentsUnavailable, PaymentRefused, PaymentDeclined)
 
 
 class Refused(click.ClickException):
@@ -64,7 +74,7 @@ def refusals() -> Iterator[None]:
     """What a rule, a setting or the database says no to becomes one line with what to do about it."""
     try:
         yield
-    except (DomainError, SettingsInvalid, CatalogueInvalid, StoreUnavailable, StorageUnavailable, NoDatabaseUrl) as error:
+    except (DomainError, SettingsInvalid, CatalogueInvalid, *_AWAY, *_PAYMENT, NoDatabaseUrl) as error:
         raise Refused(f"{_said(error)}; {_WHAT_TO_DO.get(type(error), 'nothing was changed')}") from error
 
 
@@ -77,6 +87,10 @@ def _said(error: Exception) -> str:
             return f"the database does not answer: {error}"
         case StorageUnavailable():
             return f"object storage does not answer: {error}"
+        case PaymentsUnavailable():
+            return f"the payment provider does not answer: {error}"
+        case PaymentRefused() | PaymentDeclined():
+            return f"the payment provider says no: {error.code}: {error}"
         case NoDatabaseUrl():
             return f"DATABASE_URL is not valid: {error}"
         case _:

@@ -16,6 +16,7 @@ LOG_FIELDS = frozenset(
         "sessions_forgotten", "invitations_forgotten", "trials_forgotten",
         "sent", "put_off", "given_up", "heads",
         "handled", "hints", "purchases", "remark", "times", "paid", "declined", "told",
+        "refunded", "refund_refused", "refund_put_off",
     }
 )  # fmt: skip
 """Nothing else is ever logged: no prompt, name, e-mail, address of a caller, key or file name."""

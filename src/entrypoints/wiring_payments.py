@@ -24,13 +24,17 @@ from adapters.payments.sandbox_state import Card as Card
 from adapters.postgres.billing_queries import PostgresBillingQueries
 from adapters.postgres.session import Pool
 from adapters.postgres.store import PostgresStore
+from application.access import AccessStore
 from application.billing import ConvergePurchase, ConvergeSubscription
+from application.billing_desk import CancelByHand, ReplayHints, SyncCatalogue
 from application.billing_queries import BillingQueries
 from application.buying import CancelSubscription, ChangePlan, CheckOut, Follow, OpenPortal, ResumeSubscription
 from application.hints import HandleHints, HearWebhook, TakeHint
 from application.payments import Payments
 from application.ports import Clock, NewId
+from application.promotions import RedeemPromotion
 from application.reconciliation import PollPayments
+from application.refunds import FinishRefunds, RefundPurchase
 from application.store import Store
 from application.top_up import ChangeTopUp, ShowTopUp, WatchCredits
 from domain.catalogue import Catalogue
@@ -48,6 +52,7 @@ class Billing(Provider):
     converging = provide_all(ConvergePurchase, ConvergeSubscription, TakeHint, HearWebhook)
     top_ups = provide_all(ShowTopUp, ChangeTopUp)
     buying = provide_all(CheckOut, OpenPortal, Follow, ChangePlan, CancelSubscription, ResumeSubscription)
+    desk = provide_all(SyncCatalogue, ReplayHints, CancelByHand, RefundPurchase)
 
     @provide
     def own_pages(self, settings: Settings) -> OwnPages:
@@ -82,6 +87,10 @@ class Billing(Provider):
             yield points.wrap("Payments", stripe)
 
     @provide
+    def redeem_promotion(self, store: AccessStore, catalogue: Catalogue, keyring: Keyring) -> RedeemPromotion:
+        return RedeemPromotion(store, catalogue, keyring.purpose("trials"))
+
+    @provide
     def handle_hints(self, store: PostgresStore, payments: Payments, catalogue: Catalogue, points: CrashPoints) -> HandleHints:
         by = points.wrap("Store", store, "HandleHints")
         return HandleHints(by, payments, *_converging(by, payments, catalogue))
@@ -92,6 +101,13 @@ class Billing(Provider):
     ) -> WatchCredits:
         by = points.wrap("Store", store, "WatchCredits")
         return WatchCredits(by, payments, catalogue, ConvergePurchase(by, payments, catalogue), new_id)
+
+    @provide
+    def finish_refunds(
+        self, store: PostgresStore, payments: Payments, catalogue: Catalogue, points: CrashPoints
+    ) -> FinishRefunds:
+        by = points.wrap("Store", store, "FinishRefunds")
+        return FinishRefunds(by, payments, ConvergePurchase(by, payments, catalogue))
 
     @provide
     def poll(self, store: PostgresStore, payments: Payments, catalogue: Catalogue, points: CrashPoints) -> PollPayments:

@@ -24,6 +24,7 @@ from application.payments import PaymentsUnavailable
 from application.ports import Clock, StorageUnavailable
 from application.rate_limits import ForgetRates
 from application.reconciliation import PollPayments
+from application.refunds import FinishRefunds
 from application.staff_queries import StaffQueries
 from application.store import StoreUnavailable
 from application.top_up import WatchCredits
@@ -103,6 +104,7 @@ async def work(settings: Settings) -> None:
                 asyncio.create_task(_every(settings.object_sweep_seconds, await parts.get(ForgetAccess))),
                 asyncio.create_task(_every(min(settings.audit_head_seconds, HEAD_LOOK_SECONDS), sign_heads)),
                 asyncio.create_task(_every(settings.sweep_seconds, lambda: _follow(hints))),
+                asyncio.create_task(_every(settings.sweep_seconds, await parts.get(FinishRefunds))),
                 asyncio.create_task(_every(settings.payments_poll_seconds, lambda: _poll(poll, clock))),
                 asyncio.create_task(_every(settings.credit_watch_seconds, lambda: _watch(credits))),
                 asyncio.create_task(_give_up_when(owner.lost)),

@@ -25,6 +25,10 @@ def changes(desk: Desk, lot: object) -> dict[tuple[str, str], tuple[object, ...]
         ("accounts", "invite"): (),
         ("credits", "grant"): (account, 5),
         ("credits", "adjust"): (account, lot, 5),
+        ("billing", "sync"): (),
+        ("billing", "replay"): ("evt_1",),
+        ("billing", "refund"): ("checkout:cs_1",),
+        ("billing", "cancel"): (account,),
     }
 
 

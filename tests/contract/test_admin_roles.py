@@ -18,19 +18,30 @@ from domain.identities import Person
 from domain.sessions import SessionId
 from entrypoints.answers import ACTS
 from tests.contract.store_contract import customer, new_id, soon, waits
-from tests.desk import LOOKS, Desk, a_staffed_desk, an_operator, commands, without_picture_workers
+from tests.desk import LOOKS, Desk, Traded, a_staffed_desk, an_operator, commands, without_picture_workers
 from tests.doors import sign_in_on
 
 pytestmark = pytest.mark.anyio
 __all__ = ["a_staffed_desk", "an_operator", "without_picture_workers"]
 
-Words = Callable[[AccountId, object, Desk], tuple[object, ...]]
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    lot: object
+    traded: Traded
+
+
+Words = Callable[[AccountId, "Scene", Desk], tuple[object, ...]]
 WORDS: dict[Act, Words] = {
-    Act.CHANGE_ROLE: lambda person, lot, desk: (person, "support"),
-    **dict.fromkeys((Act.FREEZE, Act.UNFREEZE, Act.END_SESSIONS, Act.REVOKE_KEYS), lambda person, lot, desk: (person,)),
-    Act.INVITE: lambda person, lot, desk: (),
-    Act.GRANT_CREDITS: lambda person, lot, desk: (person, 5),
-    Act.ADJUST_CREDITS: lambda person, lot, desk: (desk.customer.account_id, lot, 5),
+    Act.CHANGE_ROLE: lambda person, scene, desk: (person, "support"),
+    **dict.fromkeys((Act.FREEZE, Act.UNFREEZE, Act.END_SESSIONS, Act.REVOKE_KEYS), lambda person, scene, desk: (person,)),
+    Act.INVITE: lambda person, scene, desk: (),
+    Act.GRANT_CREDITS: lambda person, scene, desk: (person, 5),
+    Act.ADJUST_CREDITS: lambda person, scene, desk: (desk.customer.account_id, scene.lot, 5),
+    Act.SYNC: lambda person, scene, desk: (),
+    Act.REPLAY: lambda person, scene, desk: (scene.traded.event,),
+    Act.REFUND: lambda person, scene, desk: (scene.traded.purchase,),
+    Act.CANCEL: lambda person, scene, desk: (scene.traded.subscription,),
 }
 """What each act is asked with: nothing about it is to refuse but the role."""
 
@@ -48,14 +59,15 @@ def test_a_command_changes_nothing_or_says_which_role_it_takes() -> None:
 
 
 async def test_every_change_takes_its_least_role_or_a_higher_one_and_refuses_the_others(desk: Desk) -> None:
-    lot, matrix = (await desk.grant(30)).json["lot"], dict[tuple[Act, Role], int]()
+    scene = Scene((await desk.grant(30)).json["lot"], await desk.trades())
+    matrix = dict[tuple[Act, Role], int]()
     people = {Role.USER: desk.customer, Role.SUPPORT: desk.supporter, Role.ADMIN: desk.admin}
     for path, command in commands():
         if act := act_of(command):
             for role, who in people.items():
                 somebody = await desk.somebody(frozen=act is Act.UNFREEZE)
                 before = desk.rows()
-                answer = await desk.run(*path, *WORDS[act](somebody, lot, desk), *desk.sign(who.account_id))
+                answer = await desk.run(*path, *WORDS[act](somebody, scene, desk), *desk.sign(who.account_id))
                 matrix[act, role] = answer.code
                 if not role.covers(act.least_role):
                     assert (answer.out, len(answer.err.splitlines())) == ("", 1), (path, role)

@@ -8,8 +8,9 @@ from types import MappingProxyType
 import pytest
 
 from domain.billing import CustomerId
+from domain.buying_errors import NothingBought
 from domain.commands import Close, command_id
-from domain.errors import AccountClosed, AccountFrozen, InvalidRequest, NothingBought
+from domain.errors import AccountClosed, AccountFrozen, InvalidRequest
 from domain.notices import Facts, NoticeKind
 from domain.top_up import AGAIN, KEY_HOLDS, LOOK_AGAIN, TopUp, TopUpOutcome
 from tests.contract.harnesses import StoreHarness, each_store

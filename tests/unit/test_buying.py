@@ -9,15 +9,10 @@ import pytest
 
 from application.payments import PaymentDeclined, PaymentRefused
 from domain.billing import SubscriptionState
-from domain.catalogue import Catalogue
-from domain.errors import (
-    AccountFrozen,
+from domain.buying_errors import (
     AlreadySo,
-    DomainError,
     EmailNeeded,
     ForeignAddress,
-    IdempotencyMismatch,
-    InvalidRequest,
     NoSubscription,
     NothingBought,
     NotSold,
@@ -26,6 +21,8 @@ from domain.errors import (
     SubscriptionExists,
     UnknownProduct,
 )
+from domain.catalogue import Catalogue
+from domain.errors import AccountFrozen, DomainError, IdempotencyMismatch, InvalidRequest
 from tests.buying_stage import STUDIO, Shop, shop
 from tests.offer import CATALOGUE, MODELS, PLANS
 from tests.sandbox_house import SHOP, SandboxHouse

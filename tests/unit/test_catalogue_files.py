@@ -2,11 +2,12 @@
 
 import tomllib
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 import pytest
 
-from domain.catalogue import Catalogue, CatalogueInvalid
+from domain.catalogue import Catalogue, CatalogueInvalid, Promotion
 from tests.offer import CATALOGUE, MODELS, PLANS
 
 # What is changed in the packaged file, into what, and what is said of it.
@@ -183,6 +184,34 @@ def test_a_broken_plans_file_is_refused_naming_file_table_and_key(old: str, new:
     with pytest.raises(CatalogueInvalid) as refusal:
         Catalogue.parse(MODELS, PLANS.replace(old, new, 1))
     assert str(refusal.value).startswith("plans.toml: ")
+    assert complaint in str(refusal.value)
+
+
+PROMOTION = "[promotions.WELCOME]\ncredits = 100\ndays = 30\nends = 2027-03-31\nmost = 10\n"
+
+
+def test_a_promotion_is_read_and_the_packaged_file_has_none() -> None:
+    assert not CATALOGUE.promotions
+    read = Catalogue.parse(MODELS, f"{PLANS}\n{PROMOTION}").promotions
+    assert dict(read) == {"WELCOME": Promotion("WELCOME", 100, 30, date(2027, 3, 31), 10)}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("WELCOME", "welcome", "[promotions.welcome] welcome: a code has 3 to 32 capital letters"),
+        ("WELCOME", "AB", "[promotions.AB] AB: a code has 3 to 32 capital letters"),
+        ("credits = 100", "credits = 0", "[promotions.WELCOME] credits: must be from 1"),
+        ("days = 30", "days = 0", "days: must be from 1"),
+        ("most = 10", "most = 0", "most: must be from 1"),
+        ("most = 10\n", "", "most: is missing"),
+        ("ends = 2027-03-31", 'ends = "2027-03-31"', "ends: must be a date"),
+        ("most = 10", "most = 10\nfor = 1", "for: is not known here"),
+    ],
+)
+def test_a_broken_promotion_is_refused(old: str, new: str, complaint: str) -> None:
+    with pytest.raises(CatalogueInvalid) as refusal:
+        Catalogue.parse(MODELS, f"{PLANS}\n{PROMOTION.replace(old, new, 1)}")
     assert complaint in str(refusal.value)
 
 

@@ -64,6 +64,7 @@ def test_every_route_is_in_it_but_those_that_browsers_are_led_to() -> None:
         ("/v1/me/identities/{identity_id}", "delete"),
         ("/v1/sessions", "get"),
         ("/v1/sessions", "delete"),
+        ("/v1/billing/promotion", "post"),
         ("/v1/sessions/{session_id}", "delete"),
         ("/v1/billing/top-up", "get"),
         ("/v1/billing/top-up", "put"),

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from application.ports import StorageUnavailable
 from application.store import StoreUnavailable
-from domain import errors
+from domain import buying_errors, errors
 from domain.errors import DomainError
 from domain.limits import LIMITS
 from entrypoints.http.problems import EDGE, STATUS
@@ -22,7 +22,7 @@ CARD = "4111111111111111"
 def every_refusal() -> list[type[DomainError]]:
     return [
         kind
-        for kind in vars(errors).values()
+        for kind in {**vars(errors), **vars(buying_errors)}.values()
         if isinstance(kind, type) and issubclass(kind, DomainError) and kind is not DomainError
     ]
 

@@ -15,7 +15,7 @@ from domain.audit_check import HEAD_DUE
 from domain.billing import FIRST_WAIT, HINT_KEPT, LONGEST_WAIT
 from domain.limits import LIMITS
 from domain.notices import BACK_OFF, KEPT, NoticeKind
-from domain.rate_limits import FAILURE, PICTURE, RATES, READ, SHARES, WRITE
+from domain.rate_limits import FAILURE, PICTURE, RATES, READ, SHARES, WRITE, Policy
 from entrypoints.http.app import ROUTES
 from entrypoints.http.auth import routes
 from entrypoints.http.bounds import NO_BODY, PICTURE_BODY, PROBE, SMALL_BODY, WEBHOOK_BODY
@@ -85,6 +85,7 @@ HOURS_AND_MINUTES = [
 @pytest.mark.parametrize(
     "said",
     [
+        f"a write each ({RATES[Policy.ACCOUNT].quota // WRITE} a minute and account at most)",
         f"a read {READ}, a write {WRITE}, each picture asked for {PICTURE}, a credential that is none {FAILURE}",
         f"takes a {PARTS[SHARES]} of a quota at a time",
         f"waited for {STEP_SECONDS:.0f} seconds at a step and {WHOLE_SECONDS:.0f} for a whole sign-in",

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from adapters.memory.locks import RowLocks
 from adapters.memory.tables import Tables
-from application.purchases import Customers, Inbox, Purchases, Subscriptions
+from application.purchases import Customers, Inbox, Purchases, Refunds, Subscriptions
 from domain.accounts import AccountId, Mode
 from domain.billing import (
     CustomerId,
@@ -18,9 +18,11 @@ from domain.billing import (
     SubscriptionId,
     WaitingHint,
 )
+from domain.buying_errors import RefundOpen
 from domain.convergence import BoughtLot
 from domain.errors import NotFound
 from domain.ledger import Lot, WalletId
+from domain.refunds import Refund, RefundId, RefundState
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,40 @@ class MemoryPurchases(Purchases):
     def _is_known(self, source_ref: str) -> bool:
         read = (each for each in self.rows.purchases.values() if each.applied_ticket)
         return any(source_ref.startswith(f"{each.ref}:") for each in read)
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryRefunds(Refunds):
+    rows: Tables
+    locks: RowLocks
+
+    async def add(self, refund: Refund) -> None:
+        if not self.locks.try_lock(self.rows, refund.purchase):
+            raise AssertionError("a refund is added by whoever locked its purchase")
+        if open := await self.open(refund.purchase):
+            raise RefundOpen(purchase=str(refund.purchase), refund=str(open.id))
+        self.rows.refunds[refund.id] = replace(refund)
+
+    async def open(self, purchase: PurchaseRef) -> Refund | None:
+        return next((replace(each) for each in self._open() if each.purchase == purchase), None)
+
+    async def find(self, refund: RefundId) -> Refund | None:
+        kept = self.rows.refunds.get(refund)
+        return replace(kept) if kept else None
+
+    async def lock_due(self, now: datetime) -> Refund | None:
+        due = [each for each in self._open() if each.resume_at <= now]
+        for each in sorted(due, key=lambda each: (each.resume_at, each.id)):
+            if self.locks.try_lock(self.rows, ("refund", each.id)):
+                return replace(each)
+        return None
+
+    async def save(self, refund: Refund) -> None:
+        await self.locks.lock(self.rows, ("refund", refund.id))
+        self.rows.refunds[refund.id] = replace(refund)
+
+    def _open(self) -> list[Refund]:
+        return [each for each in self.rows.refunds.values() if each.state is RefundState.INTENDED]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import count
 
 from adapters.memory.accounts import MemoryAccounts, MemorySpendings
-from adapters.memory.billing import MemoryCustomers, MemoryInbox, MemoryPurchases, MemorySubscriptions
+from adapters.memory.billing import MemoryCustomers, MemoryInbox, MemoryPurchases, MemoryRefunds, MemorySubscriptions
 from adapters.memory.locks import RowLocks
 from adapters.memory.tables import Tables, copy_of_generation
 from adapters.memory.top_up import MemoryNotices, MemoryTopUps
@@ -235,6 +235,7 @@ class MemoryTransaction(Transaction):
         self._wakeups = MemoryWakeups(rows, store.clock, store.numbers)
         self._customers = MemoryCustomers(rows, store.locks)
         self._purchases = MemoryPurchases(rows, store.locks)
+        self._refunds = MemoryRefunds(rows, store.locks)
         self._subscriptions = MemorySubscriptions(rows, store.locks)
         self._inbox = MemoryInbox(rows, store.locks)
         self._top_ups = MemoryTopUps(rows, store.locks)
@@ -275,6 +276,10 @@ class MemoryTransaction(Transaction):
     @property
     def purchases(self) -> MemoryPurchases:
         return self._purchases
+
+    @property
+    def refunds(self) -> MemoryRefunds:
+        return self._refunds
 
     @property
     def subscriptions(self) -> MemorySubscriptions:

@@ -18,6 +18,7 @@ from domain.generations import Generation, GenerationId, GenerationState
 from domain.ledger import CommandId, HoldId, Lot, LotId, LotSource, Transfer, WalletId
 from domain.media import Asset, AssetId
 from domain.notices import Notice, NoticeId
+from domain.refunds import Refund, RefundId
 from domain.top_up import TopUp, TopUpAttempt, TopUpId
 
 
@@ -71,6 +72,7 @@ class Tables:
     """Wake-ups: by number, when to act."""
     customers: MutableMapping[CustomerId, AccountId] = field(default_factory=dict)
     purchases: MutableMapping[PurchaseRef, KnownPurchase] = field(default_factory=dict)
+    refunds: MutableMapping[RefundId, Refund] = field(default_factory=dict)
     subscriptions: MutableMapping[SubscriptionId, KnownSubscription] = field(default_factory=dict)
     hints: MutableMapping[str, WaitingHint | None] = field(default_factory=dict)
     top_ups: MutableMapping[AccountId, TopUp] = field(default_factory=dict)

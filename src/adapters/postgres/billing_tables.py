@@ -1,14 +1,29 @@
 """The tables of money: who pays, what was bought, subscriptions, top-ups, and hints of the provider's. Of its events and objects
 only what stands here is kept, never a body."""
 
-from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Integer, PrimaryKeyConstraint, SmallInteger, Table, Text, Uuid
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+    literal_column,
+)
 
 from adapters.postgres.columns import Time, classified, metadata, never_negative, one_of
 from domain import privacy
 from domain.billing import PurchaseKind, PurchaseState, SubscriptionState
+from domain.refunds import RefundState
 from domain.top_up import TopUpOutcome
 
 _books, _payment, _hint = classified(privacy.BOOKS), classified(privacy.PAYMENT), classified(privacy.HINT)
+_machinery = classified(privacy.MACHINERY)
 
 customers = Table(
     "customers",
@@ -39,6 +54,30 @@ purchases = Table(
     postgresql_with={"fillfactor": "70"},
 )
 
+refunds = Table(
+    "refunds",
+    metadata,
+    _books("id", Uuid, primary_key=True),
+    _books("kind", Text),
+    _books("purchase", Text),
+    _books("amount", BigInteger),
+    _books("before", BigInteger),
+    _books("staff", Uuid),
+    _books("at", Time),
+    _books("resume_at", Time),
+    _books("attempts", SmallInteger),
+    _books("state", Text),
+    _books("code", Text, nullable=True),
+    _books("ended_at", Time, nullable=True),
+    ForeignKeyConstraint(["kind", "purchase"], ["purchases.kind", "purchases.id"]),
+    one_of("state", RefundState),
+    *never_negative("amount", "before", "attempts"),
+    postgresql_with={"fillfactor": "70"},
+)
+_is_open = refunds.c.state == literal_column("'intended'")
+Index("refunds_open", refunds.c.kind, refunds.c.purchase, unique=True, postgresql_where=_is_open)
+Index("refunds_due", refunds.c.resume_at, refunds.c.id, postgresql_where=_is_open)
+
 subscriptions = Table(
     "subscriptions",
     metadata,
@@ -53,6 +92,25 @@ subscriptions = Table(
     postgresql_with={"fillfactor": "70"},
 )
 Index("subscriptions_due", subscriptions.c.review_at, postgresql_where=subscriptions.c.review_at.is_not(None))
+
+promotions = Table(
+    "promotions",
+    metadata,
+    _machinery("code", Text, primary_key=True),
+    _machinery("redeemed", Integer, server_default="0"),
+    *never_negative("redeemed"),
+)
+
+redemptions = Table(
+    "redemptions",
+    metadata,
+    _payment("promotion", Text),
+    _payment("account_id", Uuid, ForeignKey("accounts.id"), index=True),
+    _payment("credits", BigInteger),
+    _payment("at", Time),
+    _payment("expires_at", Time),
+    PrimaryKeyConstraint("promotion", "account_id"),
+)
 
 payment_hints = Table(
     "payment_hints",

@@ -9,7 +9,16 @@ import msgspec
 
 from adapters.postgres.pool import read_all
 from adapters.postgres.session import Pool, unavailable
-from application.staff_queries import AccountPage, ClosedGate, GenerationPage, StaffQueries, UsageRow, WorkRow
+from application.staff_queries import (
+    AccountPage,
+    ClosedGate,
+    GenerationPage,
+    HintFilter,
+    HintRow,
+    StaffQueries,
+    UsageRow,
+    WorkRow,
+)
 from domain.accounts import AccountId
 from domain.errors import NotFound
 from domain.generations import GenerationId
@@ -29,8 +38,19 @@ SELECT json_build_object('account', row_to_json(a),
         SELECT state, count(*) AS n FROM generations g WHERE g.account_id = a.id GROUP BY state) s),
     'records', (SELECT coalesce(json_agg(r), '[]') FROM (
         SELECT * FROM audit_records r
-        WHERE r.subject = a.id::text OR r.subject IN (SELECT w.id::text FROM wallets w WHERE w.account_id = a.id)
-        ORDER BY r.at DESC, r.id DESC LIMIT 20) r))::text
+        WHERE r.subject = a.id::text OR r.subject IN (
+            SELECT w.id::text FROM wallets w WHERE w.account_id = a.id
+            UNION ALL SELECT s.id FROM subscriptions s WHERE s.account_id = a.id
+            UNION ALL SELECT p.kind || ':' || p.id FROM purchases p JOIN wallets w ON w.id = p.wallet_id AND w.account_id = a.id)
+        ORDER BY r.at DESC, r.id DESC LIMIT 20) r),
+    'customer', (SELECT c.id FROM customers c WHERE c.account_id = a.id),
+    'subscriptions', (SELECT coalesce(json_agg(json_build_object('id', s.id, 'plan', s.plan, 'state', s.state,
+        'period_end', s.period_end, 'cancel_at', s.cancel_at, 'entitled_plan', s.entitled_plan) ORDER BY s.id), '[]')
+        FROM subscriptions s WHERE s.account_id = a.id),
+    'purchases', (SELECT coalesce(json_agg(p), '[]') FROM (
+        SELECT p.kind || ':' || p.id AS ref, p.paid, p.reversed, p.currency, p.state, p.at FROM purchases p
+        WHERE p.wallet_id IN (SELECT w.id FROM wallets w WHERE w.account_id = a.id)
+        ORDER BY p.at DESC, p.kind, p.id LIMIT 50) p))::text
 FROM accounts a WHERE a.id = %(account)s
 """
 
@@ -71,6 +91,12 @@ FROM generations WHERE id >= %(first)s AND created_at >= %(since)s
 GROUP BY model, mode ORDER BY model, mode
 """
 
+_HINTS = """
+SELECT row_to_json(h)::text FROM payment_hints h
+WHERE %(which)s = 'all' OR (handled_at IS NULL AND (%(which)s = 'waiting' OR error IS NOT NULL))
+ORDER BY created DESC, id LIMIT %(limit)s
+"""
+
 _CLOSED_GATES = """
 SELECT json_build_object('model', model, 'reason', reason, 'closed_until', closed_until)::text
 FROM model_gates WHERE closed_until > %(now)s ORDER BY model
@@ -103,6 +129,9 @@ class PostgresStaffQueries(StaffQueries):
 
     async def generation(self, generation: GenerationId) -> GenerationPage:
         return await self._one(GenerationPage, _GENERATION, generation=generation)
+
+    async def hints(self, which: HintFilter, limit: int) -> Sequence[HintRow]:
+        return await self._rows(HintRow, _HINTS, which=which, limit=limit)
 
     async def admins(self) -> Sequence[AccountId]:
         return await self._values("SELECT id FROM accounts WHERE role = 'admin' ORDER BY created_at, id")

@@ -18,7 +18,9 @@ from adapters.postgres.gates import PostgresGates
 from adapters.postgres.generations import PostgresGenerations
 from adapters.postgres.notices import PostgresWaitingNotices
 from adapters.postgres.pool import begun
+from adapters.postgres.promotions import PostgresRedemptions
 from adapters.postgres.records import PostgresAccounts, PostgresAssets, PostgresSpendings, PostgresWakeups
+from adapters.postgres.refunds import PostgresRefunds
 from adapters.postgres.registration import PostgresInvitations, PostgresTrials
 from adapters.postgres.session import Pool, Session, unavailable
 from adapters.postgres.top_up import PostgresTopUps
@@ -62,12 +64,14 @@ class PostgresTransaction(AccessTransaction):
         self._wakeups = PostgresWakeups(session)
         self._keys = PostgresKeys(session)
         self._trials = PostgresTrials(session)
+        self._redemptions = PostgresRedemptions(session)
         self._invitations = PostgresInvitations(session)
         self._identities = PostgresIdentities(session)
         self._sessions = PostgresSessions(session)
         self._notices = PostgresWaitingNotices(session)
         self._customers = PostgresCustomers(session)
         self._purchases = PostgresPurchases(session)
+        self._refunds = PostgresRefunds(session)
         self._subscriptions = PostgresSubscriptions(session)
         self._inbox = PostgresInbox(session)
         self._top_ups = PostgresTopUps(session)
@@ -121,6 +125,10 @@ class PostgresTransaction(AccessTransaction):
         return self._trials
 
     @property
+    def redemptions(self) -> PostgresRedemptions:
+        return self._redemptions
+
+    @property
     def invitations(self) -> PostgresInvitations:
         return self._invitations
 
@@ -147,6 +155,10 @@ class PostgresTransaction(AccessTransaction):
     @property
     def purchases(self) -> PostgresPurchases:
         return self._purchases
+
+    @property
+    def refunds(self) -> PostgresRefunds:
+        return self._refunds
 
     @property
     def subscriptions(self) -> PostgresSubscriptions:

@@ -41,7 +41,8 @@ _rates = classified(privacy.RATES)
 
 accounts, api_keys, audit_records = account_tables.accounts, account_tables.api_keys, account_tables.audit_records
 identities, sessions, notices = account_tables.identities, account_tables.sessions, account_tables.notices
-customers, purchases = billing_tables.customers, billing_tables.purchases
+customers, purchases, refunds = billing_tables.customers, billing_tables.purchases, billing_tables.refunds
+promotions, redemptions = billing_tables.promotions, billing_tables.redemptions
 subscriptions, payment_hints = billing_tables.subscriptions, billing_tables.payment_hints
 top_ups, top_up_attempts = billing_tables.top_ups, billing_tables.top_up_attempts
 

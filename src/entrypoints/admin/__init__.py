@@ -4,6 +4,7 @@ import click
 
 from entrypoints.admin.accounts import accounts
 from entrypoints.admin.audit import audit
+from entrypoints.admin.billing import billing
 from entrypoints.admin.catalogue import catalogue
 from entrypoints.admin.credits import credits
 from entrypoints.admin.db import db
@@ -13,11 +14,11 @@ from entrypoints.admin.jobs import jobs
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def admin() -> None:
-    """Look after accounts, the audit records, credits, generations, the catalogue, jobs and the database.
+    """Look after accounts, the audit records, credits, billing, generations, the catalogue, jobs and the database.
 
     Every command has --json. Exit code: 0 done, 1 refused, 2 wrong usage. Prompts and pictures are never shown.
     """
 
 
-for noun in (accounts, audit, credits, generations, catalogue, jobs, db):
+for noun in (accounts, audit, credits, billing, generations, catalogue, jobs, db):
     admin.add_command(noun)

@@ -41,7 +41,7 @@ def find(words: str, limit: int, as_json: bool) -> None:
 @click.argument("account", type=click.UUID)
 @with_json
 def show(account: UUID, as_json: bool) -> None:
-    """One account: wallets, keys, generations by state, and what staff did to it."""
+    """One account: wallets, keys, generations by state, what it bought, and what staff did to it."""
 
     async def work(parts: AsyncContainer) -> AccountPage:
         queries: StaffQueries = await parts.get(StaffQueries)
@@ -50,7 +50,7 @@ def show(account: UUID, as_json: bool) -> None:
     page = run(work)
     own, wallets, keys = page.account, page.wallets, page.keys
     named = {"id": own.id, "role": own.role, "plan": own.plan, "name": own.name, "e-mail": own.email}
-    named |= {"created": own.created_at, "frozen": own.frozen_at}
+    named |= {"created": own.created_at, "frozen": own.frozen_at, "customer": page.customer}
     answer(
         as_json,
         page,
@@ -64,6 +64,16 @@ def show(account: UUID, as_json: bool) -> None:
             "Keys",
             ("mode", "scopes", "ends in", "created", "revoked", "id"),
             [(k.mode, " ".join(k.scopes), k.hint, k.created_at, k.revoked_at, k.id) for k in keys],
+        ),
+        table(
+            "Subscriptions",
+            ("id", "plan", "state", "period ends", "cancelled for", "counts as"),
+            [(s.id, s.plan, s.state, s.period_end, s.cancel_at, s.entitled_plan) for s in page.subscriptions],
+        ),
+        table(
+            "Purchases",
+            ("purchase", "paid", "went back", "currency", "state", "at"),
+            [(p.ref, p.paid, p.reversed, p.currency, p.state, p.at) for p in page.purchases],
         ),
         table("Generations", ("state", "how many"), list(page.generations.items())),
         table("Audit records", ("at", "staff", "action", "reason"), [(r.at, r.staff, r.action, r.reason) for r in page.records]),

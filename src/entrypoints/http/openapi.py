@@ -16,6 +16,7 @@ from entrypoints.http import billing_shapes, shapes
 from entrypoints.http.account_shapes import KeyBody, MeBody
 from entrypoints.http.auth import Access, Person, access_of, routes
 from entrypoints.http.problems import MEDIA_TYPE
+from entrypoints.http.promotions import PromotionBody
 
 _WHY = {
     400: "What was sent is not acceptable.",
@@ -145,7 +146,7 @@ def _refusal(status: int) -> dict[str, Any]:
 
 def _shapes(handlers: Iterable[HTTPRouteHandler]) -> Mapping[str, Any]:
     """Every struct a route reads or writes, as msgspec enforces it: Litestar leaves out some of its bounds."""
-    kinds: set[Any] = {shapes.Problem, shapes.PictureBody, shapes.RetryBody, KeyBody, MeBody}
+    kinds: set[Any] = {shapes.Problem, shapes.PictureBody, shapes.RetryBody, KeyBody, MeBody, PromotionBody}
     kinds |= {billing_shapes.CheckoutBody, billing_shapes.PortalBody, billing_shapes.ChangeBody}
     for handler in handlers:
         kinds |= _structs(handler.parsed_return_field.annotation)

@@ -19,7 +19,7 @@ from litestar.types import ExceptionHandlersMap, Scope
 from application.payments import PaymentDeclined, PaymentRefused, PaymentsUnavailable
 from application.ports import StorageUnavailable
 from application.store import StoreUnavailable
-from domain import errors
+from domain import buying_errors, errors
 from domain.errors import DomainError, InvalidRequest, NotFound, UploadTooLarge
 from domain.limits import LIMITS, holds_card_number
 
@@ -42,8 +42,9 @@ STATUS: Mapping[type[DomainError], int] = {
     errors.InvalidMask: 400,
     errors.InvalidAmount: 400,
     errors.ReversalAboveGrant: 400,
-    errors.UnknownProduct: 400,
-    errors.ForeignAddress: 400,
+    buying_errors.UnknownProduct: 400,
+    buying_errors.ForeignAddress: 400,
+    buying_errors.UnknownPromotion: 400,
     errors.UploadTooLarge: 413,
     errors.UnsupportedFormat: 415,
     errors.IdempotencyMismatch: 422,
@@ -86,18 +87,22 @@ STATUS: Mapping[type[DomainError], int] = {
     errors.AlreadyGranted: 409,
     errors.OpenHolds: 409,
     errors.AccountClosed: 409,
-    errors.NothingBought: 409,
+    buying_errors.NothingBought: 409,
+    buying_errors.PromotionUsedUp: 409,
+    buying_errors.PromotionRedeemed: 409,
     errors.IntakeBusy: 503,
-    errors.NotSold: 409,
-    errors.EmailNeeded: 409,
-    errors.SubscriptionExists: 409,
-    errors.NoSubscription: 409,
-    errors.SubscriptionEnding: 409,
-    errors.AlreadySo: 409,
-    errors.PaymentNeeded: 402,
+    buying_errors.NotSold: 409,
+    buying_errors.EmailNeeded: 409,
+    buying_errors.SubscriptionExists: 409,
+    buying_errors.NoSubscription: 409,
+    buying_errors.SubscriptionEnding: 409,
+    buying_errors.AlreadySo: 409,
+    buying_errors.PaymentNeeded: 402,
     # A worker's own, or an operator's: no route raises these.
     errors.LeaseLost: 409,
     errors.LastAdmin: 409,
+    buying_errors.NothingToRefund: 409,
+    buying_errors.RefundOpen: 409,
 }
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from adapters.payments.stripe_payments import StripePayments
 from application.payments import PaymentDeclined, PaymentsUnavailable
-from domain.errors import AlreadySo
+from domain.buying_errors import AlreadySo
 from tests.buying_stage import Shop, shop
 from tests.contract.payments.conftest import opened_stripe
 from tests.offer import CATALOGUE

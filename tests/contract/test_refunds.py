@@ -1,19 +1,19 @@
 """Staff gives money back: what is unspent, or all, once, and the credits go before the money does."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from application.billing import ConvergeSubscription
+from application.billing import ConvergeSubscription, Outcome
 from application.hints import TakeHint
 from application.payments import PaymentRefused, PaymentsUnavailable
 from application.reconciliation import PollPayments
 from domain.accounts import Role
-from domain.billing import PurchaseKind, PurchaseRef
+from domain.billing import Purchase, PurchaseKind, PurchaseRef
 from domain.buying_errors import NothingToRefund, RefundOpen
 from domain.errors import InsufficientCredits, NotFound, StaffOnly
 from domain.refunds import RefundState
@@ -50,6 +50,24 @@ class Wayward:
         if self.how == "after":
             await self.inner.refund(purchase, amount, key=key)
         raise PaymentsUnavailable
+
+
+@dataclass
+class Slow:
+    """The port, but its first reading of a purchase is told only after all this has happened."""
+
+    inner: Any
+    then: Callable[[], Awaitable[object]] | None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    async def purchase(self, ref: PurchaseRef) -> Purchase | None:
+        found: Purchase | None = await self.inner.purchase(ref)
+        then, self.then = self.then, None
+        if then:
+            await then()
+        return found
 
 
 # How much
@@ -211,6 +229,34 @@ async def test_a_poll_gives_nothing_back_while_one_is_open(till: Till) -> None:
 
 
 # Races
+
+
+async def test_who_read_before_a_refund_and_writes_after_it_gives_nothing_back(till: Till) -> None:
+    ref = await till.buy()
+    slow = Slow(till.payments, lambda: till.give_back(ref))
+    assert (await at(till, payments=slow).converge(ref)).outcome is Outcome.OVERTAKEN
+    assert await till.numbers() == (0, 0, 0)
+
+
+async def test_who_is_overtaken_while_ending_a_refused_refund_reads_again(till: Till) -> None:
+    ref = await till.buy()
+    refused = Wayward(till.payments, "before")
+    await at(till, payments=refused).give_back(ref)
+    refused.how = "refused"
+    await till.later()
+    slow = Slow(refused, lambda: till.converge(ref))
+    assert (await at(till, payments=slow).finish())["refund_refused"] == 1
+    assert await till.numbers() == (400, 0, 0), "the other reading counted the refund still"
+
+
+async def test_two_who_finish_one_at_once_make_it_once(till: Till) -> None:
+    ref = await till.buy()
+    await at(till, payments=Wayward(till.payments, "after")).give_back(ref)
+    refund = await till.open(ref)
+    assert refund
+    ends = await asyncio.gather(*(till.finish.finish(refund) for _ in range(4)))
+    assert [end and end.state for end in ends] == [RefundState.DONE] * 4
+    assert (await till.told(ref)).refunded == 500
 
 
 async def test_many_refunds_at_once_give_back_once(till: Till) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import Any, NoReturn, TypeVar
 
-from application.payments import Page, Payments, PaymentsUnavailable, Touched
+from application.payments import Page, PaymentRefused, Payments, PaymentsUnavailable, Touched
 from domain.accounts import AccountId
 from domain.billing import (
     CustomerId,
@@ -120,6 +120,9 @@ class Truth(Payments):
 
     async def refund(self, purchase: PurchaseRef, amount: int, *, key: str) -> None:
         await self._told(None)
+        told = self.purchases[purchase]
+        if key not in self.keys and amount > told.paid - told.reversed_money:
+            raise PaymentRefused("amount_too_large", "there is not so much left of what was paid")
         assert self.keys.setdefault(key, (purchase, amount)) == (purchase, amount), "a key said two things"
         if len(self.keys) > sum(hint.type == "refund.created" for hint in self.happened):
             self.purchases[purchase] = replace(self.purchases[purchase], refunded=self.purchases[purchase].refunded + amount)

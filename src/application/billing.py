@@ -73,7 +73,8 @@ class ConvergePurchase:
         return written
 
     async def write(self, tx: Transaction, purchase: Purchase, payer: Payer | None, ticket: int) -> Convergence:
-        """Bring the books to a reading that was made after this ticket was taken; its open refund is counted already."""
+        """Bring the books to a reading that was made after this ticket was taken; its open refund is counted already. `payer` may
+        be left out for a purchase that is known to be ours."""
         known = await tx.purchases.lock(purchase.ref)
         if ticket <= known.applied_ticket:
             return Convergence(Outcome.OVERTAKEN)

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from application.billing import ConvergePurchase, payer_of
+from application.billing import ConvergePurchase
 from application.payments import PaymentRefused, Payments, PaymentsUnavailable
 from application.ports import NewId
 from application.store import Store, Transaction
@@ -69,7 +69,6 @@ class FinishRefunds:
             async with self.store.transaction() as tx:
                 ticket = await tx.purchases.take_ticket(refund.purchase)
             purchase = await self.payments.purchase(refund.purchase)
-            payer = await payer_of(self.store, self.payments, purchase.customer) if purchase else None
             async with self.store.transaction() as tx:
                 known = await tx.purchases.lock(refund.purchase)
                 open = await tx.refunds.open(refund.purchase)
@@ -78,7 +77,7 @@ class FinishRefunds:
                 if purchase and ticket > known.applied_ticket:
                     open.end(await tx.now(), refused)
                     await tx.refunds.save(open)
-                    await self.converge.write(tx, purchase, payer, ticket)
+                    await self.converge.write(tx, purchase, None, ticket)
                     return open
         return None
 

@@ -12,7 +12,7 @@ from domain.accounts import Caller, Role, Staff
 from domain.billing import CustomerId, Purchase, PurchaseRef
 from domain.ledger import HoldId, Lot, WalletId
 from domain.refunds import Refund
-from tests.contract.harnesses import StoreHarness
+from tests.contract.harnesses import MemoryHarness, StoreHarness
 from tests.contract.store_contract import NOTHING, a_hold, capture, customer, new_id, numbers, say
 from tests.offer import CATALOGUE
 from tests.payments_house import URL, bought
@@ -93,6 +93,8 @@ class Till:
 @asynccontextmanager
 async def opened(harness: StoreHarness) -> AsyncIterator[Till]:
     async with SandboxHouse.opened() as house:
+        if isinstance(harness, MemoryHarness):
+            harness.clock.now = house.now  # or what is bought has lapsed already
         caller, admin = await customer(harness.store), await customer(harness.store)
         async with harness.store.transaction() as tx:
             await tx.accounts.save((await tx.accounts.find(admin.account_id)).with_role(Role.ADMIN))

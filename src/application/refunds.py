@@ -127,8 +127,6 @@ class RefundPurchase:
         self, tx: Transaction, staff: Staff, purchase: Purchase, wallet: WalletId, ticket: int, into_debt: bool
     ) -> Refund:
         id, ref = RefundId(self.new_id()), purchase.ref
-        if open := await tx.refunds.open(ref):
-            raise RefundOpen(f"{open.amount} are going back already", purchase=str(ref), refund=str(open.id))
         lots = await tx.purchases.lots(ref, wallet)
         opened = await tx.wallets.open(wallet, About(command_id("refund", id), every_lot=True))
         remaining = [lot for each in lots if (lot := opened.wallet.lots.get(each.id)) and not lot.is_lapsed(opened.now)]

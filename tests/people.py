@@ -1,5 +1,7 @@
 """People at the door of a running service: signed in at the sandbox, with keys they made themselves."""
 
+import html
+import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,6 +11,7 @@ from uuid import UUID
 import httpx
 
 from domain.accounts import AccountId, Mode, Scope
+from entrypoints.http.pages import HOME
 from tests import plain_http
 from tests.processes import until
 from tests.world import new_id
@@ -83,3 +86,33 @@ def resident(address: str) -> Iterator[Resident]:
     with signed_in(address) as browser:
         bare = Resident(browser, AccountId(UUID(browser.get("/v1/me").json()["id"])))
         yield Resident(browser, bare.account, {mode: bare.make_key(mode)["secret"] for mode in Mode})
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """The account's page in a browser that is signed in."""
+
+    http: httpx.Client
+
+    @property
+    def text(self) -> str:
+        shown = self.http.get(HOME)
+        assert shown.status_code == 200, shown.text
+        return words(shown)
+
+    def press(self, name: str, value: str = "") -> httpx.Response:
+        return self.http.post(HOME, data={name: value})
+
+    def led_on(self, answer: httpx.Response) -> str:
+        """Where a page sends the browser at once."""
+        assert answer.status_code == 200, answer.text
+        (url,) = re.findall(r'http-equiv="refresh" content="0; url=([^"]+)"', answer.text)
+        return html.unescape(url)
+
+    def pay(self, url: str, card: str = "good") -> httpx.Response:
+        return self.http.post(url, data={"card": card, "answer": "yes"})
+
+
+def words(answer: httpx.Response) -> str:
+    """What a page says, without its marks."""
+    return " ".join(re.sub(r"<[^>]+>", " ", html.unescape(answer.text)).split())

@@ -1,70 +1,30 @@
 """The account's own page, as a browser without scripts sees it: buying, plans, and coming back."""
 
-import html
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 
-import httpx
 import pytest
 
+from entrypoints.http.pages import HOME
 from tests import plain_http
 from tests.http_house import House
-from tests.people import signed_in
+from tests.people import Tab, signed_in, words
 from tests.processes import until
-from tests.world import new_id
-
-PAGE = "/account"
-
-
-class Tab:
-    """A tab of a browser that is signed in."""
-
-    def __init__(self, http: httpx.Client) -> None:
-        self.http = http
-
-    @property
-    def text(self) -> str:
-        shown = self.http.get(PAGE)
-        assert shown.status_code == 200, shown.text
-        return _words(shown)
-
-    def press(self, name: str, value: str = "") -> httpx.Response:
-        return self.http.post(PAGE, data={name: value})
-
-    def led_on(self, answer: httpx.Response) -> str:
-        """Where a page sends the browser at once."""
-        assert answer.status_code == 200, answer.text
-        (url,) = re.findall(r'http-equiv="refresh" content="0; url=([^"]+)"', answer.text)
-        return html.unescape(url)
-
-    def pay(self, url: str, card: str = "good") -> httpx.Response:
-        return self.http.post(url, data={"card": card, "answer": "yes"})
-
-
-def _words(answer: httpx.Response) -> str:
-    return " ".join(re.sub(r"<[^>]+>", " ", html.unescape(answer.text)).split())
-
-
-@contextmanager
-def tab_of(served: House) -> Iterator[Tab]:
-    with signed_in(str(served.client.base_url), f"ada-{new_id().hex}@example.test") as http:
-        yield Tab(http)
 
 
 @pytest.fixture
 def tab(served: House) -> Iterator[Tab]:
-    with tab_of(served) as tab:
-        yield tab
+    with signed_in(str(served.client.base_url)) as browser:
+        yield Tab(browser)
 
 
 def test_whoever_opens_the_address_is_led_to_sign_in_and_then_to_the_account(served: House, tab: Tab) -> None:
     with plain_http.Client(base_url=str(served.client.base_url)) as stranger:
-        assert stranger.get("/").headers["location"] == PAGE
-        assert stranger.get(PAGE).headers["location"] == "/sign-in"
+        assert stranger.get("/").headers["location"] == HOME
+        assert stranger.get(HOME).headers["location"] == "/sign-in"
         (way,) = re.findall(r'href="([^"]+)"', stranger.get("/sign-in").text)
         assert way == "/auth/sandbox/start?return_to=/account"
-        assert stranger.post(PAGE, data={"pack": "small"}).headers["location"] == "/sign-in"
+        assert stranger.post(HOME, data={"pack": "small"}).headers["location"] == "/sign-in"
     assert "on the plan Free" in tab.text
 
 
@@ -72,7 +32,7 @@ def test_a_pack_is_bought_with_a_card_and_its_credits_are_there(tab: Tab) -> Non
     assert "Buy 400 credits for 5.00 USD" in tab.text
     paid = tab.pay(tab.led_on(tab.press("pack", "small")))
     assert (paid.status_code, paid.headers["location"].endswith("/account?paid=true")) == (303, True)
-    assert "Thank you" in _words(tab.http.get(paid.headers["location"]))
+    assert "Thank you" in words(tab.http.get(paid.headers["location"]))
     until(lambda: "450 to spend" in tab.text, "400 credits beside the trial's 50")
     assert re.search(r": 5\.00 USD , 400 credits, paid", tab.text)
 
@@ -81,7 +41,7 @@ def test_a_plan_is_had_changed_ended_and_resumed(tab: Tab) -> None:
     tab.pay(tab.led_on(tab.press("plan", "starter")))
     until(lambda: "on the plan Starter" in tab.text, "the plan")
     assert "Change to Pro: 2,600 credits for 29.00 USD a month" in tab.text
-    assert tab.press("change", "pro").headers["location"] == PAGE
+    assert tab.press("change", "pro").headers["location"] == HOME
     assert "on the plan Pro" in tab.text
     assert "3,400 to spend" in tab.text
     tab.press("cancel")
@@ -98,7 +58,7 @@ def test_a_card_that_is_declined_changes_nothing_and_says_so(tab: Tab) -> None:
     assert tab.http.post(portal, data={"card": "declined"}).status_code == 303
     declined = tab.press("change", "studio")
     assert declined.status_code == 402
-    assert "The bank has declined. Nothing was changed, and nothing is owed." in _words(declined)
+    assert "The bank has declined. Nothing was changed, and nothing is owed." in words(declined)
     assert "on the plan Starter" in tab.text
 
 
@@ -106,12 +66,12 @@ def test_a_card_that_is_declined_changes_nothing_and_says_so(tab: Tab) -> None:
     "said", [{}, {"pack": "small", "plan": "pro"}, {"nonsense": "1"}, {"pack": "\0"}, {"plan": "4242424242424242"}]
 )
 def test_what_no_button_says_is_refused_as_a_page(tab: Tab, said: dict[str, str]) -> None:
-    refused = tab.http.post(PAGE, data=said, headers={"Accept": "text/html"})
+    refused = tab.http.post(HOME, data=said, headers={"Accept": "text/html"})
     assert refused.status_code == 400
     assert "<main>" in refused.text
     assert "4242" not in refused.text
 
 
 def test_another_site_can_press_no_button(tab: Tab) -> None:
-    assert tab.http.post(PAGE, data={"pack": "small"}, headers={"Origin": "https://evil.example"}).status_code == 403
-    assert tab.http.post(PAGE, data={"pack": "small"}, headers={"Origin": "null"}).status_code == 403
+    assert tab.http.post(HOME, data={"pack": "small"}, headers={"Origin": "https://evil.example"}).status_code == 403
+    assert tab.http.post(HOME, data={"pack": "small"}, headers={"Origin": "null"}).status_code == 403

@@ -10,10 +10,11 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from entrypoints.http.pages import HOME
 from tests import plain_http
-from tests.people import signed_in
+from tests.people import Tab, signed_in
 from tests.processes import SHORT, kill_tree, until
 from tests.provider import provider
 
@@ -82,6 +83,13 @@ class Running:
     def state(self, place: str) -> str:
         return str(plain_http.get(self.url + place, headers=self.headers).json()["state"])
 
+    def admin(self, *words: str) -> Any:
+        """What `gpt-image admin` answers to an operator in this folder."""
+        command = [sys.executable, "-m", "entrypoints.command", "admin", *words, "--json"]
+        environment = {"PATH": os.environ["PATH"], "PORT": self.url.rpartition(":")[2]}
+        done = subprocess.run(command, env=environment, cwd=self.folder, capture_output=True, text=True, timeout=60, check=True)
+        return json.loads(done.stdout)
+
     def interrupt(self) -> int:
         self.process.send_signal(signal.SIGINT)
         return self.process.wait(30)
@@ -123,9 +131,25 @@ def test_the_printed_lines_work_when_pasted_and_the_books_balance(tmp_path: Path
         assert f"Sign in as anybody, and buy credits with a card that is none, at {running.url}/account" in running.said
         with signed_in(running.url, "ada@example.test") as browser:
             assert "Ada, on the plan Free" in browser.get(HOME).text
+            buys_a_pack_and_has_it_refunded(running, Tab(browser))
         until(lambda: list((tmp_path / ".data" / "outbox").glob("*.eml")), "the mail about a new account", SECONDS)
         assert running.interrupt() == 0
     forget(tmp_path)
+
+
+def buys_a_pack_and_has_it_refunded(running: Running, tab: Tab) -> None:
+    """As the person does it in a browser, and the operator at the keyboard."""
+    operator = re.findall(r"--as`: (\S+)", running.said)[-1]
+    tab.pay(tab.led_on(tab.press("pack", "small")))
+    until(lambda: "450 to spend" in tab.text, "the credits of the pack beside the trial's", SECONDS)
+    (found,) = running.admin("accounts", "find", "ada@example.test")["accounts"]
+    (bought,) = running.admin("accounts", "show", found["id"])["purchases"]
+    refunded = running.admin("billing", "refund", bought["ref"], "--as", operator, "--reason", "asked for it")
+    assert (refunded["amount"], refunded["credits"], refunded["state"]) == (500, 400, "done")
+    assert "50 to spend" in tab.text
+    assert "5.00 USD and 400 credits went back" in tab.text
+    compared = running.admin("billing", "reconcile")
+    assert (compared["explained"], compared["unexplained"]) == (1, [])
 
 
 def test_two_clones_run_at_once_and_one_clone_once(tmp_path: Path) -> None:

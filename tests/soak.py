@@ -34,21 +34,21 @@ class Suite:
 
 
 SUITES: dict[str, Suite] = {
-    "ledger": Suite(soak_suites.ledger, 1.0),
-    "store": Suite(soak_suites.store, 1.5),
-    "use-cases": Suite(soak_suites.use_cases, 1.5),
-    "timelines": Suite(soak_suites.timelines, 1.0),
-    "hints": Suite(soak_suites.hints, 1.0),
+    "ledger": Suite(soak_suites.ledger, 0.5),
+    "store": Suite(soak_suites.store, 1.0),
+    "use-cases": Suite(soak_suites.use_cases, 1.0),
+    "timelines": Suite(soak_suites.timelines, 0.75),
+    "hints": Suite(soak_suites.hints, 0.5),
     "webhooks": Suite(soak_suites.webhooks, 0.5),
-    "billing": Suite(soak_suites.billing, 1.0, 300.0),
+    "billing": Suite(soak_suites.billing, 0.75, 300.0),
     "billing-kills": Suite(soak_suites.billing_kills, 1.0, 300.0),
-    "uploads": Suite(soak_suites.uploads, 1.0),
-    "crash": Suite(soak_suites.crash, 3.5, 300.0),
+    "uploads": Suite(soak_suites.uploads, 0.75),
+    "crash": Suite(soak_suites.crash, 3.0, 300.0),
     "stops": Suite(soak_suites.stops, 1.0, 300.0),
     "restarts": Suite(soak_suites.restarts, 1.5, 300.0),
     "deploys": Suite(soak_suites.deploys, 1.0, 300.0),
     "api": Suite(soak_suites.api, 2.0, 300.0),
-    "faults": Suite(soak_suites.faults, 2.0),
+    "faults": Suite(soak_suites.faults, 1.5),
 }
 
 KEPT = Path(".soak")

@@ -10,6 +10,7 @@ from litestar.params import QueryParameter
 from application.billing_queries import BillingQueries
 from application.buying import CancelSubscription, ChangePlan, CheckOut, OpenPortal, ResumeSubscription
 from application.payments import Page, PaymentDeclined
+from application.promotions import RedeemPromotion
 from application.providers import Providers
 from application.queries import Queries
 from domain.buying import ENDED, foremost
@@ -80,6 +81,7 @@ async def answer_account(
     change: FromDishka[ChangePlan],
     cancel: FromDishka[CancelSubscription],
     resume: FromDishka[ResumeSubscription],
+    redeem: FromDishka[RedeemPromotion],
 ) -> Response[bytes]:
     """One button a form: what was chosen is done, and the page is shown again, or the provider's."""
     who = request.auth.account_id
@@ -96,6 +98,8 @@ async def answer_account(
                 await cancel(who)
             case "resume", _:
                 await resume(who)
+            case "code", code:
+                await redeem(request.auth, code)
             case _:
                 raise InvalidRequest("there is no such button")
     except PaymentDeclined as declined:
@@ -129,6 +133,7 @@ async def _account(
         subscription=known if known and known.state not in ENDED else None,
         transactions=await billing.transactions(caller.wallet_id, None, SHOWN),
         packs=[pack for pack in catalogue.packs.values() if pack.sold],
+        has_promotions=bool(catalogue.promotions),
         plans=[plan for plan in catalogue.plans.values() if plan.sold and plan.price],
         named=catalogue.plan,
         money=money,

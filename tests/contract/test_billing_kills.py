@@ -62,7 +62,7 @@ async def test_an_api_killed_in_a_webhook_is_told_again_and_the_ledger_is_the_sa
 
 @pytest.mark.parametrize(
     "point",
-    ["HandleHints/Store.commit#1:after", "HandleHints/Store.commit#3:before", "HandleHints/Store.commit#3:after"],
+    ["HandleHints/Store.commit#1:after", "HandleHints/Purchases.lock#1:after", "Payments.purchase#1:after"],
 )
 async def test_a_worker_killed_while_it_follows_hints_comes_to_the_same_ledger(lane: BillingLane, point: str) -> None:
     assert (await kill_worker(lane, SCENARIO, point)).died

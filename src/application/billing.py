@@ -166,19 +166,18 @@ class ConvergeSubscription:
         now = await tx.now()
         entitlement = entitle(told, _entitlement(known), self.catalogue, now)
         tx.subscriptions.save(
-            KnownSubscription(
-                known.id,
-                known.ticket,
-                ticket,
-                account.id,
-                told.plan,
-                told.state,
-                told.period_end,
-                told.cancel_at,
-                entitlement.plan,
-                entitlement.paid_until,
-                entitlement.review_at,
-                told.pay_url,
+            replace(
+                known,
+                applied_ticket=ticket,
+                account_id=account.id,
+                plan=told.plan,
+                state=told.state,
+                period_end=told.period_end,
+                cancel_at=told.cancel_at,
+                entitled_plan=entitlement.plan,
+                paid_until=entitlement.paid_until,
+                review_at=entitlement.review_at,
+                pay_url=told.pay_url,
             )
         )
         every = await tx.subscriptions.of_account(account.id)

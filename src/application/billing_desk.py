@@ -10,11 +10,9 @@ from application.payments import Payments
 from application.ports import NewId
 from application.store import Store
 from domain.accounts import AccountId, Act, Staff
-from domain.billing import Subscription, SubscriptionId, SubscriptionState, WaitingHint
+from domain.billing import ENDED, Subscription, SubscriptionId, WaitingHint
 from domain.catalogue import Catalogue
 from domain.errors import NotFound
-
-_OVER = frozenset((SubscriptionState.CANCELED, SubscriptionState.INCOMPLETE_EXPIRED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +77,7 @@ class CancelByHand:
                 found = [known] if known.account_id else []
             else:
                 await tx.accounts.lock(whose)
-                found = [each for each in await tx.subscriptions.of_account(whose) if each.state not in _OVER]
+                found = [each for each in await tx.subscriptions.of_account(whose) if each.state not in ENDED]
             if not found:
                 raise NotFound("there is no subscription that could be cancelled")
             now = await tx.now()

@@ -41,15 +41,7 @@ class GrantCredits:
         if amount > LIMITS["grant_credits"]:
             raise InvalidAmount("a grant is too large", field="amount", limit=LIMITS["grant_credits"])
         ref = fact or str(self.new_id())
-        grant = Grant(
-            id=command_id("grant", f"{source}:{ref}"),
-            lot_id=LotId(command_id("lot", f"{source}:{ref}")),
-            amount=amount,
-            source=source,
-            source_ref=ref,
-            priority=priority,
-            expires_at=expires_at,
-        )
+        grant = Grant.of(source, ref, amount, priority=priority, expires_at=expires_at)
         return await _by_hand(self.store, self.new_id, staff, wallet, grant)
 
 

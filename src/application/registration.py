@@ -11,9 +11,9 @@ from application.credits import tell
 from application.ports import NewId
 from domain.accounts import Account, AccountId, Act, Mode, Role, Staff
 from domain.catalogue import Catalogue
-from domain.commands import Grant, command_id
+from domain.commands import Grant
 from domain.identities import Identity, IdentityId, Person
-from domain.ledger import LotId, LotSource, WalletId
+from domain.ledger import LotSource, WalletId
 from domain.registration import TEST_CREDITS, RegistrationRules, same_mailbox
 
 INVITATION_DAYS = 14
@@ -59,24 +59,13 @@ class Register:
             await tx.wallets.create(wallet, account, mode)
             if given[mode]:
                 days = plan.trial_days if mode is Mode.LIVE else None
-                await tell(tx, wallet, _trial(wallet, given[mode], now + timedelta(days=days) if days else None))
+                lapses = now + timedelta(days=days) if days else None
+                await tell(tx, wallet, Grant.of(LotSource.TRIAL, str(wallet), given[mode], expires_at=lapses))
         return account
 
     def _digests(self, person: Person) -> Sequence[Sequence[tuple[str, bytes]]]:
         said = (f"mailbox {same_mailbox(person.email)}", f"sign-in {person.provider} {person.subject}")
         return [self.digests.of(each.encode()) for each in said]
-
-
-def _trial(wallet: WalletId, amount: int, expires_at: datetime | None) -> Grant:
-    fact = f"{LotSource.TRIAL}:{wallet}"
-    return Grant(
-        id=command_id("grant", fact),
-        lot_id=LotId(command_id("lot", fact)),
-        amount=amount,
-        source=LotSource.TRIAL,
-        source_ref=str(wallet),
-        expires_at=expires_at,
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,6 +117,10 @@ class SubscriptionState(StrEnum):
     CANCELED = "canceled"
 
 
+ENDED = frozenset({SubscriptionState.CANCELED, SubscriptionState.INCOMPLETE_EXPIRED})
+"""For good: another one has to be bought."""
+
+
 @dataclass(frozen=True, slots=True)
 class Subscription:
     """A subscription as the provider tells it now. `cancel_at`: when it ends, if it was told to. `pay_url`: where a payment waits

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from domain.billing import KnownSubscription, SubscriptionState
+from domain.billing import ENDED, KnownSubscription, SubscriptionState
 from domain.buying_errors import (
     AlreadySo,
     NoSubscription,
@@ -17,7 +17,6 @@ from domain.buying_errors import (
 from domain.catalogue import Catalogue, Pack, Plan
 from domain.errors import Fact, InvalidRequest
 
-ENDED = frozenset({SubscriptionState.CANCELED, SubscriptionState.INCOMPLETE_EXPIRED})
 SERVED = frozenset({SubscriptionState.ACTIVE, SubscriptionState.TRIALING})
 """Nothing is owed for the running period."""
 

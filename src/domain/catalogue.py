@@ -152,6 +152,10 @@ class Catalogue:
         """The plan, or the default plan for one that is sold no more: an account never loses the service over our price list."""
         return self.plans.get(id) or self.plans[self.default_plan]
 
+    def product(self, id: str | None) -> Plan | Pack | None:
+        """Also one that is sold no more; None for what we never sold, or do not know any longer."""
+        return self.plans.get(id or "") or self.packs.get(id or "")
+
     @property
     def for_sale(self) -> Mapping[str, Plan | Pack]:
         """What can be bought now: plans, then packs."""

@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from typing import Self
 from uuid import UUID, uuid5
 
 from domain.ledger import CommandId, HoldId, LotId, LotSource
@@ -62,6 +63,30 @@ class Grant(Command):
     priority: int = 100
     expires_at: datetime | None = None
     reversal: int = 0
+
+    @classmethod
+    def of(
+        cls,
+        source: LotSource,
+        source_ref: str,
+        amount: int,
+        *,
+        priority: int = 100,
+        expires_at: datetime | None = None,
+        reversal: int = 0,
+    ) -> Self:
+        """The one grant of an economic fact: the command and its lot bear ids made of it."""
+        fact = f"{source}:{source_ref}"
+        return cls(
+            id=command_id("grant", fact),
+            lot_id=LotId(command_id("lot", fact)),
+            amount=amount,
+            source=source,
+            source_ref=source_ref,
+            priority=priority,
+            expires_at=expires_at,
+            reversal=reversal,
+        )
 
     @property
     def about(self) -> About:

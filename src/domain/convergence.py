@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from domain.billing import PaidLine, Purchase
-from domain.catalogue import Catalogue, Pack, Plan
+from domain.catalogue import Catalogue
 from domain.commands import Grant, Reverse, command_id
 from domain.ledger import LotId, LotSource
 
@@ -69,7 +69,7 @@ def credits_of(purchase: Purchase, catalogue: Catalogue) -> Mapping[str, int]:
     first came in; nor what the same purchase gives back. Where less came in than the lines ask, whole lines come first, and
     lines of one kind share alike. So no row of changes brings more credits than its money buys.
     """
-    lines = [(line, _sold(line, catalogue)) for line in purchase.lines if line.gross > 0]
+    lines = [(line, catalogue.product(line.product)) for line in purchase.lines if line.gross > 0]
     if any(sold and sold.currency != purchase.currency.lower() for _, sold in lines):
         lines = []
     whole = [line for line, sold in lines if sold is None or line.gross >= line.quantity * sold.price]
@@ -87,23 +87,11 @@ def credits_of(purchase: Purchase, catalogue: Catalogue) -> Mapping[str, int]:
     return credits
 
 
-def _sold(line: PaidLine, catalogue: Catalogue) -> Plan | Pack | None:
-    return catalogue.plans.get(line.product or "") or catalogue.packs.get(line.product or "")
-
-
 def _grant(purchase: Purchase, line: PaidLine, credits: int, catalogue: Catalogue) -> Grant:
     """A pack's credits never lapse; a plan's lapse by its period, however late we hear of it (R12)."""
     source = LotSource.SUBSCRIPTION if line.product in catalogue.plans else LotSource.PACK
-    fact = f"{source}:{_ref(purchase, line)}"
-    return Grant(
-        id=command_id("grant", fact),
-        lot_id=LotId(command_id("lot", fact)),
-        amount=credits,
-        source=source,
-        source_ref=_ref(purchase, line),
-        expires_at=_lapses(purchase, line) if source is LotSource.SUBSCRIPTION else None,
-        reversal=_reversal(credits, purchase),
-    )
+    expires_at = _lapses(purchase, line) if source is LotSource.SUBSCRIPTION else None
+    return Grant.of(source, _ref(purchase, line), credits, expires_at=expires_at, reversal=_reversal(credits, purchase))
 
 
 def _ref(purchase: Purchase, line: PaidLine) -> str:
@@ -125,7 +113,7 @@ def _reverse(lot: BoughtLot, reversal: int, ticket: int) -> Reverse:
 
 
 def _remarks(purchase: Purchase, catalogue: Catalogue, new: Sequence[PaidLine], known: set[str]) -> list[Remark]:
-    sold = [_sold(line, catalogue) for line in new]
+    sold = [catalogue.product(line.product) for line in new]
     return [
         *([Remark.UNSOLD] if None in sold else []),
         *([Remark.OTHER_CURRENCY] if any(each and each.currency != purchase.currency.lower() for each in sold) else []),

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from domain.billing import Subscription, SubscriptionState
+from domain.billing import ENDED, Subscription, SubscriptionState
 from domain.catalogue import Catalogue
 
 GRACE = timedelta(days=7)
@@ -41,15 +41,7 @@ def entitle(told: Subscription, before: Entitlement | None, catalogue: Catalogue
     return given or default
 
 
-_OVER = frozenset(
-    {
-        SubscriptionState.INCOMPLETE,
-        SubscriptionState.INCOMPLETE_EXPIRED,
-        SubscriptionState.UNPAID,
-        SubscriptionState.PAUSED,
-        SubscriptionState.CANCELED,
-    }
-)
+_OVER = ENDED | {SubscriptionState.INCOMPLETE, SubscriptionState.UNPAID, SubscriptionState.PAUSED}
 
 
 def _given(told: Subscription, now: datetime) -> Entitlement | None:

@@ -6,8 +6,8 @@ from datetime import date, datetime, timedelta
 from domain.accounts import AccountId
 from domain.buying_errors import PromotionUsedUp, UnknownPromotion
 from domain.catalogue import Catalogue, Promotion
-from domain.commands import Grant, command_id
-from domain.ledger import LotId, LotSource
+from domain.commands import Grant
+from domain.ledger import LotSource
 from domain.limits import LIMITS, text
 
 
@@ -24,15 +24,7 @@ class Redemption:
     @property
     def grant(self) -> Grant:
         ref = f"{self.promotion}:{self.account_id}"
-        fact = f"{LotSource.PROMOTION}:{ref}"
-        return Grant(
-            id=command_id("grant", fact),
-            lot_id=LotId(command_id("lot", fact)),
-            amount=self.credits,
-            source=LotSource.PROMOTION,
-            source_ref=ref,
-            expires_at=self.expires_at,
-        )
+        return Grant.of(LotSource.PROMOTION, ref, self.credits, expires_at=self.expires_at)
 
 
 def same_code(said: str) -> str:

@@ -21,7 +21,7 @@ from adapters.payments.sandbox_state import (
     Subscribed,
 )
 from application.payments import PaymentDeclined, PaymentRefused
-from domain.billing import HINT_KEPT, PurchaseKind, PurchaseRef, SubscriptionState
+from domain.billing import ENDED, HINT_KEPT, PurchaseKind, PurchaseRef, SubscriptionState
 from domain.catalogue import Pack, Plan
 
 PAGE_LIVES = timedelta(days=1)
@@ -32,7 +32,6 @@ MOST_TRIES = 5
 """Of one payment of a subscription, which then ends."""
 _DECLINES = {Card.DECLINED: "card_declined", Card.AUTHENTICATE: "authentication_required", None: "no_payment_method"}
 MISSING = "resource_missing"
-ENDED = (SubscriptionState.CANCELED, SubscriptionState.INCOMPLETE_EXPIRED)
 
 _T = TypeVar("_T")
 

@@ -29,11 +29,20 @@ from adapters.payments.stripe_purchases import Purchases
 from adapters.payments.stripe_touched import Touching
 from application.payments import Page, PaymentRefused, Payments, PaymentsUnavailable, Touched
 from domain.accounts import AccountId
-from domain.billing import CustomerId, Hint, Purchase, PurchaseKind, PurchaseRef, Subscription, SubscriptionId, SubscriptionState
+from domain.billing import (
+    ENDED,
+    CustomerId,
+    Hint,
+    Purchase,
+    PurchaseKind,
+    PurchaseRef,
+    Subscription,
+    SubscriptionId,
+    SubscriptionState,
+)
 from domain.catalogue import Catalogue
 
 API = "https://api.stripe.com"
-_ENDED = (SubscriptionState.CANCELED, SubscriptionState.INCOMPLETE_EXPIRED)
 _AWAITS_PAYMENT = (
     SubscriptionState.INCOMPLETE,
     SubscriptionState.PAST_DUE,
@@ -155,7 +164,7 @@ class StripePayments(Payments):
         try:
             await told(self.client.v1.subscriptions.cancel_async(subscription, {"invoice_now": False, "prorate": False}), Named)
         except PaymentRefused:
-            if (now := await self._as_it_is(subscription)).state in _ENDED:
+            if (now := await self._as_it_is(subscription)).state in ENDED:
                 return now  # by this very call, said before
             raise
         return await self._as_it_is(subscription)

@@ -1,7 +1,6 @@
 """The account's own page: credits, plan, what can be bought, what was paid. Plain HTML; the API can do all of it, too."""
 
 from typing import Annotated, Any
-from urllib.parse import parse_qsl
 
 from dishka.integrations.litestar import FromDishka, inject
 from litestar import Request, Response, get, post
@@ -13,12 +12,13 @@ from application.payments import Page, PaymentDeclined
 from application.promotions import RedeemPromotion
 from application.providers import Providers
 from application.queries import Queries
-from domain.buying import ENDED, foremost
+from domain.billing import ENDED
+from domain.buying import foremost
 from domain.catalogue import Catalogue
 from domain.errors import InvalidRequest, Unauthenticated
 from entrypoints.http.auth import PUBLIC, Authed, Person
 from entrypoints.http.bounds import NO_BODY, SMALL_BODY
-from entrypoints.http.pages import AS_PAGES, HOME, money, page
+from entrypoints.http.pages import AS_PAGES, HOME, form, led_to, money, page
 
 SIGN_IN = "/sign-in"
 SHOWN = 20
@@ -26,7 +26,7 @@ SHOWN = 20
 
 
 def _to_sign_in(request: Request[Any, Any, Any], error: Unauthenticated) -> Response[bytes]:
-    return _led_to(SIGN_IN)
+    return led_to(SIGN_IN)
 
 
 _HANDLERS = {**AS_PAGES, Unauthenticated: _to_sign_in}
@@ -41,7 +41,7 @@ _HANDLERS = {**AS_PAGES, Unauthenticated: _to_sign_in}
 )
 def show_home() -> Response[bytes]:
     """Whoever opens the printed address in a browser."""
-    return _led_to(HOME)
+    return led_to(HOME)
 
 
 @get(SIGN_IN, include_in_schema=False, opt={"access": PUBLIC, "bounds": NO_BODY}, exception_handlers=AS_PAGES)
@@ -104,7 +104,7 @@ async def answer_account(
                 raise InvalidRequest("there is no such button")
     except PaymentDeclined as declined:
         return await _account(request, queries, billing, catalogue, _DECLINED, declined.pay_url, status=402)
-    return _led_to(HOME)
+    return led_to(HOME)
 
 
 PAGES = (show_home, show_sign_in, show_account, answer_account)
@@ -143,18 +143,12 @@ async def _account(
 
 
 async def _button(request: Authed) -> tuple[str, str]:
-    try:
-        said = parse_qsl((await request.body()).decode("latin-1"), keep_blank_values=True, encoding="utf-8", max_num_fields=1)
-        ((name, value),) = said
-    except ValueError:
-        raise InvalidRequest("a form of this page has one button") from None
-    return name, value
+    said = [*(await form(request, 1)).items()]
+    if not said:
+        raise InvalidRequest("a form of this page has one button")
+    return said[0]
 
 
 def _leaving(there: Page) -> Response[bytes]:
     """To a page of the provider's. By a page of ours: no form of ours may be sent on elsewhere, not even by us."""
     return page("leaving", url=there.url)
-
-
-def _led_to(path: str) -> Response[bytes]:
-    return Response(b"", status_code=303, headers={"Location": path})

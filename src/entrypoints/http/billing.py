@@ -12,8 +12,8 @@ from application.billing_queries import BillingQueries
 from application.buying import CancelSubscription, ChangePlan, CheckOut, OpenPortal, ResumeSubscription
 from application.ports import CursorSigner
 from domain.accounts import Caller, Mode, Scope
-from domain.billing import KnownSubscription
-from domain.buying import ENDED, foremost
+from domain.billing import ENDED, KnownSubscription
+from domain.buying import foremost
 from domain.catalogue import Catalogue
 from entrypoints.http import billing_shapes as shapes
 from entrypoints.http.auth import PUBLIC, Authed, Person

@@ -3,12 +3,14 @@
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from litestar import Request, Response
 from litestar.types import ExceptionHandlersMap
 
+from domain.errors import InvalidRequest
 from entrypoints.http.problems import EXCEPTION_HANDLERS
 
 HOME = "/account"
@@ -44,6 +46,19 @@ def page(name: str, status: int = 200, **said: Any) -> Response[bytes]:
     """The page of that name, told what it says."""
     content = _pages().get_template(f"{name}.html").render(said)
     return Response(content.encode(), status_code=status, media_type="text/html", headers={"Content-Security-Policy": _POLICY})
+
+
+def led_to(url: str) -> Response[bytes]:
+    return Response(b"", status_code=303, headers={"Location": url})
+
+
+async def form(request: Request[Any, Any, Any], most: int) -> dict[str, str]:
+    """What a form says, of `most` fields. Raises InvalidRequest."""
+    try:
+        body = (await request.body()).decode("latin-1")
+        return dict(parse_qsl(body, keep_blank_values=True, encoding="utf-8", max_num_fields=most))
+    except ValueError:
+        raise InvalidRequest("the form has too many fields") from None
 
 
 def money(amount: int, currency: str) -> str:

@@ -3,7 +3,6 @@ no real provider is set up. Whoever has a page's address may use it, as at a rea
 """
 
 from typing import Any
-from urllib.parse import parse_qsl
 
 from dishka.integrations.litestar import FromDishka, inject
 from litestar import Request, Response, get, post
@@ -15,7 +14,7 @@ from domain.errors import InvalidRequest, NotFound
 from entrypoints.http.auth import PUBLIC
 from entrypoints.http.bounds import NO_BODY, SMALL_BODY
 from entrypoints.http.cookies import check_same_origin
-from entrypoints.http.pages import AS_PAGES, money, page
+from entrypoints.http.pages import AS_PAGES, form, led_to, money, page
 from entrypoints.wiring_payments import (
     CHECKOUT,
     PORTAL,
@@ -75,11 +74,11 @@ async def answer_checkout(
     """Back to the shop, paid or not; or the page again, saying why not."""
     check_same_origin(request)
     await sandbox.advance()
-    said, wanted = await _said(request), checkout_page(await sandbox.reading(), page_id)
+    said, wanted = await form(request, 10), checkout_page(await sandbox.reading(), page_id)
     if wanted is None:
         raise NotFound
     if said.get("answer") == "no" and wanted.cancel_url:
-        return _led_to(wanted.cancel_url)
+        return led_to(wanted.cancel_url)
     card, code = _card(said), said.get("code", "").strip()
     is_confirmed = said.get("answer") == "confirm"
     try:
@@ -88,7 +87,7 @@ async def answer_checkout(
         return await _checkout(sandbox, page_id, status=409)
     if outcome is Outcome.DONE:
         await sandbox.deliver(deliver)
-        return _led_to(wanted.done_url)
+        return led_to(wanted.done_url)
     if outcome is Outcome.CONFIRM:
         return page("sandbox_confirm", card=card.value, code=code)
     note, status = _NOTES[outcome]
@@ -120,7 +119,7 @@ async def answer_portal(
 ) -> Response[bytes]:
     """The page again, after what was played."""
     check_same_origin(request)
-    said = await _said(request)
+    said = await form(request, 10)
     try:
         if "card" in said:
             card = _card(said)
@@ -131,7 +130,7 @@ async def answer_portal(
     except PaymentRefused as refused:
         return await _portal(sandbox, page_id, f"Nothing was done: {refused.message}.", 409)
     await sandbox.deliver(deliver)
-    return _led_to(f"{PORTAL}/{page_id}")
+    return led_to(f"{PORTAL}/{page_id}")
 
 
 PAGES = (show_checkout, answer_checkout, show_receipt, show_portal, answer_portal)
@@ -156,14 +155,6 @@ async def _portal(sandbox: SandboxPayments, id: str, note: str = "", status: int
     return page("sandbox_portal", status, shown=shown, named=named, money=money, cards=CARDS, acts=ACTS, note=note)
 
 
-async def _said(request: Request[Any, Any, Any]) -> dict[str, str]:
-    try:
-        body = (await request.body()).decode("latin-1")
-        return dict(parse_qsl(body, keep_blank_values=True, encoding="utf-8", max_num_fields=10))
-    except ValueError:
-        raise InvalidRequest("the form has too many fields") from None
-
-
 def _card(said: dict[str, str]) -> Card:
     try:
         return Card(said.get("card", ""))
@@ -178,11 +169,6 @@ def _act(said: dict[str, str]) -> Act:
         raise InvalidRequest("there is no such button", field="act", allowed=[*Act]) from None
 
 
-def _led_to(url: str) -> Response[bytes]:
-    return Response(b"", status_code=303, headers={"Location": url})
-
-
 def _name(catalogue: Catalogue, product: str) -> str:
-    """Also of what is sold no more."""
-    sold = catalogue.plans.get(product) or catalogue.packs.get(product)
+    sold = catalogue.product(product)
     return sold.name if sold else product

@@ -1,0 +1,107 @@
+"""What a worker does again and again, beside what wakes it up: each act with its seconds, in one table."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import timedelta
+
+import structlog
+from dishka import AsyncContainer
+
+from application.audit_chain import SignHeads
+from application.hints import HandleHints
+from application.housekeeping import ForgetAccess, KeepHouse, SweepObjects
+from application.notices import SendNotices
+from application.payments import PaymentsUnavailable
+from application.ports import Clock, StorageUnavailable
+from application.rate_limits import ForgetRates
+from application.reconciliation import PollPayments
+from application.refunds import FinishRefunds
+from application.store import StoreUnavailable
+from application.top_up import WatchCredits
+from entrypoints.metrics import count_hints, count_notices, count_top_ups, count_unexplained
+from entrypoints.settings import Settings
+from entrypoints.wiring_payments import Deliver, SandboxPayments
+
+log = structlog.get_logger()
+HEAD_LOOK_SECONDS = 60.0
+"""How soon a day's end is noticed."""
+COMPARED = timedelta(days=3)
+"""How far back each poll compares purchases with the books; `gpt-image admin billing reconcile` goes as far as it is told."""
+
+Act = Callable[[], Awaitable[object]]
+
+
+async def loops(parts: AsyncContainer, settings: Settings) -> Sequence[tuple[float, Act]]:
+    """How many seconds pass from the end of an act to its next beginning, and the act."""
+    often, seldom = settings.sweep_seconds, settings.object_sweep_seconds
+    notices, hints, credits = await parts.get(SendNotices), await parts.get(HandleHints), await parts.get(WatchCredits)
+    payments, clock = await parts.get(PollPayments), await parts.get(Clock)
+    table: list[tuple[float, Act]] = [
+        (often, await parts.get(KeepHouse)),
+        (seldom, await parts.get(SweepObjects)),
+        (seldom, await parts.get(ForgetRates)),
+        (seldom, await parts.get(ForgetAccess)),
+        (min(settings.audit_head_seconds, HEAD_LOOK_SECONDS), await parts.get(SignHeads)),
+        (often, lambda: _send(notices)),
+        (often, lambda: follow(hints)),
+        (often, await parts.get(FinishRefunds)),
+        (settings.payments_poll_seconds, lambda: _poll(payments, clock)),
+        (settings.credit_watch_seconds, lambda: _watch(credits)),
+    ]
+    if not settings.stripe_secret_key:
+        sandbox, deliver = await parts.get(SandboxPayments), await parts.get(Deliver)
+        table.append((often, lambda: _deliver(sandbox, deliver)))
+    return table
+
+
+async def every(seconds: float, act: Act) -> None:
+    """Until it is cancelled, whatever an act comes to."""
+    while True:
+        try:
+            done = await act()
+            if isinstance(done, Mapping) and any(done.values()):
+                log.info("kept_house", **done)
+            elif isinstance(done, int) and done:
+                log.info("swept_objects", swept=done)
+        except (StoreUnavailable, StorageUnavailable, PaymentsUnavailable) as error:
+            log.warning("sweep_failed", error=type(error).__name__)
+        except Exception as error:
+            log.error("sweep_failed", error=type(error).__name__)
+        await asyncio.sleep(seconds)
+
+
+async def _send(send_notices: SendNotices) -> Mapping[str, int]:
+    ends = await send_notices()
+    count_notices(ends)
+    return ends
+
+
+async def follow(hints: HandleHints) -> Mapping[str, int]:
+    """How many hints were handled and put off; the operator is told of the rest."""
+    ends = dict(await hints())
+    followed = {outcome: ends.pop(outcome) for outcome in ("handled", "put_off")}
+    count_hints(followed)
+    for remark, times in ends.items():
+        log.warning("payment_remark", remark=remark, times=times)
+    return followed
+
+
+async def _watch(credits: WatchCredits) -> Mapping[str, int]:
+    ends = await credits()
+    count_top_ups({outcome: ends[outcome] for outcome in ends if outcome != "told"})
+    return ends
+
+
+async def _deliver(sandbox: SandboxPayments, deliver: Deliver) -> None:
+    await sandbox.deliver(deliver)
+
+
+async def _poll(poll: PollPayments, clock: Clock) -> None:
+    """What the books could not explain is for an operator, who finds the same by `gpt-image admin billing reconcile`."""
+    found = await poll(clock() - COMPARED)
+    if found.hints or found.healed:
+        log.info("payments_healed", hints=found.hints, purchases=len(found.healed))
+    count_unexplained(Counter(each.remark for each in found.unexplained))
+    for each in found.unexplained:
+        log.error("payment_unexplained", remark=each.remark.value, where=each.about)

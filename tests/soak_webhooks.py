@@ -19,7 +19,7 @@ from dishka import Provider, Scope, make_async_container
 from litestar import Litestar
 from stripe import StripeClient
 
-from adapters.payments.sandbox_hints import read_hint
+from adapters.payments.hints import read_hint
 from adapters.payments.stripe_payments import StripePayments
 from application.hints import HearWebhook, TakeHint
 from application.payments import Payments

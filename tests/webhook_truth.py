@@ -9,7 +9,7 @@ from typing import Any
 from stripe import SignatureVerificationError, WebhookSignature
 
 from domain.billing import Hint
-from tests.webhook_attacks import AT, PATH, SIGNATURE, STRIPE, TOLERANCE, Post, Target
+from tests.webhook_attacks import AT, MOST_BYTES, PATH, SIGNATURE, TOLERANCE, Post, Target
 
 _WORD = re.compile(r"[!-~]{1,255}")
 _TIME = re.compile(r"(?:^|,)t=([0-9]+)(?:,|$)")
@@ -21,9 +21,9 @@ def truth(target: Target, post: Post) -> Hint | None:
     if post.method != "POST" or post.path.rstrip("/") != PATH:
         return None
     signatures = [value.decode("latin-1") for name, value in post.headers if name == SIGNATURE]
-    if len(signatures) != 1 or len(post.body) > target.most or not _is_signed(target, post.body, signatures[0]):
+    if len(signatures) != 1 or len(post.body) > MOST_BYTES or not _is_signed(target, post.body, signatures[0]):
         return None
-    return _hint(post.body, id_needed=target is not STRIPE)
+    return _hint(post.body)
 
 
 def _is_signed(target: Target, body: bytes, header: str) -> bool:
@@ -36,11 +36,11 @@ def _is_signed(target: Target, body: bytes, header: str) -> bool:
     return False
 
 
-def _hint(body: bytes, *, id_needed: bool) -> Hint | None:
+def _hint(body: bytes) -> Hint | None:
     try:
         said: Any = json.loads(body, parse_int=lambda digits: int(digits) if len(digits) < 20 else HUGE, strict=False)
         about = said["data"]["object"]
-        words = [said["id"], said["type"], about["object"], *([about["id"]] if id_needed or about.get("id") is not None else [])]
+        words = [said["id"], said["type"], about["object"], *([about["id"]] if about.get("id") is not None else [])]
     except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
         return None
     created = said.get("created")

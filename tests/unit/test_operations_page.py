@@ -9,7 +9,7 @@ import pytest
 from litestar import Litestar
 
 from adapters.identity.line import STEP_SECONDS, WHOLE_SECONDS
-from adapters.payments.stripe_hints import TOLERANCE_SECONDS
+from adapters.payments.hints import TOLERANCE_SECONDS
 from application.registration import INVITATION_DAYS
 from domain.audit_check import HEAD_DUE
 from domain.billing import FIRST_WAIT, HINT_KEPT, LONGEST_WAIT

@@ -11,8 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from adapters.payments.hints import read_hint, write_hint
 from adapters.payments.sandbox_file import StateFile
-from adapters.payments.sandbox_hints import read_hint, write_hint
 from adapters.payments.sandbox_processor import MISSING, PAGE_LIVES, Processor
 from adapters.payments.sandbox_reading import CHECKOUT, PORTAL, Reading
 from adapters.payments.sandbox_state import Answer, Checkout, Portal

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import stripe
 
+from adapters.payments.hints import Event, read_hint
 from adapters.payments.stripe_answers import (
     ACCOUNT_ID,
     Customer,
@@ -20,7 +21,6 @@ from adapters.payments.stripe_answers import (
     Subscribed,
     SubscriptionItem,
 )
-from adapters.payments.stripe_hints import Event, read_hint
 from adapters.payments.stripe_line import CONNECT_SECONDS, MISSING, WHOLE_SECONDS, connected, found, once, pages, told
 from adapters.payments.stripe_moves import Moves
 from adapters.payments.stripe_offer import Offer, portal_configuration

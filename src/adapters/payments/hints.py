@@ -1,4 +1,7 @@
-"""What Stripe tells by its webhook: proven by its signature, and read no further than what it is about."""
+"""What comes to the webhook: proven by its signature, and read no further than what it is about.
+
+The sandbox signs in Stripe's way, so that one reader hears both.
+"""
 
 import hmac
 import re
@@ -48,23 +51,34 @@ class Event(Named, frozen=True):
 
 
 def read_hint(body: bytes, signature: str | None, now: datetime, secrets: Sequence[str]) -> Hint:
-    """The SDK would read the machine's clock, build the whole event, and let a signature of next year pass.
+    """`secrets`: any of which may sign. Raises HintRefused.
 
-    Raises HintRefused.
+    Stripe's SDK would read the machine's clock, build the whole event, and let a signature of next year pass.
     """
     if len(body) > MOST_BYTES:
         raise HintRefused("too large")
     written, signatures = _signed(signature)
     if abs(now.timestamp() - int(written)) > TOLERANCE_SECONDS:
         raise HintRefused("signed at another time")
-    message = written.encode() + b"." + body
-    proofs = [hmac.new(secret.encode(), message, sha256).hexdigest() for secret in secrets]
+    proofs = [_proof(secret, written, body) for secret in secrets]
     if not any(hmac.compare_digest(proof, each) for proof in proofs for each in signatures):
-        raise HintRefused("not signed by Stripe")
+        raise HintRefused("not signed by the provider")
     try:
         return msgspec.json.decode(body.decode(), type=Event).hint()
     except (ValueError, RecursionError):
         raise HintRefused("not an event") from None
+
+
+def write_hint(hint: Hint, at: datetime, secret: str) -> tuple[bytes, str]:
+    """The body and its signature, made at this time."""
+    about = Data(About(hint.object_kind, hint.object_id))
+    body = msgspec.json.encode(Event(hint.id, "event", hint.type, int(hint.created.timestamp()), about))
+    seconds = str(int(at.timestamp()))
+    return body, f"t={seconds},{_SCHEME}={_proof(secret, seconds, body)}"
+
+
+def _proof(secret: str, seconds: str, body: bytes) -> str:
+    return hmac.new(secret.encode(), seconds.encode() + b"." + body, sha256).hexdigest()
 
 
 def _signed(header: str | None) -> tuple[str, Sequence[str]]:

@@ -7,10 +7,12 @@ import struct
 import time
 import uuid
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
+
+from dishka import AsyncContainer
 
 from application.notices import Notices
 from application.payments import Payments
@@ -120,15 +122,14 @@ def _database(settings: Settings) -> Looked:
 def _provider(settings: Settings) -> Looked:
     """Nothing is bought, and no error's words are shown: they might quote the key."""
 
-    async def examine() -> str | None:
-        async with container(settings) as parts, asyncio.timeout(PROVIDER_SECONDS):
-            live = await parts.get(LiveModel)
-            return await live.model.examine() if live.model else None
+    async def of_model(parts: AsyncContainer) -> str | None:
+        live = await parts.get(LiveModel)
+        return await live.model.examine() if live.model else None
 
     if not settings.openai_api_key:
         return Looked("provider", Verdict.NOTE, "none: live pictures are painted here", "set OPENAI_API_KEY")
     try:
-        wrong = asyncio.run(examine())
+        wrong = _examined(settings, of_model)
     except Exception as error:
         wrong = type(error).__name__
     if wrong:
@@ -139,14 +140,13 @@ def _provider(settings: Settings) -> Looked:
 def _mail(settings: Settings) -> Looked:
     """Nothing is sent."""
 
-    async def examine() -> str | None:
-        async with container(settings) as parts, asyncio.timeout(PROVIDER_SECONDS):
-            notices: Notices = await parts.get(Notices)
-            return await notices.examine()
+    async def of_notices(parts: AsyncContainer) -> str | None:
+        notices: Notices = await parts.get(Notices)
+        return await notices.examine()
 
     if not settings.smtp_url:
         return Looked("mail", Verdict.NOTE, f"none: notices become files in {settings.data_dir / 'outbox'}", "set SMTP_URL")
-    if wrong := asyncio.run(examine()):
+    if wrong := _examined(settings, of_notices):
         return Looked("mail", Verdict.BROKEN, wrong, _REMEDIES["mail"])
     return Looked("mail", Verdict.OK, "the mail server takes us")
 
@@ -154,16 +154,25 @@ def _mail(settings: Settings) -> Looked:
 def _payments(settings: Settings) -> Looked:
     """Nothing is changed there."""
 
-    async def examine() -> str | None:
-        async with container(settings) as parts, asyncio.timeout(PROVIDER_SECONDS):
-            payments: Payments = await parts.get(Payments)
-            return await payments.examine()
+    async def of_payments(parts: AsyncContainer) -> str | None:
+        payments: Payments = await parts.get(Payments)
+        return await payments.examine()
 
     if not settings.stripe_secret_key:
         return Looked("payments", Verdict.NOTE, "a sandbox, where no money moves", "set STRIPE_SECRET_KEY")
-    if wrong := asyncio.run(examine()):
+    if wrong := _examined(settings, of_payments):
         return Looked("payments", Verdict.BROKEN, wrong, _REMEDIES["payments"])
     return Looked("payments", Verdict.OK, "Stripe accepts our key and offers our catalogue")
+
+
+def _examined(settings: Settings, ask: Callable[[AsyncContainer], Awaitable[str | None]]) -> str | None:
+    """What somebody outside says of us: None, or what is wrong."""
+
+    async def examine() -> str | None:
+        async with container(settings) as parts, asyncio.timeout(PROVIDER_SECONDS):
+            return await ask(parts)
+
+    return asyncio.run(examine())
 
 
 def _gates(settings: Settings) -> Looked:

@@ -1,4 +1,4 @@
-"""Who takes the money, wired. A part of the wiring in a file of its own, with the names that the sandbox's pages use."""
+"""Who takes the money, wired. A part of the wiring in a file of its own, with what the sandbox's pages speak to."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -6,17 +6,12 @@ from datetime import UTC, datetime
 from dishka import Provider, Scope, provide, provide_all
 
 from adapters.keyring import Keyring
+from adapters.payments import sandbox_pages as sandbox_pages
 from adapters.payments.sandbox import Deliver as Deliver
 from adapters.payments.sandbox import SandboxPayments as SandboxPayments
 from adapters.payments.sandbox_delivery import PostToWebhook
 from adapters.payments.sandbox_pages import Act as Act
 from adapters.payments.sandbox_pages import Outcome as Outcome
-from adapters.payments.sandbox_pages import checkout_page as checkout_page
-from adapters.payments.sandbox_pages import keep_card as keep_card
-from adapters.payments.sandbox_pages import pay as pay
-from adapters.payments.sandbox_pages import play as play
-from adapters.payments.sandbox_pages import portal_page as portal_page
-from adapters.payments.sandbox_pages import receipt_page as receipt_page
 from adapters.payments.sandbox_reading import CHECKOUT as CHECKOUT
 from adapters.payments.sandbox_reading import PORTAL as PORTAL
 from adapters.payments.sandbox_reading import RECEIPTS as RECEIPTS

@@ -6,12 +6,13 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from adapters.payments.sandbox_pages import pay
 from application.billing import ConvergePurchase
 from application.top_up import ChangeTopUp
 from domain.accounts import Caller, Mode
 from domain.billing import PurchaseKind, PurchaseRef
 from domain.top_up import TopUp
-from entrypoints.wiring_payments import Card, SandboxPayments, pay
+from entrypoints.wiring_payments import Card, SandboxPayments
 from tests import plain_http
 from tests.processes import part, until
 from tests.world import World, world

@@ -1,6 +1,6 @@
 """Who pays, what was bought, subscriptions and hints, in memory."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -21,7 +21,7 @@ from domain.billing import (
 from domain.buying_errors import RefundOpen
 from domain.convergence import BoughtLot
 from domain.errors import NotFound
-from domain.ledger import Lot, WalletId
+from domain.ledger import WalletId
 from domain.refunds import Refund, RefundId, RefundState
 
 
@@ -73,17 +73,16 @@ class MemoryPurchases(Purchases):
         self.rows.purchases[purchase.ref] = purchase
 
     async def lots(self, purchase: PurchaseRef, wallet: WalletId) -> Sequence[BoughtLot]:
-        mine = [lot for lot in self.rows.lots_of(wallet) if lot.source.is_purchase]
-        mine = [lot for lot in mine if lot.source_ref.startswith(f"{purchase}:")]
-        return [BoughtLot(lot.id, lot.source_ref, lot.granted, lot.reversal) for lot in _by_ref(mine)]
+        mine = self.rows.bought(purchase, wallet)
+        return [BoughtLot(lot.id, lot.source_ref, lot.granted, lot.reversal) for lot in mine]
 
     async def since(self, at: datetime) -> Sequence[KnownPurchase]:
         paid = [(each.at, str(each.ref), each) for each in self.rows.purchases.values() if each.at and each.at >= at]
         return [each for _, _, each in sorted(paid)]
 
     async def stray_lots(self, limit: int) -> Sequence[str]:
-        bought = [lot for lot in self.rows.lots.values() if lot.source.is_purchase]
-        return [lot.source_ref for lot in _by_ref(bought) if not self._is_known(lot.source_ref)][:limit]
+        facts = sorted(lot.source_ref for lot in self.rows.lots.values() if lot.source.is_purchase)
+        return [fact for fact in facts if not self._is_known(fact)][:limit]
 
     def _is_known(self, source_ref: str) -> bool:
         read = (each for each in self.rows.purchases.values() if each.applied_ticket)
@@ -186,7 +185,3 @@ class MemoryInbox(Inbox):
         old = [hint.id for hint in kept if hint.created < created_before][:limit]
         self.rows.hints.update(dict.fromkeys(old))
         return len(old)
-
-
-def _by_ref(lots: Iterable[Lot]) -> list[Lot]:
-    return sorted(lots, key=lambda lot: lot.source_ref)

@@ -32,8 +32,7 @@ class MemoryBillingQueries(BillingQueries):
         rows = self.store.tables
         for each in rows.purchases.values():
             if each.wallet_id == wallet and each.at and each.state and each.currency:
-                brought = [lot for lot in rows.lots_of(wallet) if lot.source.is_purchase]
-                lots = [lot for lot in brought if lot.source_ref.startswith(f"{each.ref}:")]
+                lots = rows.bought(each.ref, wallet)
                 yield TransactionRow(
                     UUID(md5(str(each.ref).encode(), usedforsecurity=False).hexdigest()),
                     each.ref.kind,

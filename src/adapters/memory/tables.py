@@ -88,6 +88,11 @@ class Tables:
             written = cast(ChainMap[object, object], getattr(draft, table.name)).maps[0]
             getattr(self, table.name).update(written)
 
+    def bought(self, purchase: PurchaseRef, wallet: WalletId) -> list[Lot]:
+        """The lots that a purchase brought to a wallet, by their facts."""
+        mine = [lot for lot in self.lots_of(wallet) if lot.source.is_purchase and lot.source_ref.startswith(f"{purchase}:")]
+        return sorted(mine, key=lambda lot: lot.source_ref)
+
     def lots_of(self, wallet: WalletId) -> Iterator[Lot]:
         return (self.lots[wallet, lot] for lot in self.wallets[wallet].lots)
 

@@ -15,22 +15,7 @@ from entrypoints.http.auth import PUBLIC
 from entrypoints.http.bounds import NO_BODY, SMALL_BODY
 from entrypoints.http.cookies import check_same_origin
 from entrypoints.http.pages import AS_PAGES, form, led_to, money, page
-from entrypoints.wiring_payments import (
-    CHECKOUT,
-    PORTAL,
-    RECEIPTS,
-    Act,
-    Card,
-    Deliver,
-    Outcome,
-    SandboxPayments,
-    checkout_page,
-    keep_card,
-    pay,
-    play,
-    portal_page,
-    receipt_page,
-)
+from entrypoints.wiring_payments import CHECKOUT, PORTAL, RECEIPTS, Act, Card, Deliver, Outcome, SandboxPayments, sandbox_pages
 
 CARDS = {
     Card.GOOD: "One that succeeds",
@@ -74,7 +59,7 @@ async def answer_checkout(
     """Back to the shop, paid or not; or the page again, saying why not."""
     check_same_origin(request)
     await sandbox.advance()
-    said, wanted = await form(request, 10), checkout_page(await sandbox.reading(), page_id)
+    said, wanted = await form(request, 10), sandbox_pages.checkout_page(await sandbox.reading(), page_id)
     if wanted is None:
         raise NotFound
     if said.get("answer") == "no" and wanted.cancel_url:
@@ -82,7 +67,7 @@ async def answer_checkout(
     card, code = _card(said), said.get("code", "").strip()
     is_confirmed = said.get("answer") == "confirm"
     try:
-        outcome = await sandbox.act(lambda here: pay(here, page_id, card, code, confirmed=is_confirmed))
+        outcome = await sandbox.act(lambda here: sandbox_pages.pay(here, page_id, card, code, confirmed=is_confirmed))
     except PaymentRefused:
         return await _checkout(sandbox, page_id, status=409)
     if outcome is Outcome.DONE:
@@ -98,7 +83,7 @@ async def answer_checkout(
 @inject
 async def show_receipt(page_id: FromPath[str], sandbox: FromDishka[SandboxPayments]) -> Response[bytes]:
     """What was paid, and what of it went back. Raises NotFound."""
-    receipt = receipt_page(await sandbox.reading(), page_id)
+    receipt = sandbox_pages.receipt_page(await sandbox.reading(), page_id)
     if receipt is None:
         raise NotFound
     return page("sandbox_receipt", receipt=receipt, product=_name(sandbox.catalogue, receipt.product), money=money)
@@ -123,10 +108,10 @@ async def answer_portal(
     try:
         if "card" in said:
             card = _card(said)
-            await sandbox.act(lambda here: keep_card(here, page_id, card))
+            await sandbox.act(lambda here: sandbox_pages.keep_card(here, page_id, card))
         else:
             act = _act(said)
-            await sandbox.act(lambda here: play(here, page_id, act, said.get("id", "")))
+            await sandbox.act(lambda here: sandbox_pages.play(here, page_id, act, said.get("id", "")))
     except PaymentRefused as refused:
         return await _portal(sandbox, page_id, f"Nothing was done: {refused.message}.", 409)
     await sandbox.deliver(deliver)
@@ -137,7 +122,7 @@ PAGES = (show_checkout, answer_checkout, show_receipt, show_portal, answer_porta
 
 
 async def _checkout(sandbox: SandboxPayments, id: str, note: str = "", status: int = 200) -> Response[bytes]:
-    wanted = checkout_page(await sandbox.reading(), id)
+    wanted = sandbox_pages.checkout_page(await sandbox.reading(), id)
     if wanted is None:
         raise NotFound
     product = _name(sandbox.catalogue, wanted.product)
@@ -145,7 +130,7 @@ async def _checkout(sandbox: SandboxPayments, id: str, note: str = "", status: i
 
 
 async def _portal(sandbox: SandboxPayments, id: str, note: str = "", status: int = 200) -> Response[bytes]:
-    shown = portal_page(await sandbox.reading(), id, sandbox.clock())
+    shown = sandbox_pages.portal_page(await sandbox.reading(), id, sandbox.clock())
     if shown is None:
         raise NotFound
 

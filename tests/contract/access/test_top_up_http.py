@@ -6,6 +6,7 @@ from uuid import UUID
 import httpx
 import pytest
 
+from adapters.payments.sandbox_pages import pay
 from application.accounts import FreezeAccount
 from application.billing import ConvergePurchase
 from application.queries import Queries
@@ -13,7 +14,7 @@ from application.top_up import WatchCredits
 from domain.accounts import AccountId, Mode
 from domain.billing import PurchaseKind, PurchaseRef
 from domain.top_up import MOST_BELOW
-from entrypoints.wiring_payments import Card, SandboxPayments, pay
+from entrypoints.wiring_payments import Card, SandboxPayments
 from tests.sign_in_stage import OURS, Browser, refused
 
 pytestmark = pytest.mark.anyio

@@ -17,7 +17,7 @@ from domain.catalogue import Catalogue
 from domain.redirects import OwnPages
 from tests.contract.store_contract import customer, new_id
 from tests.offer import CATALOGUE
-from tests.payments_house import House, hints
+from tests.payments_house import House, touched
 from tests.sandbox_house import SHOP
 
 STUDIO = "https://studio.example"
@@ -83,12 +83,11 @@ class Shop:
     async def hears(self) -> None:
         """The books are brought to all that happened."""
         subscription, purchase = self.converge
-        for hint in await hints(self.house):
-            touched = await self.house.payments.touched(hint)
-            for ref in touched.purchases:
-                await purchase(ref)
-            for id in touched.subscriptions:
-                await subscription(id)
+        told = await touched(self.house)
+        for ref in told.purchases:
+            await purchase(ref)
+        for id in told.subscriptions:
+            await subscription(id)
 
     async def subscribes(self, plan: str, card: str = "good") -> SubscriptionId:
         self.house.pays(await self.check_out(plan), card)

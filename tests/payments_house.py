@@ -10,9 +10,9 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from adapters.payments.stripe_payments import StripePayments
-from application.payments import Page, Payments
+from application.payments import Page, Payments, Touched
 from domain.accounts import AccountId
-from domain.billing import CustomerId, Hint, Purchase, PurchaseRef, Subscription, SubscriptionId
+from domain.billing import CustomerId, Hint, Purchase, PurchaseRef, Subscription
 from domain.catalogue import Pack, Plan
 from tests.offer import CATALOGUE
 from tests.stripe_delivery import signed
@@ -141,21 +141,25 @@ def sent(signature: str) -> datetime:
     return datetime.fromtimestamp(int(signature.split(",")[0].removeprefix("t=")), UTC)
 
 
+async def touched(house: House) -> Touched:
+    """What all that was delivered is about, each once. Whatever was told of twice is asked about once."""
+    about = {(hint.object_kind, hint.object_id): hint for hint in await hints(house)}
+    found = [await house.payments.touched(hint) for hint in about.values()]
+    purchases = dict.fromkeys(ref for each in found for ref in each.purchases)
+    subscriptions = dict.fromkeys(id for each in found for id in each.subscriptions)
+    return Touched(tuple(purchases), tuple(subscriptions))
+
+
 async def bought(house: House) -> list[Purchase]:
     """What converging on every hint finds, the oldest first; nothing else is asked."""
-    refs = dict[PurchaseRef, None]()
-    for hint in await hints(house):
-        refs |= dict.fromkeys((await house.payments.touched(hint)).purchases)
-    found = [await house.payments.purchase(ref) for ref in refs]
+    found = [await house.payments.purchase(ref) for ref in (await touched(house)).purchases]
     return sorted((each for each in found if each), key=lambda each: each.at)
 
 
 async def subscriptions(house: House) -> list[Subscription]:
     """The same of subscriptions."""
-    ids = dict[SubscriptionId, None]()
-    for hint in await hints(house):
-        ids |= dict.fromkeys((await house.payments.touched(hint)).subscriptions)
-    return [each for each in [await house.payments.subscription(id) for id in ids] if each]
+    found = [await house.payments.subscription(id) for id in (await touched(house)).subscriptions]
+    return [each for each in found if each]
 
 
 async def buy(house: House, customer: CustomerId, product: str, card: str = "good") -> PurchaseRef:

@@ -4,6 +4,8 @@ UV := $(BIN)/uv
 COMPILE := --generate-hashes --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url
 SUITE ?= all
 MINUTES ?= 5
+# Without bytecode each of the four test processes rewrites every assertion anew, six seconds long.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help up test check verify soak bench lock
 

@@ -12,11 +12,9 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme, Tag
 
-from entrypoints.http import billing_shapes, shapes
-from entrypoints.http.account_shapes import KeyBody, MeBody
+from entrypoints.http import shapes
 from entrypoints.http.auth import Access, Person, access_of, routes
 from entrypoints.http.problems import MEDIA_TYPE
-from entrypoints.http.promotions import PromotionBody
 
 _WHY = {
     400: "What was sent is not acceptable.",
@@ -146,9 +144,10 @@ def _refusal(status: int) -> dict[str, Any]:
 
 def _shapes(handlers: Iterable[HTTPRouteHandler]) -> Mapping[str, Any]:
     """Every struct a route reads or writes, as msgspec enforces it: Litestar leaves out some of its bounds."""
-    kinds: set[Any] = {shapes.Problem, shapes.PictureBody, shapes.RetryBody, KeyBody, MeBody, PromotionBody}
-    kinds |= {billing_shapes.CheckoutBody, billing_shapes.PortalBody, billing_shapes.ChangeBody}
+    kinds: set[Any] = {shapes.Problem}
     for handler in handlers:
+        if handler.parsed_data_field:
+            kinds |= _structs(handler.parsed_data_field.annotation)
         kinds |= _structs(handler.parsed_return_field.annotation)
     _, components = msgspec.json.schema_components(kinds, ref_template=_REF + "{name}")
     return components

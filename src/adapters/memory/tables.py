@@ -81,12 +81,12 @@ class Tables:
 
     def draft(self) -> Self:
         """The same rows, for one transaction to write over; what others commit meanwhile shines through."""
-        return type(self)(**{table.name: ChainMap({}, getattr(self, table.name)) for table in fields(self)})
+        return type(self)(*[ChainMap({}, getattr(self, name)) for name in _NAMES])
 
     def commit(self, draft: Self) -> None:
-        for table in fields(self):
-            written = cast(ChainMap[object, object], getattr(draft, table.name)).maps[0]
-            getattr(self, table.name).update(written)
+        for name in _NAMES:
+            if written := cast(ChainMap[object, object], getattr(draft, name)).maps[0]:
+                getattr(self, name).update(written)
 
     def bought(self, purchase: PurchaseRef, wallet: WalletId) -> list[Lot]:
         """The lots that a purchase brought to a wallet, by their facts."""
@@ -109,6 +109,9 @@ class Tables:
     def assets_of(self, generation: GenerationId) -> list[Asset]:
         found = [asset for asset in self.assets.values() if asset and asset.generation_id == generation]
         return sorted(found, key=lambda asset: asset.index or 0)
+
+
+_NAMES = tuple(table.name for table in fields(Tables))
 
 
 def copy_of_hold(hold: Hold) -> Hold:

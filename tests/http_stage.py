@@ -5,8 +5,10 @@ import hmac
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -34,7 +36,7 @@ from domain.prices import Quote, quote
 from domain.rate_limits import LARGEST_QUOTA, Policy, Rate
 from domain.requests import Asked, PictureRequest, normalise
 from domain.waiting import Line, Worked
-from entrypoints.http.app import HttpConfig, create_app, create_operations_app
+from entrypoints.http.app import HttpConfig, create_app, create_operations_app, routed, served
 from entrypoints.http.auth import routes
 from tests.http_rows import NOW as NOW
 from tests.http_rows import Rows
@@ -83,7 +85,11 @@ class Stage:
     """In place of those made of the two."""
 
     def client(self, **config: Any) -> TestClient[Litestar]:
-        return _client(create_app(self.container(), HttpConfig("1.2.3", **config)))
+        return _client(app_on(self.container(), HttpConfig("1.2.3", **config)))
+
+    def own_client(self) -> TestClient[Litestar]:
+        """For whoever changes its routes."""
+        return _client(create_app(self.container(), HttpConfig("1.2.3")))
 
     def operations(self) -> TestClient[Litestar]:
         return _client(create_operations_app(self.container()))
@@ -275,6 +281,14 @@ def shorten(app: Litestar, path: str, **seconds: float) -> None:
     """Other bounds for a route: what a test does not want to wait for."""
     for handler in (handler for known, handler in routes(app) if known == path):
         handler.opt["bounds"] = replace(handler.opt["bounds"], **seconds)
+
+
+_routed = cache(routed)
+
+
+def app_on(container: AsyncContainer, config: HttpConfig) -> Litestar:
+    """As `create_app` makes it, but for its routes: they take long to make, and are made once for each config."""
+    return served(copy(_routed(config)), container, config)
 
 
 def _client(app: Litestar) -> TestClient[Litestar]:

@@ -101,7 +101,7 @@ def arriving(*pieces: bytes, hangs: bool = False) -> Callable[[], Awaitable[Any]
     "pieces", [(), (b"",), (QUOTE[:5],), (QUOTE,)], ids=["nothing", "no bytes", "a piece", "all but its end"]
 )
 async def test_a_body_that_does_not_arrive_in_time_is_refused_and_its_connection_closed(pieces: tuple[bytes, ...]) -> None:
-    app = Stage().client().app
+    app = Stage().own_client().app
     shorten(app, "/v1/quotes", arrival=0.01)
     status, headers, body = await ask(app, arriving(*pieces, hangs=True))
     assert (status, json.loads(body)["type"], headers[b"connection"]) == (408, "/problems/timeout", b"close")

@@ -182,7 +182,7 @@ def test_too_many_uploads_at_once_are_sent_away(stage: Stage) -> None:
 
 
 def test_an_upload_that_takes_for_ever_is_given_up() -> None:
-    client = Stage().client()
+    client = Stage().own_client()
     shorten(client.app, "/v1/media", arrival=0.01)
 
     async def receive() -> Any:

@@ -35,7 +35,7 @@ async def test_the_next_head_must_come_too() -> None:
 
 
 async def test_a_body_that_does_not_come_is_a_408_and_a_closed_connection() -> None:
-    app = Stage().client().app
+    app = Stage().own_client().app
     shorten(app, "/v1/quotes", arrival=0.2)
     async with wired(app) as wire:
         said = await wire.say(HEAD, JSON, BODY[:5])

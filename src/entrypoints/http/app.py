@@ -112,10 +112,20 @@ class HttpConfig:
 
 def create_app(container: AsyncContainer, config: HttpConfig) -> Litestar:
     """The API. The container is closed by whoever opened it. Raises AccessUndeclared, or BoundsUndeclared."""
+    return served(routed(config), container, config)
+
+
+def routed(config: HttpConfig) -> Litestar:
+    """Its routes, with nothing behind them yet."""
     files = (media.show_file,) if config.serves_files else ()
     sandbox = (sandbox_page.show_page, sandbox_page.answer_page) if config.sandbox_sign_in else ()
     payments = sandbox_payments_pages.PAGES if config.sandbox_payments else ()
-    app = _app((*ROUTES, *account_page.PAGES, *files, *sandbox, *payments, _openapi(config)), container, config.public_url)
+    return _routed((*ROUTES, *account_page.PAGES, *files, *sandbox, *payments, _openapi(config)))
+
+
+def served(app: Litestar, container: AsyncContainer, config: HttpConfig) -> Litestar:
+    """The routes with this behind them."""
+    _wire(app, container, config.public_url)
     if config.limited:
         free = frozenset(path for path, handler in routes(app) if handler.opt.get("free"))
         app.asgi_handler = Limited(app.asgi_handler, container, config.proxies, free)
@@ -126,10 +136,12 @@ def create_app(container: AsyncContainer, config: HttpConfig) -> Litestar:
 
 def create_operations_app(container: AsyncContainer) -> Litestar:
     """Health in detail and metrics, for a port that only operators reach."""
-    return _enveloped(_app((operations.health, operations.metrics), container, ""))
+    app = _routed((operations.health, operations.metrics))
+    _wire(app, container, "")
+    return _enveloped(app)
 
 
-def _app(handlers: tuple[HTTPRouteHandler, ...], container: AsyncContainer, public_url: str) -> Litestar:
+def _routed(handlers: tuple[HTTPRouteHandler, ...]) -> Litestar:
     app = Litestar(
         list(handlers),
         guards=[guard],
@@ -138,20 +150,23 @@ def _app(handlers: tuple[HTTPRouteHandler, ...], container: AsyncContainer, publ
         openapi_config=None,
         logging_config=None,
         debug=False,
-        state=State(
-            {
-                "uploads": Uploads(),
-                "public_url": public_url,
-                "readiness": operations.Readiness(),
-                "listing": models.Listing(),
-                "outlooks": Outlooks(),
-            }
-        ),
     )
     declare_gates(app)
     declare_bounds(app)
-    setup_dishka(container, app)
     return app
+
+
+def _wire(app: Litestar, container: AsyncContainer, public_url: str) -> None:
+    app.state = State(
+        {
+            "uploads": Uploads(),
+            "public_url": public_url,
+            "readiness": operations.Readiness(),
+            "listing": models.Listing(),
+            "outlooks": Outlooks(),
+        }
+    )
+    setup_dishka(container, app)
 
 
 def _enveloped(app: Litestar, *, https: bool = False) -> Litestar:

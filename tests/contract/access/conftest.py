@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from entrypoints.http.app import HttpConfig, create_app
+from entrypoints.http.app import HttpConfig
+from tests.http_stage import app_on
 from tests.openid_provider import OpenIdProvider, openid_provider
 from tests.sign_in_process import CLIENT, NOW, SECRET
 from tests.sign_in_stage import HERE, Browser, Site
@@ -34,7 +35,7 @@ async def site(
     )
     (tmp_path / "sign_in.toml").write_text(table)
     async with world(database_url, tmp_path, sign_in=tmp_path / "sign_in.toml") as made:
-        yield Site(create_app(made.parts, HttpConfig("1", HERE, sandbox_sign_in=False)), made, one, two)
+        yield Site(app_on(made.parts, HttpConfig("1", HERE, sandbox_sign_in=False)), made, one, two)
 
 
 @pytest.fixture

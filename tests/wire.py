@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,12 +20,19 @@ class Wire:
     port: int
 
     async def say(self, *sent: bytes, until_closed: bool = True) -> bytes:
-        """Send it, and nothing more; everything that comes back until the other side closes, or (False) the first of it."""
+        """Send it, and nothing more; everything that comes back until the other side closes, or (False) the first of it. Whoever
+        is refused before all was read may have the line reset, and not hear why."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        came = bytearray()
         try:
             async with asyncio.timeout(SECONDS):
                 writer.writelines(sent)
-                return await (reader.read() if until_closed else reader.read(1 << 20))
+                with suppress(ConnectionResetError):
+                    while more := await reader.read(1 << 20):
+                        came += more
+                        if not until_closed:
+                            break
+                return bytes(came)
         finally:
             writer.close()
 

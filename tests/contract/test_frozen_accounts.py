@@ -43,8 +43,9 @@ from tests.world import new_id
 __all__ = ["each_store"]
 
 SPENDS = {"requestGeneration", "retryGeneration", "upload", "makeApiKey", "checkOut", "changeSubscription", "resumeSubscription"}
-REFUSED_TO_ALL = {"unlinkIdentity": 409}
-"""The last sign-in stays; everything else is asked for so that it succeeds."""
+SPENDS |= {"redeemPromotion"}
+REFUSED_TO_ALL = {"unlinkIdentity": 409, "redeemPromotion": 400}
+"""The last sign-in stays, and there is no promotion; everything else is asked for so that it succeeds."""
 OF_PERSONS = {handler.operation_id for _, handler in GUARDED if isinstance(access_of(handler), PersonOnly)}
 ROUTES = sorted(  # what takes things away comes last
     ((str(handler.operation_id), method_of(handler), path) for path, handler in GUARDED),
@@ -80,6 +81,7 @@ class Asking:
             "checkOut": {"json": {"pack": "small"}},
             "openPortal": {"json": {}},
             "changeSubscription": {"json": {"plan": "pro"}},
+            "redeemPromotion": {"json": {"code": "WELCOME"}},
             "setTopUp": {"json": {"enabled": False}},
         }
         return said.get(operation, {})

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Self
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import stripe
 
@@ -96,14 +96,21 @@ class StripePayments(Payments):
         if known:
             return CustomerId(min(known, key=lambda each: (each.created, each.id)).id)
         try:
-            made = self.client.v1.customers.create_async(
-                {"email": email, "metadata": {ACCOUNT_ID: str(account)}}, once("customer", account)
-            )
-            return CustomerId((await told(made, Named)).id)
+            return await self._made_customer(account, email, "")
         except PaymentRefused as refused:
             if refused.code == "idempotency_error":
                 raise PaymentsUnavailable("Stripe: the customer has just been made with another address") from None
             raise
+        except PaymentsUnavailable as away:
+            if not away.answered:
+                raise
+            # Under the same key it would fail for a day. Two customers do no harm: the first that is written down counts.
+            return await self._made_customer(account, email, uuid4().hex)
+
+    async def _made_customer(self, account: AccountId, email: str, again: str) -> CustomerId:
+        wanted: stripe.params.CustomerCreateParams = {"email": email, "metadata": {ACCOUNT_ID: str(account)}}
+        key = once("customer", account, again) if again else once("customer", account)
+        return CustomerId((await told(self.client.v1.customers.create_async(wanted, key), Named)).id)
 
     async def owner(self, customer: CustomerId) -> AccountId | None:
         known = await found(self.client.v1.customers.retrieve_async(customer), Customer)

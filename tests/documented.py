@@ -158,13 +158,13 @@ def _config(part: Part, seed: int, seconds: float) -> SchemathesisConfig:
                 {
                     "include-operation-id": [
                         *("listGenerations", "listMedia", "listTransfers", "getCredits", "quote", "requestGeneration"),
-                        *("retryGeneration", "upload", "makeApiKey", "changeMe"),
+                        *("retryGeneration", "upload", "makeApiKey", "changeMe", "redeemPromotion"),
                     ],
                     "checks": {"positive_data_acceptance": {"enabled": False}},
                 },
-                # Nor which plans are sold, which addresses are ours, and which cursors.
+                # Nor which plans and packs are sold, which addresses are ours, and which cursors.
                 {
-                    "include-operation-id": ["checkOut", "openPortal", "changeSubscription", "listTransactions"],
+                    "include-operation-id": ["checkOut", "openPortal", "changeSubscription", "setTopUp", "listTransactions"],
                     "checks": {"positive_data_acceptance": {"enabled": False}},
                 },
                 # A deleted generation lies in the trash for seven days, and its owner can look at it there.

@@ -6,6 +6,7 @@ from datetime import date, datetime
 import msgspec
 
 from adapters.postgres import tables
+from adapters.postgres.batches import removal
 from adapters.postgres.session import Session as Connected
 from application.access import Identities, Keys, Sessions
 from domain.accounts import AccountId, KeyId
@@ -38,12 +39,7 @@ DELETE FROM sessions WHERE account_id = %(account)s AND id NOT IN (
     SELECT id FROM sessions WHERE account_id = %(account)s ORDER BY signed_in_at DESC, id DESC LIMIT %(but)s
 ) RETURNING 1
 """
-_END_OLDER = """
-DELETE FROM sessions WHERE id IN (
-    SELECT id FROM sessions WHERE signed_in_at < %(signed_in_before)s OR seen_at < %(seen_before)s
-    LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-) RETURNING 1
-"""
+_END_OLDER = removal("sessions", "id", "signed_in_at < %(signed_in_before)s OR seen_at < %(seen_before)s")
 
 
 class PostgresKeys(Keys):

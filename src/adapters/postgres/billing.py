@@ -6,6 +6,7 @@ from datetime import datetime
 import msgspec
 
 from adapters.postgres import tables
+from adapters.postgres.batches import removal
 from adapters.postgres.session import Session
 from application.purchases import Customers, Inbox, Purchases, Subscriptions
 from domain.accounts import AccountId
@@ -76,11 +77,7 @@ _SAVE_HINT = """
 UPDATE payment_hints SET resume_at = %(resume_at)s, attempts = %(attempts)s, error = %(error)s, handled_at = %(handled_at)s
 WHERE id = %(id)s RETURNING 1
 """
-_FORGET_HINTS = """
-DELETE FROM payment_hints WHERE id IN (
-    SELECT id FROM payment_hints WHERE created < %(before)s LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-) RETURNING 1
-"""
+_FORGET_HINTS = removal("payment_hints", "id", "created < %(before)s")
 
 
 class PostgresCustomers(Customers):

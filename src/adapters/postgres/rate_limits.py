@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from psycopg import AsyncConnection
 
+from adapters.postgres.batches import removal
 from adapters.postgres.pool import begun
 from adapters.postgres.session import Pool, unavailable
 from application.ports import Drawn, SharedBuckets, Want
@@ -28,11 +29,7 @@ FROM unnest(%(subjects)s::bytea[], %(parts)s::bigint[], %(ats)s::timestamptz[]) 
 WHERE b.subject = n.subject
 """
 # Not those that somebody draws from just now.
-_FORGET = """
-DELETE FROM rate_buckets WHERE subject IN (
-    SELECT subject FROM rate_buckets WHERE at < clock_timestamp() + %(offset)s - %(idle)s LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-) RETURNING 1
-"""
+_FORGET = removal("rate_buckets", "subject", "at < clock_timestamp() + %(offset)s - %(idle)s")
 _IDLE = timedelta(seconds=LONGEST_WINDOW)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from adapters.postgres.batches import removal
 from adapters.postgres.session import Session
 from application.access import Invitations, Trials
 
@@ -12,16 +13,8 @@ INSERT INTO trials (digest, kid, granted_at)
 SELECT d.digest, d.kid, %(at)s FROM unnest(%(digests)s::bytea[], %(kids)s::text[]) AS d(digest, kid) ORDER BY d.digest
 ON CONFLICT DO NOTHING RETURNING 1
 """
-_FORGET_TRIALS = """
-DELETE FROM trials WHERE digest IN (
-    SELECT digest FROM trials WHERE granted_at < %(before)s LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-) RETURNING 1
-"""
-_FORGET_INVITATIONS = """
-DELETE FROM invitations WHERE digest IN (
-    SELECT digest FROM invitations WHERE until <= %(now)s LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-) RETURNING 1
-"""
+_FORGET_TRIALS = removal("trials", "digest", "granted_at < %(before)s")
+_FORGET_INVITATIONS = removal("invitations", "digest", "until <= %(now)s")
 
 
 class PostgresTrials(Trials):

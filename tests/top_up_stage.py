@@ -117,6 +117,9 @@ class TopUps:
         await self.harness.advance(wait.total_seconds())
         self.house.clock.now += wait
 
+    async def converges(self, ref: PurchaseRef) -> None:
+        await ConvergePurchase(self.harness.store, self.house.payments, CATALOGUE)(ref)
+
     async def frozen(self, at: datetime | None) -> None:
         async with self.harness.store.transaction() as tx:
             account = await tx.accounts.lock(self.caller.account_id)

@@ -140,5 +140,8 @@ class TopUps(Protocol):
     async def has_bought(self, account: AccountId) -> bool:
         """Whether it ever paid for anything."""
 
+    async def went_back(self, account: AccountId, since: datetime | None) -> bool:
+        """Whether credits that were bought have been taken back since that instant (None: ever) because their money went."""
+
     async def watch(self, after: AccountId | None, now: datetime, limit: int) -> Watched:
         """Of the next so many customers those whom `TopUp.concerns`, but for closed wallets without an attempt. No locks."""

@@ -60,7 +60,8 @@ class ChangeTopUp:
                 await self._must_be_able(tx, account)
             before, last = await tx.top_ups.of_account(account.id), await tx.top_ups.last(account.id)
             is_open = last is not None and last.outcome is None
-            tx.top_ups.save(replace(asked, is_low=before.is_low, resume_at=before.resume_at if is_open else None))
+            resume_at = before.resume_at if is_open else None
+            tx.top_ups.save(replace(asked, is_low=before.is_low, resume_at=resume_at, said_at=await tx.now()))
             return await _now(tx, account.id)
 
     def _must_make_sense(self, asked: TopUp) -> None:
@@ -144,6 +145,8 @@ class WatchCredits:
     ) -> tuple[TopUp, _Try | None]:
         attempts = await tx.top_ups.attempts(account.id, month_begins(now))
         customer = await tx.customers.of_account(account.id)
+        if available is not None and top_up.is_wanted(available) and await tx.top_ups.went_back(account.id, top_up.said_at):
+            top_up = top_up.stopped()
         is_wanted = available is not None and top_up.is_wanted(available)
         may_pay = is_wanted and not account.frozen_at
         if not customer:

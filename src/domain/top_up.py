@@ -26,6 +26,8 @@ AGAIN = timedelta(minutes=5)
 """From one try of an attempt to the next: more than a try can take, so that no two go on at a time."""
 LOOK_AGAIN = timedelta(hours=1)
 """For who wants a top-up that may not be."""
+MONEY_WENT_BACK = "money_went_back"
+"""Why top-ups are off, where no payment was declined: what was given back must not be bought again unasked."""
 
 
 class TopUpOutcome(StrEnum):
@@ -71,6 +73,7 @@ class TopUp:
 
     `is_low`: that was written, and it has not been otherwise since; or it never was, and nobody fell. `declined`: why top-ups are
     off, if nobody switched them off. `resume_at`: not looked at before, neither for an attempt that is open nor for a new one.
+    `said_at`: when it said so.
     """
 
     account_id: AccountId
@@ -82,6 +85,7 @@ class TopUp:
     is_low: bool = True
     declined: str | None = None
     resume_at: datetime | None = None
+    said_at: datetime | None = None
 
     def concerns(self, available: int, now: datetime, *, is_open: bool) -> bool:
         """Whether it is to be looked at now; `is_open`: an attempt is, whose next try is at `resume_at`."""
@@ -115,6 +119,10 @@ class TopUp:
         """A top-up is wanted and may not be. A new month may allow it."""
         next_month = month_begins(month_begins(now) + timedelta(days=32))
         return replace(self, resume_at=min(now + LOOK_AGAIN, next_month))
+
+    def stopped(self) -> Self:
+        """Money of something bought went back after this was said: credits are low because of that."""
+        return replace(self, enabled=False, declined=MONEY_WENT_BACK)
 
     def after(self, attempt: TopUpAttempt) -> Self:
         """What follows from the attempt's end: who was declined once is not asked again until they say so."""

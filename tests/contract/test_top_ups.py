@@ -7,12 +7,12 @@ from types import MappingProxyType
 
 import pytest
 
-from domain.billing import CustomerId
+from domain.billing import CustomerId, PurchaseRef
 from domain.buying_errors import NothingBought
 from domain.commands import Close, command_id
 from domain.errors import AccountClosed, AccountFrozen, InvalidRequest
 from domain.notices import Facts, NoticeKind
-from domain.top_up import AGAIN, KEY_HOLDS, LOOK_AGAIN, TopUp, TopUpOutcome
+from domain.top_up import AGAIN, KEY_HOLDS, LOOK_AGAIN, MONEY_WENT_BACK, TopUp, TopUpOutcome
 from tests.contract.harnesses import StoreHarness, each_store
 from tests.contract.store_contract import a_grant, customer, now, say
 from tests.top_up_stage import joined, staged
@@ -180,6 +180,27 @@ async def test_of_many_who_watch_one_buys(harness: StoreHarness) -> None:
         assert (len(stage.charges()), await stage.available()) == (1, 430)
 
 
+@pytest.mark.parametrize("how", ["refunded", "disputed"])
+async def test_what_went_back_is_not_bought_again_before_its_owner_says_so(harness: StoreHarness, how: str) -> None:
+    async with staged(harness) as stage:
+        await stage.says()
+        assert await stage.watch() == {"paid": 1}
+        (charge,) = stage.charges()
+        ref = PurchaseRef(charge.kind, charge.id)
+        if how == "refunded":
+            stage.house.refunds_at_the_desk(ref, 500)
+        else:
+            stage.house.disputes(ref)
+        await stage.converges(ref)
+        assert await stage.available() == 30
+        assert (await stage.watch(), len(stage.charges())) == ({}, 1)
+        said = (await stage.shown()).said
+        assert (said.enabled, said.declined) == (False, MONEY_WENT_BACK)
+        await stage.later(MOMENT)
+        await stage.says()
+        assert (await stage.watch(), len(stage.charges())) == ({"paid": 1}, 2)
+
+
 async def test_while_the_provider_is_away_one_asks_and_everybody_is_told(harness: StoreHarness) -> None:
     async with staged(harness) as stage:
         stage.batch, others = 2, [await joined(harness, stage.house) for _ in range(4)]
@@ -244,9 +265,8 @@ async def test_only_what_can_be_is_said(harness: StoreHarness) -> None:
         await stage.frozen(await now(harness.store))
         with pytest.raises(AccountFrozen):
             await stage.says()
-        assert (await stage.says(enabled=False)).said == TopUp(
-            stage.caller.account_id, False, "small", 100, 2_000, 0, is_low=False
-        )
+        said = (await stage.says(enabled=False)).said
+        assert replace(said, said_at=None) == TopUp(stage.caller.account_id, False, "small", 100, 2_000, 0, is_low=False)
         await stage.frozen(None)
         await say(harness.store, stage.caller.wallet_id, Close(id=command_id("close", stage.caller.wallet_id)))
         with pytest.raises(AccountClosed):

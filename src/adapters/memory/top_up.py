@@ -47,6 +47,13 @@ class MemoryTopUps(TopUps):
         wallet = self.rows.wallet_ids[account, Mode.LIVE]
         return any(each.wallet_id == wallet and each.paid for each in self.rows.purchases.values())
 
+    async def went_back(self, account: AccountId, since: datetime | None) -> bool:
+        wallet = self.rows.wallet_ids[account, Mode.LIVE]
+        changed = {
+            each.lot_id for (of, _), each in self.rows.reversals.items() if of == wallet and (since is None or each.at >= since)
+        }
+        return any(lot.id in changed and lot.reversal and lot.source.is_purchase for lot in self.rows.lots_of(wallet))
+
     async def watch(self, after: AccountId | None, now: datetime, limit: int) -> Watched:
         customers = sorted(account for account in self.rows.customers.values() if after is None or account > after)
         page = customers[:limit]

@@ -140,6 +140,7 @@ top_ups = Table(
     _payment("is_low", Boolean),
     _payment("declined", Text, nullable=True),
     _payment("resume_at", Time, nullable=True),
+    _payment("said_at", Time, nullable=True),
     *never_negative("below", "monthly_cap", "notify_below"),
     postgresql_with={"fillfactor": "70"},
 )

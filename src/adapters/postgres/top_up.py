@@ -28,6 +28,11 @@ _HAS_BOUGHT = """
 SELECT EXISTS (SELECT 1 FROM wallets w JOIN purchases p ON p.wallet_id = w.id
     WHERE w.account_id = %(account)s AND w.mode = 'live' AND p.paid > 0)
 """
+_WENT_BACK = """
+SELECT EXISTS (SELECT 1 FROM wallets w JOIN lots l ON l.wallet_id = w.id JOIN lot_reversals r ON r.lot_id = l.id
+    WHERE w.account_id = %(account)s AND w.mode = 'live' AND l.source IN ('subscription', 'pack') AND l.reversal > 0
+        AND r.at >= COALESCE(%(since)s, '-infinity'::timestamptz))
+"""
 # Only the customers of the page are looked up, whatever the planner believes of their number.
 WATCH = f"""
 WITH page AS MATERIALIZED (
@@ -84,6 +89,9 @@ class PostgresTopUps(TopUps):
 
     async def has_bought(self, account: AccountId) -> bool:
         return bool(await self._session.read(_HAS_BOUGHT, account=account))
+
+    async def went_back(self, account: AccountId, since: datetime | None) -> bool:
+        return bool(await self._session.read(_WENT_BACK, account=account, since=since))
 
     async def watch(self, after: AccountId | None, now: datetime, limit: int) -> Watched:
         said = {"after": after or "00000000-0000-0000-0000-000000000000", "now": now, "limit": limit}

@@ -41,8 +41,8 @@ class LastTopUp(Struct, frozen=True):
 
 
 class TopUpShown(Struct, frozen=True):
-    """Amounts are in cents of `currency`, before tax. `spent`: what this month bears of the cap. `declined`: for what reason of
-    the provider's a payment switched it off."""
+    """Amounts are in cents of `currency`, before tax. `spent`: what this month bears of the cap. `declined`: why it was switched
+    off: a payment's refusal, in the provider's words, or money_went_back, after a refund or a dispute of anything bought."""
 
     enabled: bool
     pack: str | None

@@ -32,13 +32,14 @@ EMAIL = "ada@example.test"
 
 class BreathingPayments:
     """A provider whose calls a process may not live to hear the end of. `before` and `after`: calls that are not answered,
-    undone or done; `undecided`: banks have not decided yet."""
+    undone or done; `undecided`: banks have not decided yet; `no`: what a top-up is answered."""
 
     def __init__(self, payments: Payments, breath: Breath) -> None:
         self._payments, self._breath = payments, breath
         self.before, self.after = set[str](), set[str]()
         self.said = list[tuple[str, str]]()
         self.undecided = False
+        self.no: Exception | None = None
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._payments, name)
@@ -50,6 +51,8 @@ class BreathingPayments:
             self.said.append((name, kwargs.get("key", "")))
             if name in self.before:
                 raise PaymentsUnavailable
+            if self.no and name == "top_up":
+                raise self.no
             try:
                 result = await found(*args, **kwargs)
             finally:

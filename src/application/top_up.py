@@ -105,11 +105,12 @@ class WatchCredits:
     batch: int = 1_000
 
     async def __call__(self) -> Mapping[str, int]:
-        """How many top-ups were paid, declined, given up and put off, and how many accounts were told that credits run low.
+        """How many top-ups were paid, declined, given up (refused: how many of these for a fault that the operator must mend) and
+        put off, and how many accounts were told that credits run low.
 
         While the provider does not answer one, no other is tried, and accounts are told all the same.
         """
-        ends = Counter({**dict.fromkeys(map(str, TopUpOutcome), 0), "put_off": 0, "told": 0})
+        ends = Counter({**dict.fromkeys(map(str, TopUpOutcome), 0), "put_off": 0, "refused": 0, "told": 0})
         last: AccountId | None = None
         is_away = False
         while True:
@@ -118,7 +119,7 @@ class WatchCredits:
             for account in page.concerned:
                 tried = await self._look(account, ends, buys=not is_away)
                 if tried:
-                    ended = await self._carry_out(tried)
+                    ended = await self._carry_out(tried, ends)
                     ends[ended or "put_off"] += 1
                     is_away = ended is None
             if page.last is None:
@@ -165,27 +166,32 @@ class WatchCredits:
         tx.top_ups.save_attempt(attempt)
         return top_up.tried(now), _Try(attempt, customer, says=True)
 
-    async def _carry_out(self, tried: _Try) -> TopUpOutcome | None:
-        """How it ended; None if nobody knows yet: it stays open and comes again."""
+    async def _carry_out(self, tried: _Try, ends: Counter[str]) -> TopUpOutcome | None:
+        """How it ended; None if nobody knows yet: it stays open and comes again. What the provider refuses is no fault of the
+        customer's: it is given up for now, and counted for the operator."""
+        outcome, code = TopUpOutcome.GIVEN_UP, None
         try:
             try:
                 ref = await self._say(tried)
             except (PaymentDeclined, PaymentRefused) as no:
-                if not tried.says:
-                    return None  # what waits there could not be withdrawn: it may have just been paid
-                return await self._end(tried.attempt, TopUpOutcome.DECLINED, no.code)
+                ref = await self._looked_up(tried)  # this try was in vain; one before it may have been paid
+                outcome = TopUpOutcome.DECLINED if isinstance(no, PaymentDeclined) else TopUpOutcome.GIVEN_UP
+                code = no.code
             if ref is None:
-                return await self._end(tried.attempt, TopUpOutcome.GIVEN_UP)
+                ends["refused"] += outcome is TopUpOutcome.GIVEN_UP and code is not None
+                return await self._end(tried.attempt, outcome, code)
             await self.converge_purchase(ref)
-        except PaymentsUnavailable:
-            return None
+        except (PaymentsUnavailable, PaymentRefused):
+            return None  # what waits there could not be withdrawn, if it was refused: it may have just been paid
         return await self._end(tried.attempt, TopUpOutcome.PAID) if await self._is_settled(ref) else None
 
     async def _say(self, tried: _Try) -> PurchaseRef | None:
-        key = str(tried.attempt.id)
         if tried.says:
-            return await self.payments.top_up(tried.customer, tried.attempt.pack, key=key)
-        return await self.payments.topped_up(tried.customer, key=key)
+            return await self.payments.top_up(tried.customer, tried.attempt.pack, key=str(tried.attempt.id))
+        return await self._looked_up(tried)
+
+    async def _looked_up(self, tried: _Try) -> PurchaseRef | None:
+        return await self.payments.topped_up(tried.customer, key=str(tried.attempt.id))
 
     async def _is_settled(self, ref: PurchaseRef) -> bool:
         """While a bank decides, its credits are still to come: another one now would be a second for the same fall."""

@@ -33,13 +33,13 @@ MONEY_WENT_BACK = "money_went_back"
 class TopUpOutcome(StrEnum):
     PAID = "paid"
     DECLINED = "declined"
-    GIVEN_UP = "given_up"  # nobody knew whether it was paid; then it was found that it was not, and never will be
+    GIVEN_UP = "given_up"  # nobody knew whether it was paid, or the provider refused; it was not, and never will be
 
 
 @dataclass(frozen=True, slots=True)
 class TopUpAttempt:
     """One purchase of a pack while nobody is present; its id is the key of the payment. Open until it has an `outcome`. `code`:
-    why it was declined, in the provider's words."""
+    why it was declined, or refused and so given up, in the provider's words."""
 
     id: TopUpId
     account_id: AccountId
@@ -128,4 +128,6 @@ class TopUp:
         """What follows from the attempt's end: who was declined once is not asked again until they say so."""
         if attempt.outcome is TopUpOutcome.DECLINED:
             return replace(self, enabled=False, declined=attempt.code, resume_at=None)
+        if attempt.code and attempt.ended_at:
+            return self.put_off(attempt.ended_at)
         return replace(self, resume_at=None)

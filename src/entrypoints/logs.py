@@ -15,7 +15,7 @@ LOG_FIELDS = frozenset(
         "expired", "woken", "purged", "failed", "keys_forgotten", "rates_forgotten", "swept",
         "sessions_forgotten", "invitations_forgotten", "trials_forgotten",
         "sent", "put_off", "given_up", "heads",
-        "handled", "hints", "purchases", "remark", "times", "paid", "declined", "told",
+        "handled", "hints", "purchases", "remark", "times", "paid", "declined", "refused", "told",
         "refunded", "refund_refused", "refund_put_off",
     }
 )  # fmt: skip

@@ -47,7 +47,7 @@ async def loops(parts: AsyncContainer, settings: Settings) -> Sequence[tuple[flo
         (often, lambda: follow(hints)),
         (often, await parts.get(FinishRefunds)),
         (settings.payments_poll_seconds, lambda: _poll(payments, clock)),
-        (settings.credit_watch_seconds, lambda: _watch(credits)),
+        (settings.credit_watch_seconds, lambda: watch(credits)),
     ]
     if not settings.stripe_secret_key:
         sandbox, deliver = await parts.get(SandboxPayments), await parts.get(Deliver)
@@ -87,9 +87,12 @@ async def follow(hints: HandleHints) -> Mapping[str, int]:
     return followed
 
 
-async def _watch(credits: WatchCredits) -> Mapping[str, int]:
+async def watch(credits: WatchCredits) -> Mapping[str, int]:
+    """How top-ups ended, and how many accounts were told; the operator, of what the provider refused."""
     ends = await credits()
-    count_top_ups({outcome: ends[outcome] for outcome in ends if outcome != "told"})
+    count_top_ups({outcome: ends[outcome] for outcome in ends if outcome not in ("told", "refused")})
+    if ends["refused"]:
+        log.error("top_ups_refused", times=ends["refused"])
     return ends
 
 

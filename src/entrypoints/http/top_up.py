@@ -30,7 +30,8 @@ class TopUpBody(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LastTopUp(Struct, frozen=True):
-    """`state`: pending, paid, declined (`code` says why), or given_up, for which nothing was paid."""
+    """`state`: pending, paid, declined (`code` says why), or given_up, for which nothing was paid; with a
+    `code` it was refused by the provider for a fault of ours, and is tried anew within an hour."""
 
     pack: str
     price: int

@@ -48,6 +48,7 @@ class Truth(Payments):
     lost: set[str] = field(default_factory=set)
     """Ids of hints that were never delivered."""
     numbers: "count[int]" = field(default_factory=lambda: count(1))
+    unrefundable: set[PurchaseRef] = field(default_factory=set)
     keys: dict[str, tuple[PurchaseRef, int]] = field(default_factory=dict)
 
     # What tests do
@@ -121,6 +122,8 @@ class Truth(Payments):
     async def refund(self, purchase: PurchaseRef, amount: int, *, key: str) -> None:
         await self._told(None)
         told = self.purchases[purchase]
+        if purchase in self.unrefundable:
+            raise PaymentRefused("charge_disputed", "the bank has it")
         if key not in self.keys and amount > told.paid - told.reversed_money:
             raise PaymentRefused("amount_too_large", "there is not so much left of what was paid")
         assert self.keys.setdefault(key, (purchase, amount)) == (purchase, amount), "a key said two things"

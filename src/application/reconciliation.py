@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from application.billing import ConvergePurchase, ConvergeSubscription
+from application.billing import Convergence, ConvergePurchase, ConvergeSubscription, Outcome
 from application.hints import TakeHint
-from application.payments import Payments
+from application.payments import PaymentRefused, Payments
 from application.store import Store
 from domain.billing import HINT_KEPT, Hint, KnownPurchase, Purchase, PurchaseRef
 from domain.catalogue import Catalogue
@@ -72,7 +72,10 @@ class PollPayments:
     async def _explain(self, purchase: Purchase, found: Reconciliation) -> None:
         open_questions = await self._open(purchase)
         if open_questions is None:
-            converged = await self.converge_purchase(purchase.ref)
+            try:
+                converged = await self.converge_purchase(purchase.ref)
+            except PaymentRefused:  # its books are written; the money of an account that has left cannot go back
+                converged = Convergence(Outcome.CONVERGED, remarks=(Remark.CLOSED,))
             open_questions = converged.remarks
             if converged.granted or converged.reversals:
                 found.healed.append(purchase.ref)

@@ -8,13 +8,14 @@ import pytest
 
 from application.payments import PaymentsUnavailable
 from application.reconciliation import RECENT, Unexplained
-from domain.billing import HINT_KEPT, CustomerId
+from domain.billing import HINT_KEPT, CustomerId, SubscriptionState
 from domain.commands import Reverse, command_id
 from domain.convergence import Remark
+from domain.entitlements import GRACE
 from domain.ledger import LotSource
 from tests.billing_stage import Billing, leave, opened
 from tests.contract.harnesses import StoreHarness, each_store
-from tests.contract.store_contract import a_grant, numbers, say, statement
+from tests.contract.store_contract import a_grant, customer, numbers, say, statement
 
 pytestmark = pytest.mark.anyio
 __all__ = ["each_store"]
@@ -125,6 +126,26 @@ async def test_money_of_a_closed_account_goes_back_by_the_poll_too(harness: Stor
     assert billing.truth.purchases[ref].refunded == 500
     for _ in range(2):
         assert (await poll(billing))[1:] == (1, [], []), "it went back: that explains it"
+
+
+async def test_money_that_cannot_go_back_is_named_and_holds_up_nothing_else(harness: StoreHarness) -> None:
+    billing, caller, payer = await opened(harness)
+    stuck = billing.truth.sell(payer, SMALL)
+    await leave(harness.store, caller)
+    other = await customer(harness.store)
+    id = billing.truth.subscribe(billing.truth.customer(other.account_id), "pro")
+    await billing.converge_subscription(id)
+    later = billing.truth.sell(billing.truth.customer((await customer(harness.store)).account_id), SMALL)
+    billing.truth.change_subscription(id, state=SubscriptionState.PAST_DUE)
+    await billing.converge_subscription(id)
+    await harness.advance(GRACE.total_seconds())
+    billing.truth.unrefundable.add(stuck)
+    for healed in ([str(later)], []):
+        assert (await poll(billing))[1:] == (1, healed, [(str(stuck), Remark.CLOSED)])
+    assert await billing.plan(other) == "free"
+    billing.truth.unrefundable.clear()
+    await poll(billing)
+    assert billing.truth.purchases[stuck].refunded == 500
 
 
 async def test_a_provider_that_is_away_says_so(harness: StoreHarness) -> None:

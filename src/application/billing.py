@@ -161,7 +161,7 @@ class ConvergeSubscription:
         known = await tx.subscriptions.lock(told.id)
         if ticket <= known.applied_ticket:
             return Convergence(Outcome.OVERTAKEN)
-        if told.state is not known.state:
+        if told.state is not known.state or not known.pay_url:
             await self._tell(tx, told, account.id, ticket)
         now = await tx.now()
         entitlement = entitle(told, _entitlement(known), self.catalogue, now)
@@ -188,7 +188,7 @@ class ConvergeSubscription:
         return Convergence(Outcome.CONVERGED, remarks=(Remark.UNSOLD,) if unsold else ())
 
     async def _tell(self, tx: Transaction, told: Subscription, account: AccountId, ticket: int) -> None:
-        """Once for each time that it comes to need a payment; where, its owner finds when signed in."""
+        """Once for each time that it comes to need a payment for which there is a page; its owner finds that when signed in."""
         plan = self.catalogue.plans.get(told.plan or "")
         if plan and told.needs_payment and told.pay_url:
             id = command_id("notice", f"{told.id}:{ticket}")

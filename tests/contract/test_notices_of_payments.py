@@ -47,6 +47,13 @@ async def test_a_payment_that_is_due_is_told_once_for_each_time(harness: StoreHa
     assert await becomes(billing, subscription, **DUE) == NEEDED
 
 
+async def test_where_to_pay_may_be_known_later_than_that_it_is_due(harness: StoreHarness) -> None:
+    billing, subscription = await subscribed(harness)
+    assert await becomes(billing, subscription, **DUE | {"pay_url": None}) == []
+    assert await becomes(billing, subscription, pay_url=PAGE) == NEEDED
+    assert await becomes(billing, subscription, pay_url=f"{PAGE}/2") == [], "it is the same payment, asked for again"
+
+
 async def test_a_first_payment_that_waits_for_its_payer_is_told(harness: StoreHarness) -> None:
     billing, subscription = await subscribed(harness)
     assert await becomes(billing, subscription, state=SubscriptionState.INCOMPLETE, pay_url=PAGE) == NEEDED

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
@@ -199,6 +199,17 @@ class NewNotices(Protocol):
         """To be sent, if this transaction commits; due at once."""
 
 
+class Turns(Protocol):
+    """Whose turn it is to do something for all workers."""
+
+    async def take(self, name: str, holder: UUID, now: datetime, pace: timedelta) -> bool:
+        """Whether it is time, and this one's turn: whoever had it last has it, unless it has been due for a whole pace. If so,
+        the next time is a pace from now. Of many who ask at once, one is told yes."""
+
+    async def rest(self, name: str, holder: UUID, until: datetime) -> None:
+        """The next time is then, unless another has the turn by now."""
+
+
 class Transaction(Protocol):
     """Lock order: accounts, then their sessions, keys or subscriptions; a request's references, or else a generation and then its
     pictures, or else a purchase and its refund; one wallet; one key's spending; one gate; the audit chain last."""
@@ -231,6 +242,8 @@ class Transaction(Protocol):
     def top_ups(self) -> TopUps: ...
     @property
     def notices(self) -> NewNotices: ...
+    @property
+    def turns(self) -> Turns: ...
 
     async def now(self) -> datetime:
         """The database's clock at this moment, not at the transaction's start."""

@@ -19,6 +19,7 @@ from application.reconciliation import PollPayments
 from application.refunds import FinishRefunds
 from application.store import StoreUnavailable
 from application.top_up import WatchCredits
+from application.turns import InTurn
 from entrypoints.metrics import count_hints, count_notices, count_top_ups, count_unexplained
 from entrypoints.settings import Settings
 from entrypoints.wiring_payments import Deliver, SandboxPayments
@@ -37,6 +38,12 @@ async def loops(parts: AsyncContainer, settings: Settings) -> Sequence[tuple[flo
     often, seldom = settings.sweep_seconds, settings.object_sweep_seconds
     notices, hints, credits = await parts.get(SendNotices), await parts.get(HandleHints), await parts.get(WatchCredits)
     payments, clock = await parts.get(PollPayments), await parts.get(Clock)
+    turns = await parts.get(InTurn)
+
+    def in_turn(name: str, seconds: float, act: Act) -> tuple[float, Act]:
+        """Looked at often, so that a worker that comes anew does not begin with it."""
+        return min(often, seconds), lambda: turns(name, timedelta(seconds=seconds), act)
+
     table: list[tuple[float, Act]] = [
         (often, await parts.get(KeepHouse)),
         (seldom, await parts.get(SweepObjects)),
@@ -46,8 +53,8 @@ async def loops(parts: AsyncContainer, settings: Settings) -> Sequence[tuple[flo
         (often, lambda: _send(notices)),
         (often, lambda: follow(hints)),
         (often, await parts.get(FinishRefunds)),
-        (settings.payments_poll_seconds, lambda: _poll(payments, clock)),
-        (settings.credit_watch_seconds, lambda: watch(credits)),
+        in_turn("payments", settings.payments_poll_seconds, lambda: _poll(payments, clock)),
+        in_turn("credits", settings.credit_watch_seconds, lambda: watch(credits)),
     ]
     if not settings.stripe_secret_key:
         sandbox, deliver = await parts.get(SandboxPayments), await parts.get(Deliver)

@@ -120,8 +120,10 @@ class Settings:
     longest_queue_seconds: float = _setting(3600.0, "deadline of a request that names none")
     sweep_seconds: float = _setting(1.0, "how often generations are swept")
     object_sweep_seconds: float = _setting(600.0, "how often objects without a row, and sessions that have ended, are looked for")
-    payments_poll_seconds: float = _setting(600.0, "how often payments are compared with the books, and missed hints taken")
-    credit_watch_seconds: float = _setting(5.0, "how often workers look for customers whose credits run low")
+    payments_poll_seconds: float = _setting(
+        600.0, "how often one of the workers compares payments with the books, and takes missed hints"
+    )
+    credit_watch_seconds: float = _setting(5.0, "how often one of the workers looks for customers whose credits run low")
     audit_head_seconds: float = _setting(3600.0, "how often at most the audit chain is signed while a day lasts")
     graceful_seconds: float = _setting(780.0, "how long a stopping worker may finish its calls")
     crash_points: Path | None = _setting(None, "development only: where each call of a port is written down")

@@ -32,6 +32,7 @@ from application.reconciliation import PollPayments
 from application.refunds import FinishRefunds, RefundPurchase
 from application.store import Store
 from application.top_up import ChangeTopUp, ShowTopUp, WatchCredits
+from application.turns import InTurn
 from domain.catalogue import Catalogue
 from domain.redirects import OwnPages
 from entrypoints.crash_points import CrashPoints
@@ -103,6 +104,10 @@ class Billing(Provider):
     ) -> FinishRefunds:
         by = points.wrap("Store", store, "FinishRefunds")
         return FinishRefunds(by, payments, ConvergePurchase(by, payments, catalogue))
+
+    @provide
+    def in_turn(self, store: PostgresStore, new_id: NewId) -> InTurn:
+        return InTurn(store, new_id())
 
     @provide
     def poll(self, store: PostgresStore, payments: Payments, catalogue: Catalogue, points: CrashPoints) -> PollPayments:

@@ -12,6 +12,7 @@ from adapters.memory.billing import MemoryCustomers, MemoryInbox, MemoryPurchase
 from adapters.memory.locks import RowLocks
 from adapters.memory.tables import Tables, copy_of_generation
 from adapters.memory.top_up import MemoryNotices, MemoryTopUps
+from adapters.memory.turns import MemoryTurns
 from adapters.memory.wallets import MemoryWallets
 from application.store import (
     Assets,
@@ -240,6 +241,7 @@ class MemoryTransaction(Transaction):
         self._inbox = MemoryInbox(rows, store.locks)
         self._top_ups = MemoryTopUps(rows, store.locks)
         self._notices = MemoryNotices(rows)
+        self._turns = MemoryTurns(rows, store.locks)
 
     @property
     def wallets(self) -> MemoryWallets:
@@ -296,6 +298,10 @@ class MemoryTransaction(Transaction):
     @property
     def notices(self) -> MemoryNotices:
         return self._notices
+
+    @property
+    def turns(self) -> MemoryTurns:
+        return self._turns
 
     async def now(self) -> datetime:
         return self._clock()

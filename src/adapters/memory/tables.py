@@ -5,6 +5,7 @@ from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
 from typing import Self, cast
+from uuid import UUID
 
 from application.store import Remembered
 from domain.accounts import Account, AccountId, KeyId, Mode
@@ -78,6 +79,8 @@ class Tables:
     top_ups: MutableMapping[AccountId, TopUp] = field(default_factory=dict)
     top_up_attempts: MutableMapping[TopUpId, TopUpAttempt] = field(default_factory=dict)
     notices: MutableMapping[NoticeId, Notice] = field(default_factory=dict)
+    turns: MutableMapping[str, tuple[UUID, datetime]] = field(default_factory=dict)
+    """By the act: its holder, and when it is due."""
 
     def draft(self) -> Self:
         """The same rows, for one transaction to write over; what others commit meanwhile shines through."""

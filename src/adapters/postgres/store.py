@@ -24,6 +24,7 @@ from adapters.postgres.refunds import PostgresRefunds
 from adapters.postgres.registration import PostgresInvitations, PostgresTrials
 from adapters.postgres.session import Pool, Session, unavailable
 from adapters.postgres.top_up import PostgresTopUps
+from adapters.postgres.turns import PostgresTurns
 from adapters.postgres.wallets import PostgresWallets
 from application.access import AccessStore, AccessTransaction
 from application.store import IdempotencyKey, Remembered, Store
@@ -75,6 +76,7 @@ class PostgresTransaction(AccessTransaction):
         self._subscriptions = PostgresSubscriptions(session)
         self._inbox = PostgresInbox(session)
         self._top_ups = PostgresTopUps(session)
+        self._turns = PostgresTurns(session)
 
     async def now(self) -> datetime:
         return await self._session.now()
@@ -171,3 +173,7 @@ class PostgresTransaction(AccessTransaction):
     @property
     def top_ups(self) -> PostgresTopUps:
         return self._top_ups
+
+    @property
+    def turns(self) -> PostgresTurns:
+        return self._turns

@@ -284,6 +284,14 @@ idempotency_keys = Table(
     one_of("mode", Mode),
 )
 
+turns = Table(
+    "turns",
+    metadata,
+    _machinery("name", Text, primary_key=True),
+    _machinery("holder", Uuid),
+    _machinery("due", Time),
+)
+
 rate_buckets = Table(
     "rate_buckets",
     metadata,

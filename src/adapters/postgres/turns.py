@@ -1,0 +1,31 @@
+"""Turns in Postgres: one row an act."""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from adapters.postgres.session import Session
+from application.store import Turns
+
+# Whoever is too early locks nothing: every worker asks every second.
+_TAKE = """
+WITH first AS (
+    INSERT INTO turns (name, holder, due) VALUES (%(name)s, %(holder)s, %(due)s) ON CONFLICT DO NOTHING RETURNING 1
+), next AS (
+    UPDATE turns SET holder = %(holder)s, due = %(due)s
+    WHERE name = %(name)s AND (due <= %(now)s AND holder = %(holder)s OR due <= %(late)s) RETURNING 1
+)
+SELECT 1 FROM first UNION ALL SELECT 1 FROM next
+"""
+_REST = "UPDATE turns SET due = %(until)s WHERE name = %(name)s AND holder = %(holder)s RETURNING 1"
+
+
+class PostgresTurns(Turns):
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def take(self, name: str, holder: UUID, now: datetime, pace: timedelta) -> bool:
+        said = {"now": now, "due": now + pace, "late": now - pace}
+        return bool(await self._session.read(_TAKE, name=name, holder=holder, **said))
+
+    async def rest(self, name: str, holder: UUID, until: datetime) -> None:
+        await self._session.read(_REST, name=name, holder=holder, until=until)

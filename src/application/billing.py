@@ -17,6 +17,7 @@ from domain.billing import (
     PurchaseRef,
     Subscription,
     SubscriptionId,
+    going_on,
 )
 from domain.catalogue import Catalogue
 from domain.commands import Grant, command_id
@@ -184,8 +185,10 @@ class ConvergeSubscription:
         plan = best_plan((each for one in every if (each := _entitlement(one))), self.catalogue, now)
         if plan != account.plan:
             await tx.accounts.save(replace(account, plan=plan))
-        unsold = told.plan not in self.catalogue.plans
-        return Convergence(Outcome.CONVERGED, remarks=(Remark.UNSOLD,) if unsold else ())
+        remarks = [Remark.UNSOLD] if told.plan not in self.catalogue.plans else []
+        if len(going_on(every)) > 1:
+            remarks.append(Remark.SECOND)
+        return Convergence(Outcome.CONVERGED, remarks=tuple(remarks))
 
     async def _tell(self, tx: Transaction, told: Subscription, account: AccountId, ticket: int) -> None:
         """Once for each time that it comes to need a payment for which there is a page; its owner finds that when signed in."""

@@ -5,6 +5,7 @@ stands here are readings of it.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -228,4 +229,10 @@ class KnownSubscription:
         return self.state in _UNPAID or self.pay_url is not None
 
 
+def going_on(known: Sequence[KnownSubscription]) -> Sequence[KnownSubscription]:
+    """Those that were begun and will be paid again, if nobody ends them. More than one is one too many."""
+    return [each for each in known if each.state and each.state not in _NOT_BEGUN_OR_ENDED and not each.cancel_at]
+
+
+_NOT_BEGUN_OR_ENDED = ENDED | {SubscriptionState.INCOMPLETE}
 _UNPAID = frozenset({SubscriptionState.PAST_DUE, SubscriptionState.UNPAID, SubscriptionState.PAUSED})

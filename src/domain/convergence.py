@@ -22,6 +22,7 @@ class Remark(StrEnum):
     OTHER_CURRENCY = "other_currency"  # its amounts cannot be compared with our prices, so it brings nothing
     LATE = "late"  # credits that had lapsed when they came
     CLOSED = "closed"  # paid for an account that has left: the money goes back
+    SECOND = "second"  # a subscription beside another of the same account: both are paid
     NO_LINE = "no_line"  # a lot whose line the provider does not tell of
 
 

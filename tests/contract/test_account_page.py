@@ -51,6 +51,17 @@ def test_a_plan_is_had_changed_ended_and_resumed(tab: Tab) -> None:
     assert tab.led_on(tab.press("portal")).startswith(f"{tab.http.base_url}".rstrip("/") + "/sandbox/payments/portal/")
 
 
+def test_who_paid_two_checkouts_of_plans_is_told_and_can_end_one(tab: Tab) -> None:
+    for page in [tab.led_on(tab.press("plan", plan)) for plan in ("starter", "pro")]:
+        tab.pay(page)
+    until(lambda: "You have 2 subscriptions, and each is paid." in tab.text, "both plans")
+    assert "on the plan Pro" in tab.text
+    assert tab.http.get("/v1/billing/subscription").json()["others"] == 1
+    tab.press("cancel")
+    until(lambda: "You have" not in tab.text, "one to end")
+    assert tab.http.get("/v1/billing/subscription").json()["others"] == 0
+
+
 def test_a_card_that_is_declined_changes_nothing_and_says_so(tab: Tab) -> None:
     tab.pay(tab.led_on(tab.press("plan", "starter")))
     until(lambda: "on the plan Starter" in tab.text, "the plan")

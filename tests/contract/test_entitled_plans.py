@@ -55,6 +55,10 @@ async def test_of_two_subscriptions_the_better_counts(harness: StoreHarness, pla
     both = [billing.truth.subscribe(payer, plan) for plan in plans]
     await asyncio.gather(*(billing.converge_subscription(id) for id in both))
     assert await billing.plan(caller) == "studio"
+    for id in both:
+        assert (await billing.converge_subscription(id)).remarks == (Remark.SECOND,), "somebody pays twice"
+    billing.truth.change_subscription(both[0], cancel_at=billing.truth.now)
+    assert [(await billing.converge_subscription(id)).remarks for id in both] == [(), ()]
 
 
 async def test_a_slow_reader_of_a_subscription_never_writes_the_older_truth(harness: StoreHarness) -> None:

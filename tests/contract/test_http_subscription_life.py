@@ -23,7 +23,15 @@ from tests.world import new_id
 
 PAY = "https://pay.example/in_1"
 DAY = timedelta(days=1)
-NOTHING = {"plan": None, "state": None, "current_period_end": None, "cancel_at": None, "payment_needed": False, "pay_url": None}
+NOTHING: dict[str, object] = {
+    "plan": None,
+    "state": None,
+    "current_period_end": None,
+    "cancel_at": None,
+    "payment_needed": False,
+    "pay_url": None,
+}
+NOTHING |= {"others": 0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +141,7 @@ def test_what_is_shown_in_each_state_and_which_plan_counts(holder: Holder, name:
         "pay_url": case.told["pay_url"],
         "entitled_plan": case.served,
         "entitled_until": written(begins + case.until) if case.until else None,
+        "others": 0,
     }
     assert holder.plan() == case.served
     seen = holder.served.client.get("/v1/billing/subscription", headers=holder.who.bearer(Mode.TEST)).json()

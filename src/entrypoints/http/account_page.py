@@ -12,7 +12,7 @@ from application.payments import Page, PaymentDeclined
 from application.promotions import RedeemPromotion
 from application.providers import Providers
 from application.queries import Queries
-from domain.billing import ENDED
+from domain.billing import ENDED, going_on
 from domain.buying import foremost
 from domain.catalogue import Catalogue
 from domain.errors import InvalidRequest, Unauthenticated
@@ -131,6 +131,7 @@ async def _account(
         plan=catalogue.plan(standing.plan),
         credits=await queries.credits(caller.wallet_id),
         subscription=known if known and known.state not in ENDED else None,
+        renewing=len(going_on(standing.subscriptions)),
         transactions=await billing.transactions(caller.wallet_id, None, SHOWN),
         packs=[pack for pack in catalogue.packs.values() if pack.sold],
         has_promotions=bool(catalogue.promotions),

@@ -12,7 +12,7 @@ from application.billing_queries import BillingQueries
 from application.buying import CancelSubscription, ChangePlan, CheckOut, OpenPortal, ResumeSubscription
 from application.ports import CursorSigner
 from domain.accounts import Caller, Mode, Scope
-from domain.billing import ENDED, KnownSubscription
+from domain.billing import ENDED, KnownSubscription, going_on
 from domain.buying import foremost
 from domain.catalogue import Catalogue
 from entrypoints.http import billing_shapes as shapes
@@ -173,7 +173,7 @@ async def _subscription(caller: Caller, queries: BillingQueries, catalogue: Cata
     standing = await queries.standing(caller.account_id)
     known = foremost(standing.subscriptions, catalogue) if caller.mode is Mode.LIVE else None
     if not known:
-        return shapes.Subscription(None, None, None, None, False, None, standing.plan, None)
+        return shapes.Subscription(None, None, None, None, False, None, standing.plan, None, 0)
     return shapes.Subscription(
         known.plan,
         known.state,
@@ -183,6 +183,7 @@ async def _subscription(caller: Caller, queries: BillingQueries, catalogue: Cata
         known.pay_url,
         standing.plan,
         _until(known),
+        len([each for each in going_on(standing.subscriptions) if each != known]),
     )
 
 

@@ -78,7 +78,8 @@ class ProviderPage(Struct, frozen=True):
 class Subscription(Struct, frozen=True):
     """Null where there was never one. `cancel_at`: when it ends, if it was told to; else it renews at `current_period_end`.
     `pay_url`: where a payment waits. `entitled_plan`: that the account is served by now; `entitled_until`: until then at least,
-    null: until something happens."""
+    null: until something happens. `others`: how many more will be paid beside this one, which two checkouts paid at once make;
+    the portal shows and cancels each."""
 
     plan: str | None
     state: SubscriptionState | None
@@ -88,6 +89,7 @@ class Subscription(Struct, frozen=True):
     pay_url: str | None
     entitled_plan: str
     entitled_until: Time | None
+    others: int
 
 
 class Transaction(Struct, frozen=True):

@@ -18,6 +18,9 @@ from domain.errors import AccountClosed, InvalidRequest
 from domain.notices import Facts, NoticeKind
 from domain.top_up import TopUp, TopUpAttempt, TopUpId, TopUpOutcome, month_begins, spent
 
+FAILED = "provider_failed"
+"""The code of an attempt at which the provider failed by its own word."""
+
 
 @dataclass(frozen=True, slots=True)
 class TopUpNow:
@@ -167,16 +170,18 @@ class WatchCredits:
         return top_up.tried(now), _Try(attempt, customer, says=True)
 
     async def _carry_out(self, tried: _Try, ends: Counter[str]) -> TopUpOutcome | None:
-        """How it ended; None if nobody knows yet: it stays open and comes again. What the provider refuses is no fault of the
-        customer's: it is given up for now, and counted for the operator."""
+        """How it ended; None if nobody knows yet: it stays open and comes again. What the provider refuses, or failed at by its
+        own word and would for a day, is no fault of the customer's: it is given up for now, and counted for the operator."""
         outcome, code = TopUpOutcome.GIVEN_UP, None
         try:
             try:
                 ref = await self._say(tried)
-            except (PaymentDeclined, PaymentRefused) as no:
+            except (PaymentDeclined, PaymentRefused, PaymentsUnavailable) as no:
+                if isinstance(no, PaymentsUnavailable) and not no.answered:
+                    raise
                 ref = await self._looked_up(tried)  # this try was in vain; one before it may have been paid
                 outcome = TopUpOutcome.DECLINED if isinstance(no, PaymentDeclined) else TopUpOutcome.GIVEN_UP
-                code = no.code
+                code = FAILED if isinstance(no, PaymentsUnavailable) else no.code
             if ref is None:
                 ends["refused"] += outcome is TopUpOutcome.GIVEN_UP and code is not None
                 return await self._end(tried.attempt, outcome, code)

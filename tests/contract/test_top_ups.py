@@ -7,7 +7,6 @@ from types import MappingProxyType
 
 import pytest
 
-from application.payments import PaymentDeclined, PaymentRefused
 from domain.billing import CustomerId, PurchaseRef
 from domain.buying_errors import NothingBought
 from domain.commands import Close, command_id
@@ -80,31 +79,12 @@ async def test_who_is_declined_is_told_once_and_not_asked_again_before_they_say_
         assert await stage.watch() == {"paid": 1}
 
 
-async def test_what_the_provider_refuses_is_not_its_customers_fault_and_comes_again(harness: StoreHarness) -> None:
+async def test_of_many_who_watch_for_long_none_goes_above_the_cap(harness: StoreHarness) -> None:
     async with staged(harness) as stage:
-        stage.line.no = PaymentRefused("resource_missing", "it was never offered")
-        await stage.says()
-        assert [await stage.watch() for _ in range(2)] == [{"given_up": 1, "refused": 1}, {}]
-        shown = await stage.shown()
-        assert shown.last
-        assert (shown.said.enabled, shown.said.declined, shown.last.code, shown.spent) == (True, None, "resource_missing", 0)
-        assert await stage.told() == []
-        stage.line.no = None
-        await stage.later(LOOK_AGAIN + MOMENT)
-        assert await stage.watch() == {"paid": 1}
-
-
-@pytest.mark.parametrize("no", [PaymentDeclined("no_payment_method"), PaymentRefused("resource_missing", "gone")])
-async def test_who_paid_and_then_took_the_card_away_was_not_declined(harness: StoreHarness, no: Exception) -> None:
-    async with staged(harness) as stage:
-        await stage.says()
-        stage.line.after.add("top_up")
-        assert await stage.watch() == {"put_off": 1}
-        stage.line.after.clear()
-        stage.line.no = no
-        await stage.later(AGAIN + MOMENT)
-        assert await stage.watch() == {"paid": 1}
-        assert (len(stage.charges()), (await stage.shown()).spent, await stage.told()) == (1, 500, [])
+        await stage.says(below=100_000, monthly_cap=1_499)
+        for _ in range(4):
+            await asyncio.gather(*(stage.watch() for _ in range(6)))
+        assert (len(stage.charges()), (await stage.shown()).spent) == (2, 1_000)
 
 
 @pytest.mark.parametrize("is_done", [False, True])

@@ -28,6 +28,7 @@ WHAT_TO_DO = {
     Remark.OTHER_CURRENCY: "not in the catalogue's currency: refund it, or grant credits by hand",
     Remark.LATE: "the credits had lapsed when they came: grant goodwill",
     Remark.CLOSED: "the account has left: the money goes back by itself; look again in an hour",
+    Remark.SECOND: "two subscriptions of one account: ask which was meant, cancel the other and refund it",
     Remark.NO_LINE: "credits whose purchase the provider does not tell of: `credits statement`, then ask the provider",
 }
 

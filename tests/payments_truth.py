@@ -162,7 +162,7 @@ class Truth(Payments):
     async def resume(self, subscription: SubscriptionId, *, key: str) -> Subscription:
         raise NotImplementedError
 
-    async def top_up(self, customer: CustomerId, pack: str, *, key: str) -> PurchaseRef:
+    async def top_up(self, customer: CustomerId, pack: str, *, key: str, most: int | None = None) -> PurchaseRef:
         raise NotImplementedError
 
     async def topped_up(self, customer: CustomerId, *, key: str) -> PurchaseRef | None:

@@ -9,6 +9,9 @@ from domain.accounts import AccountId
 from domain.billing import CustomerId, Hint, Purchase, PurchaseRef, Subscription, SubscriptionId
 from domain.catalogue import Catalogue
 
+PRICED_HIGHER = "priced_higher"
+"""The code of a top-up that would have cost more than it was to."""
+
 
 class PaymentsUnavailable(Exception):
     """The provider did not answer, is too busy, or does not accept us: nothing is known of what was asked. Asking again with the
@@ -82,8 +85,9 @@ class Payments(Protocol):
     async def resume(self, subscription: SubscriptionId, *, key: str) -> Subscription:
         """Take back a cancellation at the period's end, or a pause."""
 
-    async def top_up(self, customer: CustomerId, pack: str, *, key: str) -> PurchaseRef:
-        """Buy a pack with the card on file while nobody is present. Raises PaymentDeclined, and then nothing is owed."""
+    async def top_up(self, customer: CustomerId, pack: str, *, key: str, most: int | None = None) -> PurchaseRef:
+        """Buy a pack with the card on file while nobody is present. Raises PaymentDeclined, and then nothing is owed; or
+        PaymentRefused, where the pack is priced above `most`, before tax."""
 
     async def topped_up(self, customer: CustomerId, *, key: str) -> PurchaseRef | None:
         """What became of a top-up with this key, however old, by looking: what was bought, though a bank may still decide; None

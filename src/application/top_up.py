@@ -192,7 +192,8 @@ class WatchCredits:
 
     async def _say(self, tried: _Try) -> PurchaseRef | None:
         if tried.says:
-            return await self.payments.top_up(tried.customer, tried.attempt.pack, key=str(tried.attempt.id))
+            key, most = str(tried.attempt.id), tried.attempt.price
+            return await self.payments.top_up(tried.customer, tried.attempt.pack, key=key, most=most)
         return await self._looked_up(tried)
 
     async def _looked_up(self, tried: _Try) -> PurchaseRef | None:

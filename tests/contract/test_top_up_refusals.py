@@ -1,10 +1,12 @@
 """Top-ups that the provider does not make: for no fault of their owner's they come again; what was paid is not declined."""
 
+from dataclasses import replace
 from datetime import timedelta
+from types import MappingProxyType
 
 import pytest
 
-from application.payments import PaymentDeclined, PaymentRefused, PaymentsUnavailable
+from application.payments import PRICED_HIGHER, PaymentDeclined, PaymentRefused, PaymentsUnavailable
 from domain.top_up import AGAIN, LOOK_AGAIN
 from tests.contract.harnesses import StoreHarness, each_store
 from tests.top_up_stage import staged
@@ -53,3 +55,14 @@ async def test_who_paid_and_then_took_the_card_away_was_not_declined(harness: St
         await stage.later(AGAIN + MOMENT)
         assert await stage.watch() == {"paid": 1}
         assert (len(stage.charges()), (await stage.shown()).spent, await stage.told()) == (1, 500, [])
+
+
+async def test_a_pack_that_became_dearer_at_the_provider_cannot_break_the_cap(harness: StoreHarness) -> None:
+    async with staged(harness) as stage:
+        cheap = replace(stage.catalogue.packs["small"], price=400)
+        stage.catalogue = replace(stage.catalogue, packs=MappingProxyType({"small": cheap}))
+        await stage.says(monthly_cap=499)
+        assert await stage.watch() == {"given_up": 1, "refused": 1}
+        last = (await stage.shown()).last
+        assert last
+        assert (stage.charges(), last.code) == ([], PRICED_HIGHER)

@@ -16,7 +16,7 @@ from adapters.payments.sandbox_file import StateFile
 from adapters.payments.sandbox_processor import MISSING, PAGE_LIVES, Processor
 from adapters.payments.sandbox_reading import CHECKOUT, PORTAL, Reading
 from adapters.payments.sandbox_state import Answer, Checkout, Portal
-from application.payments import Page, PaymentDeclined, PaymentRefused, Payments, PaymentsUnavailable, Touched
+from application.payments import PRICED_HIGHER, Page, PaymentDeclined, PaymentRefused, Payments, PaymentsUnavailable, Touched
 from domain.accounts import AccountId
 from domain.billing import CustomerId, Hint, Purchase, PurchaseKind, PurchaseRef, Subscription, SubscriptionId
 from domain.catalogue import Catalogue, Pack, Plan
@@ -116,8 +116,10 @@ class SandboxPayments(Payments):
         await self._once("resume", key, (subscription,), act)
         return await self._as_it_is(subscription)
 
-    async def top_up(self, customer: CustomerId, pack: str, *, key: str) -> PurchaseRef:
+    async def top_up(self, customer: CustomerId, pack: str, *, key: str, most: int | None = None) -> PurchaseRef:
         sold = _sold(self.catalogue.packs, pack)
+        if most is not None and sold.price > most:
+            raise PaymentRefused(PRICED_HIGHER, f"{pack} is dearer than it was to be")
 
         def act(here: Processor) -> str:
             return here.top_up(here.customer(customer).id, sold).id

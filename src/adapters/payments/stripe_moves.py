@@ -12,7 +12,7 @@ from adapters.payments.stripe_answers import MARK, Customer, Invoice, Listed, Na
 from adapters.payments.stripe_line import MOST_IN_PAGE, mark, once, told
 from adapters.payments.stripe_prices import Prices
 from adapters.payments.stripe_purchases import Purchases
-from application.payments import PaymentDeclined, PaymentRefused
+from application.payments import PRICED_HIGHER, PaymentDeclined, PaymentRefused
 from domain.billing import CustomerId, PurchaseKind, PurchaseRef
 
 
@@ -23,9 +23,11 @@ class Moves:
     purchases: Purchases
     automatic_tax: bool
 
-    async def top_up(self, customer: CustomerId, pack: str, key: str) -> PurchaseRef:
+    async def top_up(self, customer: CustomerId, pack: str, key: str, most: int | None) -> PurchaseRef:
         """An invoice of one line, paid with the card on file; where there is none, the code is `no_payment_method`."""
         price, invoices = await self.prices.offered(pack), self.client.v1.invoices
+        if most is not None and (price.unit_amount is None or price.unit_amount > most):
+            raise PaymentRefused(PRICED_HIGHER, f"{pack} is dearer at Stripe than it was to be")
         card = await self._card(customer)
         invoice = await self._marked(customer, key) or await self._draft(customer, key)
         try:

@@ -185,8 +185,8 @@ class StripePayments(Payments):
             await told(service.update_async(subscription, goes_on, once(key, "take back")), Named)
         return await self._as_it_is(subscription)
 
-    async def top_up(self, customer: CustomerId, pack: str, *, key: str) -> PurchaseRef:
-        return await self._moves.top_up(customer, pack, key)
+    async def top_up(self, customer: CustomerId, pack: str, *, key: str, most: int | None = None) -> PurchaseRef:
+        return await self._moves.top_up(customer, pack, key, most)
 
     async def topped_up(self, customer: CustomerId, *, key: str) -> PurchaseRef | None:
         return await self._moves.topped_up(customer, key)

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from application.payments import HintRefused, PaymentDeclined, PaymentRefused, Touched
+from application.payments import PRICED_HIGHER, HintRefused, PaymentDeclined, PaymentRefused, Touched
 from domain.accounts import AccountId
 from domain.billing import CustomerId, Hint, PurchaseKind, PurchaseRef, SubscriptionId
 from tests.offer import CATALOGUE
@@ -109,6 +109,16 @@ async def test_what_does_not_exist_is_none_or_refused(house: House, customer: Cu
     ):
         with pytest.raises(PaymentRefused):
             await asked
+
+
+async def test_a_pack_that_became_dearer_is_not_bought_unasked(house: House, customer: CustomerId) -> None:
+    house.new_card(customer, "good")
+    with pytest.raises(PaymentRefused) as refused:
+        await house.payments.top_up(customer, "medium", key="t", most=1_999)
+    assert refused.value.code == PRICED_HIGHER
+    assert (await paid(house), await house.payments.topped_up(customer, key="t")) == ([], None)
+    await house.payments.top_up(customer, "medium", key="u", most=2_000)
+    assert await paid(house) == [("medium", 2_000)]
 
 
 async def test_a_top_up_is_a_pack_paid_by_the_card_on_file(house: House, customer: CustomerId) -> None:

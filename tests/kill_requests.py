@@ -110,13 +110,15 @@ class Repeated:
         doomed = self._api(listener, self._crash_at)
         try:
             answer = None
-            with suppress(httpx.NetworkError, httpx.RemoteProtocolError):  # its death; to be slow is none
+            try:
                 answer = await client.post(path, json=body, headers=keyed)
+            except (httpx.NetworkError, httpx.RemoteProtocolError) as error:  # its death; to be slow is none
+                lost = repr(error)
             if self._crash_at:
                 assert answer is None, (
                     f"{self._request.name}: answered {answer}, though killed at {self._crash_at}\n{doomed.last_words}"
                 )
-                assert await asyncio.wait_for(doomed.ended(), ENDING_SECONDS) == -9, doomed.last_words
+                assert await self._code(doomed) == -9, f"{self._request.name} at {self._crash_at}: {lost}\n{doomed.last_words}"
         finally:
             doomed.kill()
         passed = points_of(self._points).get(doomed.pid, [])
@@ -134,6 +136,12 @@ class Repeated:
             await self._lane.becomes_ended(GenerationId(id), ENDING_SECONDS, f"{self._request.name} at {self._crash_at}")
         self._points.unlink(missing_ok=True)
         return await self._check(buyer, passed)
+
+    async def _code(self, doomed: Fork) -> int | None:
+        """None while it lives on."""
+        with suppress(asyncio.TimeoutError):
+            return await asyncio.wait_for(doomed.ended(), ENDING_SECONDS)
+        return None
 
     def _api(self, listener: socket.socket, crash_at: str = "") -> Fork:
         said = FREELY | {"CRASH_POINTS": str(self._points), "CRASH_AT": crash_at, "DATABASE_CONNECTIONS": "2"}

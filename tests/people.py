@@ -50,7 +50,7 @@ class Resident:
         return answer.json()
 
     def subscribes(self, plan: str) -> Any:
-        """At the sandbox's page; the subscription, once it has been heard of."""
+        """At the sandbox's page; the subscription, once it and its credits have been heard of, which are told apart."""
         answer = self.http.post("/v1/billing/checkout", json={"plan": plan, "success_url": "/done"})
         assert answer.status_code == 200, answer.text
         paid = self.http.post(answer.json()["url"], data={"answer": "yes", "card": "good", "code": ""})
@@ -58,7 +58,8 @@ class Resident:
 
         def known() -> Any:
             told = self.http.get("/v1/billing/subscription").json()
-            return told if told["state"] == "active" else None
+            sources = {lot["source"] for lot in self.http.get("/v1/credits").json()["lots"]}
+            return told if told["state"] == "active" and "subscription" in sources else None
 
         return until(known, "the purchase to be heard of")
 

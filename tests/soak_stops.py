@@ -78,8 +78,7 @@ class Round:
             await self._until(self._most_calls_are_out, "the calls to be out")
             await together(*(self._freeze(zombie) for zombie in zombies))
             caught = await self._caught()
-            self._running.append(on.worker(on.folder / "points", **(TIMES | {"WORKER_CONCURRENCY": "32"})))
-            await self._until(self._all_ended, "another to finish")
+            await self._until(self._another_finished, "another to finish")
             before = await self._rows()
             for zombie in zombies:
                 zombie.signal(signal.SIGCONT)
@@ -117,6 +116,12 @@ class Round:
             WHERE g.id = ANY(%s) AND finished_at IS NULL AND outcome = 'intended'"""
         rows = await self._on.rows(statement, list(self._asked.values()))
         return {(generation, number): owner for generation, number, owner in rows}
+
+    async def _another_finished(self) -> bool:
+        """A worker that finds itself without its proof of life, because the machine stood still, ends; then comes the next."""
+        if len(self._running) == ZOMBIES or self._running[-1].has_ended:
+            self._running.append(self._on.worker(self._on.folder / "points", **(TIMES | {"WORKER_CONCURRENCY": "32"})))
+        return await self._all_ended()
 
     async def _all_ended(self) -> bool:
         statement = "SELECT count(*) FROM generations WHERE id = ANY(%s) AND finished_at IS NULL"

@@ -30,6 +30,9 @@ HEAD_LOOK_SECONDS = 60.0
 COMPARED = timedelta(days=3)
 """How far back each poll compares purchases with the books; `gpt-image admin billing reconcile` goes as far as it is told."""
 
+ASKED = 10
+"""How many times a pace."""
+
 Act = Callable[[], Awaitable[object]]
 
 
@@ -41,8 +44,7 @@ async def loops(parts: AsyncContainer, settings: Settings) -> Sequence[tuple[flo
     turns = await parts.get(InTurn)
 
     def in_turn(name: str, seconds: float, act: Act) -> tuple[float, Act]:
-        """Looked at often, so that a worker that comes anew does not begin with it."""
-        return min(often, seconds), lambda: turns(name, timedelta(seconds=seconds), act)
+        return until_asked(often, seconds), lambda: turns(name, timedelta(seconds=seconds), act)
 
     table: list[tuple[float, Act]] = [
         (often, await parts.get(KeepHouse)),
@@ -60,6 +62,11 @@ async def loops(parts: AsyncContainer, settings: Settings) -> Sequence[tuple[flo
         sandbox, deliver = await parts.get(SandboxPayments), await parts.get(Deliver)
         table.append((often, lambda: _deliver(sandbox, deliver)))
     return table
+
+
+def until_asked(often: float, pace: float) -> float:
+    """Seconds after which a worker asks again whether it is its turn: soon enough to take over, no load where many do."""
+    return min(max(often, pace / ASKED), pace)
 
 
 async def every(seconds: float, act: Act) -> None:

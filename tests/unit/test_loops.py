@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from application.top_up import WatchCredits
 from entrypoints.logs import LOG_FIELDS
-from entrypoints.loops import watch
+from entrypoints.loops import until_asked, watch
 
 pytestmark = pytest.mark.anyio
 
@@ -28,3 +28,8 @@ async def test_top_ups_that_the_provider_refused_are_an_error_for_the_operator()
     with capture_logs() as lines:
         await watch(ended(given_up=1))
     assert lines == []
+
+
+@pytest.mark.parametrize(("often", "pace", "seconds"), [(1, 600, 60), (1, 5, 1), (0.2, 5, 0.5), (1, 0.1, 0.1)])
+async def test_a_worker_asks_some_times_a_pace_whether_it_is_its_turn(often: float, pace: float, seconds: float) -> None:
+    assert until_asked(often, pace) == seconds

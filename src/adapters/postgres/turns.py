@@ -6,7 +6,7 @@ from uuid import UUID
 from adapters.postgres.session import Session
 from application.store import Turns
 
-# Whoever is too early locks nothing: every worker asks every second.
+# Whoever is too early locks nothing: every worker asks many times a pace.
 _TAKE = """
 WITH first AS (
     INSERT INTO turns (name, holder, due) VALUES (%(name)s, %(holder)s, %(due)s) ON CONFLICT DO NOTHING RETURNING 1

@@ -17,7 +17,7 @@ from application.audit_chain import AuditTrail, ChainReport, SignHeads, Unreadab
 from domain.accounts import AccountId, AuditRecord
 from domain.audit_chain import Head, Link, Tip
 from domain.audit_check import Flaw
-from domain.media import ObjectKey
+from domain.objects import ObjectKey
 from tests.contract.store_contract import new_id
 from tests.protocol import ScriptedStorage
 

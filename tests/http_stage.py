@@ -31,7 +31,8 @@ from domain.errors import Gone, NotFound
 from domain.gates import Gate
 from domain.generations import Generation, GenerationId
 from domain.ledger import LedgerAccount, WalletId
-from domain.media import Asset, AssetId, AssetKind, CleanPicture, ObjectKey, PictureFormat, check_bytes
+from domain.media import Asset, AssetId, AssetKind, CleanPicture, PictureFormat, check_bytes
+from domain.objects import ObjectKey
 from domain.prices import Quote, quote
 from domain.rate_limits import LARGEST_QUOTA, Policy, Rate
 from domain.requests import Asked, PictureRequest, normalise

@@ -29,7 +29,8 @@ from application.store import IdempotencyKey, StoreUnavailable
 from domain.accounts import Caller, Mode
 from domain.attempts import Finality, Outcome
 from domain.generations import GenerationId, GenerationState
-from domain.media import AssetId, AssetKind, ObjectClass, ObjectKey
+from domain.media import AssetId, AssetKind
+from domain.objects import ObjectClass, ObjectKey
 from domain.requests import Asked, Sandbox
 from tests.clusters import migrated_postgres
 from tests.forks import Fork, Forks

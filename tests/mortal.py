@@ -8,7 +8,8 @@ from typing import Any, Final, TypeVar
 
 from application.ports import ObjectStorage, StoredObject
 from application.store import Store, Transaction
-from domain.media import ObjectKey, PictureFormat
+from domain.media import PictureFormat
+from domain.objects import ObjectKey
 
 T = TypeVar("T")
 

@@ -12,7 +12,7 @@ from adapters.keyring import Keyring
 from adapters.picture_pool import WorkerDied, picture_pool, warm
 from adapters.storage.filesystem import FilesystemStorage
 from domain.accounts import AccountId
-from domain.media import ObjectKey
+from domain.objects import ObjectKey
 from tests import chores
 
 ACCOUNT = AccountId(UUID(int=7))

@@ -23,7 +23,8 @@ from domain.accounts import Caller, Mode
 from domain.attempts import CallResult, Executed, Picture, Timing, Usage
 from domain.gates import GateRules
 from domain.generations import Generation, GenerationId
-from domain.media import AssetKind, CleanPicture, ObjectKey, PictureFormat
+from domain.media import AssetKind, CleanPicture, PictureFormat
+from domain.objects import ObjectKey
 from tests.contract.harnesses import StoreHarness
 from tests.contract.store_contract import TIMING, a_request, customer, loaded, new_id, queued
 

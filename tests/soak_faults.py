@@ -21,7 +21,7 @@ from application.housekeeping import SweepObjects
 from application.ports import ObjectStorage
 from application.queries import Queries
 from application.store import Store
-from domain.media import ObjectKey
+from domain.objects import ObjectKey
 from domain.requests import Fault
 from tests import plain_http
 from tests.fault_stage import ACT, Deployment, Faults, deployment

@@ -12,7 +12,7 @@ from application.generations import CancelGeneration
 from application.ports import ObjectStorage
 from domain.accounts import Mode
 from domain.generations import GenerationId
-from domain.media import ObjectKey
+from domain.objects import ObjectKey
 from tests.forks import Fork
 from tests.kill_stage import Lane, new_tag, together
 from tests.soak_promises import ANY_MOMENT, MOMENTS, promised

@@ -21,7 +21,8 @@ from application.store import Store, StoreUnavailable, Transaction
 from domain.accounts import Mode
 from domain.attempts import CallResult
 from domain.generations import GenerationId
-from domain.media import ObjectKey, PictureFormat
+from domain.media import PictureFormat
+from domain.objects import ObjectKey
 from tests.contract.store_contract import new_id
 from tests.protocol import OutCall, ScriptedIntake, World
 

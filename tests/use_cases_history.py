@@ -9,7 +9,7 @@ from application.housekeeping import KEYS_KEPT, TRASH, KeepHouse, SweepObjects
 from domain.accounts import Mode
 from domain.errors import DomainError
 from domain.generations import Generation, GenerationState
-from domain.media import ObjectKey
+from domain.objects import ObjectKey
 from tests.contract.store_contract import TIMING, statement
 from tests.mortal import Died
 from tests.use_cases_customer import CustomerHistory

@@ -10,7 +10,7 @@ from application.ports import ObjectStorage, Signer, StoredObject
 from application.store import Store
 from domain.audit_chain import BrokenHead, Head, Link, Tip
 from domain.audit_check import ChainCheck, ChainFinding, Flaw
-from domain.media import ObjectKey
+from domain.objects import ObjectKey
 
 _AT_A_TIME = 50
 

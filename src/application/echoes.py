@@ -9,7 +9,7 @@ from application.store import Store
 from domain.attempts import StoredPicture
 from domain.errors import BrokenImage, NotFound
 from domain.generations import Generation
-from domain.media import ObjectKey
+from domain.objects import ObjectKey
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ from domain.commands import About, PlaceHold, command_id
 from domain.errors import DomainError, Gone, IdempotencyMismatch, InvalidRequest
 from domain.generations import Generation, GenerationId, Next
 from domain.ledger import HoldId
-from domain.media import Asset, ObjectKey
+from domain.media import Asset
+from domain.objects import ObjectKey
 from domain.prices import Quote, check_maximum, quote
 from domain.requests import Asked, PictureRequest, normalise
 

@@ -13,7 +13,7 @@ from application.store import Store, StoreUnavailable
 from domain.attempts import BrokenManifest, Manifest
 from domain.errors import AssetInUse, NotFound
 from domain.generations import GenerationId, Next
-from domain.media import ObjectClass, ObjectKey
+from domain.objects import ObjectClass, ObjectKey
 from domain.registration import TRIAL_KEPT
 from domain.sessions import SessionRules
 

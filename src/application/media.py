@@ -7,7 +7,8 @@ from datetime import datetime
 from application.ports import NewId, ObjectStorage, PictureIntake, StorageUnavailable
 from application.store import Store
 from domain.accounts import Caller
-from domain.media import Asset, AssetId, AssetKind, CleanPicture, ObjectKey, check_bytes
+from domain.media import Asset, AssetId, AssetKind, CleanPicture, check_bytes
+from domain.objects import ObjectKey
 
 
 @dataclass(frozen=True, slots=True)

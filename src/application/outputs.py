@@ -9,7 +9,7 @@ from application.ports import ObjectMissing, ObjectStorage, PictureIntake, Stora
 from domain.attempts import Attempt, BrokenManifest, Executed, Found, Manifest, Picture, StoredPicture
 from domain.errors import BrokenImage
 from domain.generations import Generation
-from domain.media import ObjectKey
+from domain.objects import ObjectKey
 
 _LARGE = 256 << 10
 _ANSWER_SECONDS = 10.0

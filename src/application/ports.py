@@ -8,7 +8,8 @@ from uuid import UUID
 
 from domain.attempts import CallResult, Picture
 from domain.identities import Person
-from domain.media import AssetKind, CleanPicture, ObjectKey, PictureFormat
+from domain.media import AssetKind, CleanPicture, PictureFormat
+from domain.objects import ObjectKey
 from domain.rate_limits import Rate
 from domain.requests import PictureRequest
 

@@ -11,7 +11,8 @@ from domain.accounts import Account, AccountId, Caller, Mode
 from domain.gates import Gate
 from domain.generations import Generation, GenerationId, GenerationState
 from domain.ledger import LedgerAccount, LotSource, WalletId
-from domain.media import Asset, AssetId, AssetKind, ObjectKey
+from domain.media import Asset, AssetId, AssetKind
+from domain.objects import ObjectKey
 from domain.requests import Kind
 from domain.waiting import Line, Worked
 

@@ -16,7 +16,7 @@ from datetime import UTC, date, datetime
 from typing import Self
 
 from domain.accounts import AuditRecord
-from domain.media import ObjectKey
+from domain.objects import ObjectKey
 
 SEALED, SIGNED = "gpt-image-2 audit record 1", "gpt-image-2 audit head 1"
 BEGINNING = "0" * 64

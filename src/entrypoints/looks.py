@@ -22,7 +22,8 @@ from application.store import StoreUnavailable
 from domain.accounts import AccountId
 from domain.catalogue import Catalogue
 from domain.gates import ClosedFor
-from domain.media import AssetId, ObjectKey
+from domain.media import AssetId
+from domain.objects import ObjectKey
 from entrypoints.answers import plain
 from entrypoints.own_ports import is_free, is_ours
 from entrypoints.running import ADDRESS, database_of

@@ -15,7 +15,8 @@ from adapters.postgres.tables import metadata
 from adapters.storage.filesystem import FilesystemStorage
 from application.ports import ObjectStorage
 from domain.generations import Generation
-from domain.media import ObjectKey, PictureFormat
+from domain.media import PictureFormat
+from domain.objects import ObjectKey
 from domain.privacy import PROMPT
 from entrypoints.answers import ACTS
 from tests.contract.store_contract import a_request, new_id, running, uploaded

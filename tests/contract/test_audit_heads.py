@@ -12,7 +12,7 @@ from application.audit_chain import SignHeads, VerifyAudit
 from application.housekeeping import SweepObjects
 from application.ports import StorageUnavailable
 from domain.audit_check import HEAD_DUE, Flaw
-from domain.media import ObjectClass, ObjectKey
+from domain.objects import ObjectClass, ObjectKey
 from domain.privacy import AUDIT
 from tests.audit_room import EVERY, AuditRoom, an_audit_room, new_keys
 from tests.contract.harnesses import StoreHarness, each_store

@@ -14,7 +14,8 @@ from adapters.keyring import Keyring
 from adapters.storage.filesystem import FilesystemStorage
 from domain.errors import NotFound
 from domain.limits import LIMITS
-from domain.media import ObjectKey, PictureFormat
+from domain.media import PictureFormat
+from domain.objects import ObjectKey
 from tests.programs import ACCOUNT, KEYRING
 
 NOON = datetime(2026, 11, 5, 12, tzinfo=UTC)

@@ -18,7 +18,8 @@ from adapters.keyring import Keyring
 from adapters.storage.filesystem import FilesystemStorage
 from application.ports import ObjectMissing, ObjectStorage, StorageUnavailable
 from domain.accounts import AccountId
-from domain.media import AssetId, ObjectClass, ObjectKey
+from domain.media import AssetId
+from domain.objects import ObjectClass, ObjectKey
 from tests.programs import ACCOUNT, KEYRING
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from domain.attempts import Executed, Failure, FailureClass, Finality, NotExecuted, Outcome, Stage, Unknown, Usage
-from domain.media import ObjectKey
+from domain.objects import ObjectKey
 from tests.contract.harnesses import StoreHarness, each_store
 from tests.contract.store_contract import now
 from tests.protocol import QUICK, World, patiently, pictures

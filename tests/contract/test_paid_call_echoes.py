@@ -8,7 +8,8 @@ import pytest
 from domain.attempts import Executed, Failure, FailureClass, Outcome, Picture, Stage, Usage
 from domain.errors import IntakeBusy
 from domain.generations import Generation
-from domain.media import Asset, ObjectKey, PictureFormat
+from domain.media import Asset, PictureFormat
+from domain.objects import ObjectKey
 from tests.contract.harnesses import StoreHarness, each_store
 from tests.contract.store_contract import a_request, queued, uploaded
 from tests.protocol import QUICK, ScriptedIntake, World, patiently

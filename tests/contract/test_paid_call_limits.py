@@ -8,7 +8,7 @@ import pytest
 from application.store import StoreUnavailable
 from domain.attempts import CallResult, Executed, Failure, FailureClass, Finality, NotExecuted, Outcome, Stage, Unknown
 from domain.generations import Generation
-from domain.media import ObjectKey
+from domain.objects import ObjectKey
 from tests.contract.harnesses import StoreHarness, each_store
 from tests.contract.store_contract import a_request, queued, uploaded
 from tests.protocol import QUICK, Gate, ShakyStore, World, key_of, patiently, pictures, until

@@ -11,7 +11,8 @@ from application.store import Store
 from domain.accounts import Caller, Mode
 from domain.errors import AssetInUse, NotFound
 from domain.generations import Generation, GenerationId
-from domain.media import Asset, AssetId, AssetKind, ObjectKey
+from domain.media import Asset, AssetId, AssetKind
+from domain.objects import ObjectKey
 from tests.contract.harnesses import StoreHarness, each_store
 from tests.contract.store_contract import (
     a_generation,

@@ -14,7 +14,7 @@ from adapters.keyring import Keyring
 from domain.accounts import AccountId, AuditRecord
 from domain.audit_chain import BEGINNING, BrokenHead, Head, Link, Tip, follow, seal
 from domain.audit_check import HEAD_DUE, MOST_TOLD, ChainCheck, ChainFinding, Flaw
-from domain.media import ObjectKey
+from domain.objects import ObjectKey
 from tests import chain_tampering
 from tests.chain_tampering import WAYS, Chain, tampered
 

@@ -23,7 +23,8 @@ from domain.errors import Gone, InvalidInstant, NotFound
 from domain.gates import Gate
 from domain.generations import Generation, GenerationId
 from domain.ledger import LedgerAccount, Transfer, WalletId
-from domain.media import Asset, AssetId, AssetKind, ObjectClass, ObjectKey
+from domain.media import Asset, AssetId, AssetKind
+from domain.objects import ObjectClass, ObjectKey
 from domain.waiting import Line, Worked
 
 PROVISIONAL = timedelta(seconds=5)

@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from adapters.postgres import account_tables, billing_tables
+from adapters.postgres import account_tables, billing_tables, media_tables
 from adapters.postgres.columns import Time, classified, never_negative, one_of
 from adapters.postgres.columns import metadata as metadata
 from domain import privacy
@@ -31,11 +31,10 @@ from domain.credits import HoldState
 from domain.gates import ClosedFor
 from domain.generations import GenerationState
 from domain.ledger import LedgerAccount
-from domain.media import AssetKind
 
 _account = classified(privacy.ACCOUNT_RECORD)
 _books, _skeleton, _prompt = classified(privacy.BOOKS), classified(privacy.SKELETON), classified(privacy.PROMPT)
-_protocol, _media = classified(privacy.PROTOCOL), classified(privacy.MEDIA)
+_protocol = classified(privacy.PROTOCOL)
 _repeats, _machinery = classified(privacy.REPEATS), classified(privacy.MACHINERY)
 _rates = classified(privacy.RATES)
 
@@ -44,6 +43,7 @@ identities, sessions, notices = account_tables.identities, account_tables.sessio
 customers, purchases, refunds = billing_tables.customers, billing_tables.purchases, billing_tables.refunds
 promotions, redemptions = billing_tables.promotions, billing_tables.redemptions
 subscriptions, payment_hints = billing_tables.subscriptions, billing_tables.payment_hints
+assets = media_tables.assets
 top_ups, top_up_attempts = billing_tables.top_ups, billing_tables.top_up_attempts
 
 wallets = Table(
@@ -248,29 +248,6 @@ model_gates = Table(
     one_of("reason", ClosedFor),
     postgresql_with={"fillfactor": "50"},
 )
-
-assets = Table(
-    "assets",
-    metadata,
-    _media("id", Uuid, primary_key=True),
-    _media("account_id", Uuid, ForeignKey("accounts.id")),
-    _media("mode", Text),
-    _media("kind", Text),
-    _media("format", Text),
-    _media("width", Integer),
-    _media("height", Integer),
-    _media("bytes", BigInteger),
-    _media("sha256", Text),
-    _media("has_alpha", Boolean),
-    _media("created_at", Time),
-    _media("generation_id", Uuid, ForeignKey("generations.id"), nullable=True),
-    _media("attempt", SmallInteger, nullable=True),
-    _media("index", SmallInteger, nullable=True),
-    UniqueConstraint("generation_id", "index"),
-    one_of("mode", Mode),
-    one_of("kind", AssetKind),
-)
-Index("assets_history", assets.c.account_id, assets.c.mode, assets.c.created_at.desc(), assets.c.id.desc())
 
 idempotency_keys = Table(
     "idempotency_keys",

@@ -19,7 +19,8 @@ from pathlib import Path
 from application.ports import LinkedObject, LinkedObjects, ObjectMissing, ObjectStorage, Signer, StorageUnavailable, StoredObject
 from domain.errors import NotFound
 from domain.limits import LIMITS
-from domain.media import ObjectKey, PictureFormat
+from domain.media import PictureFormat
+from domain.objects import ObjectKey
 
 _PART = re.compile(r"[a-z0-9-]+", re.ASCII)
 # The dot keeps files apart from folders: a key may go on where another ends.

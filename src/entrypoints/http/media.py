@@ -16,7 +16,7 @@ from domain.accounts import Caller, Scope
 from domain.errors import NotFound
 from domain.limits import LIMITS
 from domain.media import Asset, AssetId, AssetKind
-from entrypoints.http import shapes
+from entrypoints.http import media_shapes as shapes
 from entrypoints.http.auth import PUBLIC, Authed
 from entrypoints.http.bounds import NO_BODY, Bounds
 from entrypoints.http.cursors import Cursors

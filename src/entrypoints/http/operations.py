@@ -19,7 +19,8 @@ from application.queries import Queries
 from application.store import Store, StoreUnavailable
 from domain.accounts import AccountId
 from domain.gates import ClosedFor
-from domain.media import AssetId, ObjectKey
+from domain.media import AssetId
+from domain.objects import ObjectKey
 from entrypoints.http import shapes
 from entrypoints.http.auth import PUBLIC
 from entrypoints.http.bounds import PROBE

@@ -15,7 +15,7 @@ from domain.attempts import FailureClass, Stage
 from domain.generations import GenerationState
 from domain.ledger import LedgerAccount, LotSource
 from domain.limits import LIMITS, MAX_INTEGER
-from domain.media import AssetKind, PictureFormat
+from domain.media import PictureFormat
 from domain.requests import LONGEST_LATENCY_MS, MODERATIONS, Background, Fault, Kind, Quality
 
 _SMALL = 2**31 - 1
@@ -257,39 +257,6 @@ class Transfers(Struct, frozen=True):
     """A page of the statement, newest first; `next` continues it."""
 
     data: list[Transfer]
-    next: str | None
-
-
-class Asset(Struct, frozen=True, kw_only=True):
-    """A stored picture of the account. `url` is readable by whoever has it, until `url_expires_at`."""
-
-    id: UUID
-    object: Literal["asset"] = "asset"
-    mode: Mode
-    kind: AssetKind
-    content_type: str
-    width: int
-    height: int
-    bytes: int
-    sha256: str
-    has_alpha: bool
-    created_at: Time
-    generation: UUID | None
-    index: int | None
-    url: str
-    url_expires_at: Time
-
-
-class Upload(Asset, frozen=True, kw_only=True):
-    """A picture just brought in, and what was changed in it: `oriented`, `converted`, `metadata_removed`."""
-
-    changed: list[str]
-
-
-class Assets(Struct, frozen=True):
-    """A page of assets, newest first; `next` continues it."""
-
-    data: list[Asset]
     next: str | None
 
 

@@ -1,0 +1,33 @@
+"""The tables of pictures: what is kept of them beside their bytes."""
+
+from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Integer, SmallInteger, Table, Text, UniqueConstraint, Uuid
+
+from adapters.postgres.columns import Time, classified, metadata, one_of
+from domain import privacy
+from domain.accounts import Mode
+from domain.media import AssetKind
+
+_media = classified(privacy.MEDIA)
+
+assets = Table(
+    "assets",
+    metadata,
+    _media("id", Uuid, primary_key=True),
+    _media("account_id", Uuid, ForeignKey("accounts.id")),
+    _media("mode", Text),
+    _media("kind", Text),
+    _media("format", Text),
+    _media("width", Integer),
+    _media("height", Integer),
+    _media("bytes", BigInteger),
+    _media("sha256", Text),
+    _media("has_alpha", Boolean),
+    _media("created_at", Time),
+    _media("generation_id", Uuid, ForeignKey("generations.id"), nullable=True),
+    _media("attempt", SmallInteger, nullable=True),
+    _media("index", SmallInteger, nullable=True),
+    UniqueConstraint("generation_id", "index"),
+    one_of("mode", Mode),
+    one_of("kind", AssetKind),
+)
+Index("assets_history", assets.c.account_id, assets.c.mode, assets.c.created_at.desc(), assets.c.id.desc())

@@ -17,7 +17,7 @@ from time import thread_time
 from typing import Any
 
 from adapters.image_models.openai import images
-from adapters.storage.filesystem import FilesystemStorage
+from adapters.storage.whole_files import WholeFiles
 from entrypoints import logs
 from entrypoints.settings import Settings
 from entrypoints.worker import work
@@ -75,7 +75,7 @@ def install(watch: Watch) -> None:
     asyncio.Handle._run = timed  # type: ignore[method-assign,assignment]  # asyncio has no other place to look from
     images.read = watch.part("decode and base64", images.read)  # type: ignore[attr-defined]  # a look from outside
     hashlib.sha256 = watch.part("hashing", hashlib.sha256)
-    FilesystemStorage._put = watch.part("put", FilesystemStorage._put)  # type: ignore[method-assign]  # a look from outside
+    WholeFiles.put = watch.part("put", WholeFiles.put)  # type: ignore[method-assign]  # a look from outside
 
 
 def _whose(handle: asyncio.Handle) -> str:

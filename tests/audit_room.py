@@ -19,7 +19,7 @@ from domain.audit_chain import Head, Link, Tip
 from domain.audit_check import Flaw
 from domain.objects import ObjectKey
 from tests.contract.store_contract import new_id
-from tests.protocol import ScriptedStorage
+from tests.scripted_storage import ScriptedStorage
 
 EVERY = timedelta(hours=1)
 

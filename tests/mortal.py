@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from application.ports import ObjectStorage, StoredObject
@@ -78,9 +79,20 @@ class MortalStorage(ObjectStorage):
         await self._storage.put(key, content, content_type)
         await self._breath.draw()
 
-    async def get(self, key: ObjectKey) -> bytes:
+    async def put_new(self, key: ObjectKey, content: bytes, content_type: str) -> bool:
         await self._breath.draw()
-        return await self._storage.get(key)
+        was_put = await self._storage.put_new(key, content, content_type)
+        await self._breath.draw()
+        return was_put
+
+    async def put_file(self, key: ObjectKey, path: Path, content_type: str) -> None:
+        await self._breath.draw()
+        await self._storage.put_file(key, path, content_type)
+        await self._breath.draw()
+
+    async def get(self, key: ObjectKey, at_most: int | None = None) -> bytes:
+        await self._breath.draw()
+        return await self._storage.get(key, at_most)
 
     async def delete(self, key: ObjectKey) -> None:
         await self._breath.draw()
@@ -94,3 +106,7 @@ class MortalStorage(ObjectStorage):
 
     def link(self, key: ObjectKey, *, format: PictureFormat, file_name: str, expires_at: datetime) -> str:
         return self._storage.link(key, format=format, file_name=file_name, expires_at=expires_at)
+
+    async def clear_remnants(self, before: datetime) -> int:
+        await self._breath.draw()
+        return await self._storage.clear_remnants(before)

@@ -7,9 +7,8 @@ have a time limit only so that a broken test fails instead of hanging.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from uuid import UUID
 
 from application.attempts import PerformGeneration
@@ -17,7 +16,7 @@ from application.calls import CallModel
 from application.echoes import FindEchoes
 from application.generations import CancelGeneration, DeleteGeneration
 from application.housekeeping import KeepHouse, SweepObjects
-from application.ports import ImageModel, ModelCall, ObjectMissing, ObjectStorage, PictureIntake, StorageUnavailable, StoredObject
+from application.ports import ImageModel, ModelCall, PictureIntake
 from application.store import Store, StoreUnavailable, Transaction
 from domain.accounts import Caller, Mode
 from domain.attempts import CallResult, Executed, Picture, Timing, Usage
@@ -27,16 +26,10 @@ from domain.media import AssetKind, CleanPicture, PictureFormat
 from domain.objects import ObjectKey
 from tests.contract.harnesses import StoreHarness
 from tests.contract.store_contract import TIMING, a_request, customer, loaded, new_id, queued
+from tests.scripted_storage import ScriptedStorage, patiently
 
-LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 QUICK = replace(TIMING, back_off=timedelta(milliseconds=5), come_back=timedelta(milliseconds=20))
 """As TIMING, with pauses between tries that a test can wait for."""
-T = TypeVar("T")
-
-
-async def patiently(waiting: Awaitable[T]) -> T:
-    async with asyncio.timeout(20):
-        return await waiting
 
 
 def pictures(n: int, cost: int = 40_000) -> Executed:
@@ -102,73 +95,6 @@ class ScriptedModel(ImageModel):
 
     def count(self, generation: GenerationId) -> int:
         return sum(out.generation == generation for out in self.calls)
-
-
-@dataclass(slots=True)
-class Gate:
-    """Where the work of others stands still: `reached` when someone comes, who goes on once it is `opened`."""
-
-    reached: asyncio.Event = field(default_factory=asyncio.Event)
-    opened: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def pass_through(self) -> None:
-        self.reached.set()
-        await self.opened.wait()
-
-    async def wait(self) -> None:
-        await patiently(self.reached.wait())
-
-    def open(self) -> None:
-        self.opened.set()
-
-
-class ScriptedStorage(ObjectStorage):
-    """Objects in memory. `down`: it does not answer at all; `broken`: it never takes these keys; `gates`: by (verb, key)."""
-
-    def __init__(self) -> None:
-        self.objects: dict[str, bytes] = {}
-        self.down = False
-        self.modified = LONG_AGO
-        self.broken: set[ObjectKey] = set()
-        self.gates: dict[tuple[str, ObjectKey], Gate] = {}
-
-    def gate(self, verb: str, key: ObjectKey) -> Gate:
-        """Whoever next does this with this key waits at the gate, before anything has happened."""
-        gate = self.gates[verb, key] = Gate()
-        return gate
-
-    async def _come(self, verb: str, key: ObjectKey) -> None:
-        if gate := self.gates.pop((verb, key), None):
-            await gate.pass_through()
-        await asyncio.sleep(0)
-        if self.down:
-            raise StorageUnavailable
-
-    async def put(self, key: ObjectKey, content: bytes, content_type: str) -> None:
-        await self._come("put", key)
-        if key in self.broken:
-            raise StorageUnavailable
-        self.objects[str(key)] = content
-
-    async def get(self, key: ObjectKey) -> bytes:
-        await self._come("get", key)
-        if str(key) not in self.objects:
-            raise ObjectMissing(str(key))
-        return self.objects[str(key)]
-
-    async def delete(self, key: ObjectKey) -> None:
-        await self._come("delete", key)
-        self.objects.pop(str(key), None)
-
-    async def list(self, prefix: str) -> AsyncIterator[StoredObject]:
-        if self.down:
-            raise StorageUnavailable
-        for key in sorted(self.objects):
-            if key.startswith(prefix) and key in self.objects:
-                yield StoredObject(ObjectKey.parse(key), len(self.objects[key]), self.modified)
-
-    def link(self, key: ObjectKey, *, format: PictureFormat, file_name: str, expires_at: datetime) -> str:
-        return f"/{key}"
 
 
 class ScriptedIntake(PictureIntake):

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -198,9 +199,15 @@ class GatedStorage(ObjectStorage):
         if said == LOSE:
             raise StorageUnavailable
 
-    async def get(self, key: ObjectKey) -> bytes:
+    async def put_new(self, key: ObjectKey, content: bytes, content_type: str) -> bool:
+        raise NotImplementedError
+
+    async def put_file(self, key: ObjectKey, path: Path, content_type: str) -> None:
+        raise NotImplementedError
+
+    async def get(self, key: ObjectKey, at_most: int | None = None) -> bytes:
         await self._come("get")
-        return await self._objects.get(key)
+        return await self._objects.get(key, at_most)
 
     async def delete(self, key: ObjectKey) -> None:
         await self._come("delete")
@@ -213,6 +220,9 @@ class GatedStorage(ObjectStorage):
 
     def link(self, key: ObjectKey, *, format: PictureFormat, file_name: str, expires_at: datetime) -> str:
         raise NotImplementedError
+
+    async def clear_remnants(self, before: datetime) -> int:
+        return 0
 
 
 class GatedModel(ImageModel):

@@ -19,6 +19,8 @@ from domain.sessions import SessionRules
 
 TRASH = timedelta(days=7)
 KEYS_KEPT = timedelta(hours=24)
+REMNANTS_KEPT = timedelta(hours=24)
+"""No put takes that long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ class KeepHouse:
 
 @dataclass(frozen=True, slots=True)
 class SweepObjects:
-    """Delete bytes that no row speaks of, once nothing can speak of them any more.
+    """Delete bytes that no row speaks of, once nothing can speak of them any more, and what never became an object.
 
     An output's generation must have ended (ends are final, so no row can still come) or be gone; an upload must be an hour old.
     Runs for ever: a put that comes late is found by the next sweep, and written down as our loss.
@@ -90,6 +92,9 @@ class SweepObjects:
 
     async def __call__(self) -> int:
         """How many objects were deleted."""
+        async with self.store.transaction() as tx:
+            now = await tx.now()
+        await self.storage.clear_remnants(now - REMNANTS_KEPT)
         swept, batch = 0, list[StoredObject]()
         async for found in self.storage.list(""):
             batch.append(found)

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
@@ -58,6 +59,10 @@ class ObjectMissing(Exception):
     """The store answered: there is no such object."""
 
 
+class ObjectTooLarge(Exception):
+    """The object has more bytes than whoever wants it takes; none of them was read."""
+
+
 @dataclass(frozen=True, slots=True)
 class StoredObject:
     key: ObjectKey
@@ -71,8 +76,15 @@ class ObjectStorage(Protocol):
     async def put(self, key: ObjectKey, content: bytes, content_type: str) -> None:
         """Durable and whole when it returns; a reader never sees a part. An equal key is overwritten."""
 
-    async def get(self, key: ObjectKey) -> bytes:
-        """The bytes, as last put anywhere. Raises ObjectMissing."""
+    async def put_new(self, key: ObjectKey, content: bytes, content_type: str) -> bool:
+        """As `put`, unless there is something at this key: then False, and that stays. Of several at once one is first."""
+
+    async def put_file(self, key: ObjectKey, path: Path, content_type: str) -> None:
+        """As `put`, of a file of any length, which is never in memory as a whole. It must be there and stay as it is meanwhile;
+        it is left where it is."""
+
+    async def get(self, key: ObjectKey, at_most: int | None = None) -> bytes:
+        """The bytes, as last put anywhere. Raises ObjectMissing, or ObjectTooLarge when they are more than `at_most`."""
 
     async def delete(self, key: ObjectKey) -> None:
         """Gone when it returns; deleting what is not there is no error."""
@@ -82,6 +94,10 @@ class ObjectStorage(Protocol):
 
     def link(self, key: ObjectKey, *, format: PictureFormat, file_name: str, expires_at: datetime) -> str:
         """A path or address from which anyone can read the object until `expires_at`; what is not shown inline is attached."""
+
+    async def clear_remnants(self, before: datetime) -> int:
+        """Drop what writers that died had begun before then, and what is no object and never will be; answers how many. What is
+        still being written is left alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Where bytes lie: the classes of stored objects, and their keys."""
 
+import re
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
@@ -39,6 +40,8 @@ class ObjectClass(StrEnum):
 _KEPT = {ObjectClass.UPLOADS: timedelta(hours=1), ObjectClass.OUTPUTS: timedelta(0), ObjectClass.ANSWERS: timedelta(days=30)}
 _OURS = AccountId(UUID(int=0))
 """In place of an account, where an object is the service's own."""
+PART = re.compile(r"[a-z0-9-]+", re.ASCII)
+"""What each part of a key is made of: no store, disk or address stumbles over it."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -51,7 +54,18 @@ class ObjectKey:
     path: tuple[str, ...]
 
     def __str__(self) -> str:
-        return "/".join((self.object_class.value, str(self.account_id), str(self.owner), *self.path))
+        return "/".join(self._parts)
+
+    @property
+    def _parts(self) -> tuple[str, ...]:
+        return (self.object_class.value, str(self.account_id), str(self.owner), *self.path)
+
+    @property
+    def plain_parts(self) -> tuple[str, ...]:
+        """What stores go by. Raises ValueError unless each is made of a-z, 0-9 and dashes."""
+        if not all(PART.fullmatch(part) for part in self._parts):
+            raise ValueError("an object key is made of a-z, 0-9 and dashes")
+        return self._parts
 
     @classmethod
     def parse(cls, key: str) -> Self:

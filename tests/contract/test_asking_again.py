@@ -27,7 +27,7 @@ from tests.contract.harnesses import StoreHarness, each_store
 from tests.contract.store_contract import TIMING, cancelled, customer, loaded, new_id, numbers, uploaded
 from tests.contract.test_store_waiting import UNSAFE, ended, erased
 from tests.offer import CATALOGUE, TODAY
-from tests.protocol import ScriptedStorage
+from tests.scripted_storage import ScriptedStorage
 
 pytestmark = pytest.mark.anyio
 __all__ = ["each_store"]

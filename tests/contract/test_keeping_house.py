@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from application.generations import DeleteGeneration, RequestGeneration
-from application.housekeeping import KEYS_KEPT, TRASH, KeepHouse, SweepObjects
+from application.housekeeping import KEYS_KEPT, REMNANTS_KEPT, TRASH, KeepHouse, SweepObjects
 from application.media import DeleteAsset
 from application.store import IdempotencyKey
 from domain.accounts import Caller
@@ -210,3 +210,5 @@ async def test_the_sweeper_deletes_every_orphan_batch_by_batch_and_nothing_else(
     assert swept == 6, "five late pictures, and an upload that no row ever came for"
     wanted = {str(upload.key), *(str(key_of(unfinished, 1, index)) for index in range(5))}
     assert set(world.storage.objects) == wanted
+    assert world.storage.cleared
+    assert world.storage.cleared <= await now(world.store) - REMNANTS_KEPT, "who is still writing is left alone"

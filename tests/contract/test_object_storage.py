@@ -1,6 +1,7 @@
 """What every object storage promises: whole, durable and never stale, whoever else is at it."""
 
 import asyncio
+import fcntl
 import os
 import stat
 import subprocess
@@ -16,7 +17,7 @@ import pytest
 
 from adapters.keyring import Keyring
 from adapters.storage.filesystem import FilesystemStorage
-from application.ports import ObjectMissing, ObjectStorage, StorageUnavailable
+from application.ports import ObjectMissing, ObjectStorage, ObjectTooLarge, StorageUnavailable
 from domain.accounts import AccountId
 from domain.media import AssetId
 from domain.objects import ObjectClass, ObjectKey
@@ -56,6 +57,34 @@ class TestObjectStorage:
         await storage.put(picture(), b"second", "image/png")
         assert await storage.get(picture()) == b"second"
         assert await names(storage) == [str(picture())]
+
+    async def test_what_is_put_as_new_is_never_overwritten_and_one_of_many_is_first(self, storage: ObjectStorage) -> None:
+        contents = [b"content %d" % number for number in range(8)]
+        were_put = await asyncio.gather(*(storage.put_new(picture(), content, "image/png") for content in contents))
+        assert sum(were_put) == 1
+        assert await storage.get(picture()) == contents[were_put.index(True)]
+        await storage.delete(picture())
+        assert await storage.put_new(picture(), b"again", "image/png")
+        assert await storage.get(picture()) == b"again"
+
+    async def test_a_file_is_put_as_bytes_are_and_stays_where_it_is(self, storage: ObjectStorage, tmp_path: Path) -> None:
+        for content in (b"", os.urandom(9_000_000)):
+            (tmp_path / "archive").write_bytes(content)
+            await storage.put_file(picture(), tmp_path / "archive", "application/zip")
+            assert await storage.get(picture()) == content == (tmp_path / "archive").read_bytes()
+
+    async def test_more_than_is_wanted_is_not_read(self, storage: ObjectStorage) -> None:
+        await storage.put(picture(), b"content", "image/png")
+        assert await storage.get(picture(), at_most=7) == b"content"
+        with pytest.raises(ObjectTooLarge):
+            await storage.get(picture(), at_most=6)
+        with pytest.raises(ObjectMissing):
+            await storage.get(picture(index=1), at_most=6)
+
+    async def test_clearing_remnants_touches_no_object(self, storage: ObjectStorage) -> None:
+        await storage.put(picture(), b"content", "image/png")
+        assert await storage.clear_remnants(datetime.now(UTC) + timedelta(days=1)) == 0
+        assert await storage.get(picture()) == b"content"
 
     async def test_what_is_not_there_is_missing(self, storage: ObjectStorage) -> None:
         with pytest.raises(ObjectMissing):
@@ -203,6 +232,18 @@ async def test_what_a_killed_writer_left_aside_is_dropped_at_the_next_start_and_
 
 
 @pytest.mark.anyio
+async def test_remnants_are_what_nobody_writes_any_more(tmp_path: Path) -> None:
+    objects, aside = filesystem(tmp_path), tmp_path / ".tmp"
+    for name, hours in (("old", 3), ("young", 1), ("slow", 3)):
+        (aside / name).write_bytes(b"half a pict")
+        os.utime(aside / name, (time.time() - hours * 3600,) * 2)
+    with (aside / "slow").open("rb") as writer:
+        fcntl.flock(writer, fcntl.LOCK_EX)
+        assert await objects.clear_remnants(datetime.now(UTC) - timedelta(hours=2)) == 1
+    assert {entry.name for entry in aside.iterdir()} == {"young", "slow"}
+
+
+@pytest.mark.anyio
 async def test_files_are_for_their_owner_only_and_empty_folders_go(tmp_path: Path) -> None:
     objects = filesystem(tmp_path / "objects")
     await objects.put(picture(), b"content", "image/png")
@@ -242,10 +283,12 @@ async def test_a_full_disk_leaves_the_old_object_and_nothing_aside(tmp_path: Pat
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
+    (tmp_path / "archive").write_bytes(b"new")
     with monkeypatch.context() as broken:
         broken.setattr(os, "fsync", full)
-        with pytest.raises(StorageUnavailable, match="No space left"):
-            await objects.put(picture(), b"new", "image/png")
+        for put in (objects.put(picture(), b"new", "image/png"), objects.put_file(picture(), tmp_path / "archive", "image/png")):
+            with pytest.raises(StorageUnavailable, match="No space left"):
+                await put
     assert await objects.get(picture()) == b"old"
     assert list((tmp_path / ".tmp").iterdir()) == []
 

@@ -10,8 +10,9 @@ from domain.attempts import Executed, Failure, FailureClass, Finality, NotExecut
 from domain.objects import ObjectKey
 from tests.contract.harnesses import StoreHarness, each_store
 from tests.contract.store_contract import now
-from tests.protocol import QUICK, World, patiently, pictures
+from tests.protocol import QUICK, World, pictures
 from tests.protocol_audit import ProtocolAudit
+from tests.scripted_storage import patiently
 
 pytestmark = pytest.mark.anyio
 __all__ = ["each_store"]

@@ -12,8 +12,9 @@ from domain.media import Asset, PictureFormat
 from domain.objects import ObjectKey
 from tests.contract.harnesses import StoreHarness, each_store
 from tests.contract.store_contract import a_request, queued, uploaded
-from tests.protocol import QUICK, ScriptedIntake, World, patiently
+from tests.protocol import QUICK, ScriptedIntake, World
 from tests.protocol_audit import ProtocolAudit
+from tests.scripted_storage import patiently
 
 pytestmark = pytest.mark.anyio
 __all__ = ["each_store"]

@@ -12,8 +12,9 @@ from domain.gates import ClosedFor, Gate
 from domain.generations import Generation
 from tests.contract.harnesses import StoreHarness, each_store
 from tests.contract.store_contract import customer
-from tests.protocol import QUICK, ShakyStore, World, patiently, pictures
+from tests.protocol import QUICK, ShakyStore, World, pictures
 from tests.protocol_audit import ProtocolAudit
+from tests.scripted_storage import patiently
 
 pytestmark = pytest.mark.anyio
 __all__ = ["each_store"]

@@ -11,8 +11,9 @@ from domain.generations import Generation
 from domain.objects import ObjectKey
 from tests.contract.harnesses import StoreHarness, each_store
 from tests.contract.store_contract import a_request, queued, uploaded
-from tests.protocol import QUICK, Gate, ShakyStore, World, key_of, patiently, pictures, until
+from tests.protocol import QUICK, ShakyStore, World, key_of, pictures, until
 from tests.protocol_audit import ProtocolAudit
+from tests.scripted_storage import Gate, patiently
 
 pytestmark = pytest.mark.anyio
 __all__ = ["each_store"]

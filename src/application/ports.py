@@ -69,6 +69,10 @@ class StoredObject:
     bytes: int
     modified: datetime
 
+    def stays(self, now: datetime, *, spoken_of: bool) -> bool:
+        """By the rule of its class."""
+        return self.key.object_class.rule.keeps(self.modified, now, spoken_of=spoken_of)
+
 
 class ObjectStorage(Protocol):
     """Keeps bytes under keys. Every method may raise StorageUnavailable."""

@@ -137,9 +137,8 @@ class Queries(Protocol):
     ) -> Sequence[Asset]: ...
 
     async def orphans(self, found: Sequence[StoredObject]) -> Sequence[ObjectKey]:
-        """Those of the objects no row speaks of or ever will: outputs of generations that ended or are gone, uploads of requests
-        that are over; and answers whose generation is erased, or that are older than their class keeps them. Never one of a class
-        that is not swept."""
+        """Those of the objects that do not stay: by the rule of their class, and by the rows that speak of them or may yet. Never
+        one of a class that is not swept, nor one that we cannot have put."""
         ...
 
     async def accounts(self, matching: str, limit: int) -> Sequence[Account]:

@@ -1,9 +1,11 @@
 """Where bytes lie: the classes of stored objects, and their keys."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Self
 from uuid import UUID
 
@@ -12,7 +14,7 @@ from domain.privacy import AUDIT, MEDIA, SUPPORT, Classification
 
 
 class ObjectClass(StrEnum):
-    """The first part of every object key; each has a row in the privacy register."""
+    """The first part of every object key; each has a row in the privacy register, and a rule in RULES."""
 
     UPLOADS = "uploads"
     OUTPUTS = "outputs"
@@ -22,22 +24,55 @@ class ObjectClass(StrEnum):
     """Signed heads of the audit chain: no row speaks of them, for they testify against the rows."""
 
     @property
-    def classification(self) -> Classification:
-        return {ObjectClass.ANSWERS: SUPPORT, ObjectClass.AUDIT: AUDIT}.get(self, MEDIA)
+    def rule(self) -> "Rule":
+        return RULES[self]
 
     @property
-    def kept_unspoken_of(self) -> timedelta:
-        """How old an object that is swept may get while no asset speaks of it. An upload's asset comes with its request; an
-        output's may come for as long as its generation is open, whatever its age."""
-        return _KEPT[self]
+    def classification(self) -> Classification:
+        return self.rule.classification
 
     @property
     def is_swept(self) -> bool:
         """Whether an object of which nothing speaks is deleted in the end."""
-        return self in _KEPT
+        return self.rule.grace is not None
 
 
-_KEPT = {ObjectClass.UPLOADS: timedelta(hours=1), ObjectClass.OUTPUTS: timedelta(0), ObjectClass.ANSWERS: timedelta(days=30)}
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How long a class's objects stay.
+
+    `spoken_of_by`: the rows that keep one, in words; the store knows them as SQL. `grace`: how old an object may get of which
+    none of them speaks yet (None: it is never swept). `longest`: after which it goes even though one speaks of it. `path`: what
+    follows the owner in a key that we could have written; whatever else lies there is a stranger's, and is kept.
+    """
+
+    classification: Classification
+    spoken_of_by: str
+    path: str
+    grace: timedelta | None
+    longest: timedelta | None = None
+
+    def keeps(self, modified: datetime, now: datetime, *, spoken_of: bool) -> bool:
+        """Whether an object that was put then stays for now."""
+        if self.grace is None:
+            return True
+        age = now - modified
+        return (self.longest is None or age < self.longest) and (spoken_of or age < self.grace)
+
+
+_NUMBER = "[0-9]{1,4}"
+RULES: Mapping[ObjectClass, Rule] = MappingProxyType(
+    {
+        # An upload's row comes with its request.
+        ObjectClass.UPLOADS: Rule(MEDIA, "the asset", "original", timedelta(hours=1)),
+        # An output's may come for as long as its generation is open, whatever its age: ends are final.
+        ObjectClass.OUTPUTS: Rule(
+            MEDIA, "an open generation; an asset of the attempt", f"{_NUMBER}/(manifest|{_NUMBER})", timedelta(0)
+        ),
+        ObjectClass.ANSWERS: Rule(SUPPORT, "the generation, until it is erased", _NUMBER, timedelta(0), timedelta(days=30)),
+        ObjectClass.AUDIT: Rule(AUDIT, "nobody", ".*", None),
+    }
+)
 _OURS = AccountId(UUID(int=0))
 """In place of an account, where an object is the service's own."""
 PART = re.compile(r"[a-z0-9-]+", re.ASCII)
@@ -88,6 +123,12 @@ class ObjectKey:
     @classmethod
     def manifest(cls, account_id: AccountId, generation_id: UUID, attempt: int) -> Self:
         return cls(ObjectClass.OUTPUTS, account_id, generation_id, (str(attempt), "manifest"))
+
+    @property
+    def is_swept(self) -> bool:
+        """Whether we could have put something there, and delete it once nothing speaks of it."""
+        rule = self.object_class.rule
+        return rule.grace is not None and re.fullmatch(rule.path, "/".join(self.path)) is not None
 
     @property
     def is_manifest(self) -> bool:

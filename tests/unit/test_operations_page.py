@@ -15,6 +15,7 @@ from domain.audit_check import HEAD_DUE
 from domain.billing import FIRST_WAIT, HINT_KEPT, LONGEST_WAIT
 from domain.limits import LIMITS
 from domain.notices import BACK_OFF, KEPT, NoticeKind
+from domain.objects import ObjectClass
 from domain.rate_limits import FAILURE, PICTURE, RATES, READ, SHARES, WRITE, Policy
 from entrypoints.http.app import ROUTES
 from entrypoints.http.auth import routes
@@ -75,6 +76,21 @@ def test_its_rates_are_those_of_the_code() -> None:
         for name, quota, _ in rows("Rate limits")
     }
     assert told == {policy.value: rate.quota for policy, rate in RATES.items()}
+
+
+def said(time: timedelta | None, otherwise: str) -> str:
+    if time is None:
+        return otherwise
+    days, hours = time // timedelta(days=1), time // timedelta(hours=1)
+    return f"{days} days" if days > 1 else f"{hours} h" if hours else "not at all"
+
+
+def test_its_objects_stay_as_long_as_their_classes_say() -> None:
+    told = [(kind.strip("`"), *rest) for kind, *rest in rows("Stored objects")]
+    rules = {kind.value: kind.rule for kind in ObjectClass}
+    assert told == [
+        (name, rule.spoken_of_by, said(rule.grace, "for ever"), said(rule.longest, "")) for name, rule in rules.items()
+    ]
 
 
 HOURS_AND_MINUTES = [

@@ -127,19 +127,16 @@ class MemoryQueries(Queries):
 
     async def orphans(self, found: Sequence[StoredObject]) -> Sequence[ObjectKey]:
         assets = [asset for asset in self.rows.assets.values() if asset]
-        spoken_of = {asset.key for asset in assets} | {_manifest(asset) for asset in assets if asset.generation_id}
-        swept = (thing for thing in found if thing.key.object_class.is_swept)
-        return [thing.key for thing in swept if thing.key not in spoken_of and self._is_over(thing)]
+        keys = {asset.key for asset in assets} | {_manifest(asset) for asset in assets if asset.generation_id}
+        swept, now = (thing for thing in found if thing.key.is_swept), self.store.clock()
+        return [t.key for t in swept if not t.stays(now, spoken_of=t.key in keys or self._may_be_spoken_of(t.key))]
 
-    def _is_over(self, thing: StoredObject) -> bool:
+    def _may_be_spoken_of(self, key: ObjectKey) -> bool:
         """Whether a row can still come that speaks of it, or support still needs it."""
-        old = thing.modified <= self.store.clock() - thing.key.object_class.kept_unspoken_of
-        if thing.key.object_class is ObjectClass.UPLOADS:
-            return old
-        generation = self.rows.generations.get(GenerationId(thing.key.owner))
-        if thing.key.object_class is ObjectClass.ANSWERS:
-            return old or generation is None or generation.request is None
-        return generation is None or not generation.state.is_open
+        generation = self.rows.generations.get(GenerationId(key.owner))
+        if key.object_class is ObjectClass.ANSWERS:
+            return generation is not None and generation.request is not None
+        return key.object_class is ObjectClass.OUTPUTS and generation is not None and generation.state.is_open
 
     async def accounts(self, matching: str, limit: int) -> Sequence[Account]:
         said = matching.lower()

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from adapters.postgres import waiting
+from adapters.postgres import objects, waiting
 from adapters.postgres.generations import GENERATION
 from adapters.postgres.pool import SETTLED_SECONDS, read_all
 from adapters.postgres.session import Pool, unavailable
@@ -28,7 +28,7 @@ from domain.gates import Gate
 from domain.generations import Generation, GenerationId
 from domain.ledger import WalletId
 from domain.media import Asset, AssetId, AssetKind
-from domain.objects import ObjectClass, ObjectKey
+from domain.objects import ObjectKey
 from domain.waiting import Line, Worked
 
 Row = TypeVar("Row")
@@ -101,17 +101,6 @@ SELECT row_to_json(a)::text FROM assets a
 WHERE a.account_id = %(account)s AND a.mode = %(mode)s AND (%(kind)s::text IS NULL OR a.kind = %(kind)s)
     AND (a.created_at, a.id) < (%(at)s, %(id)s)
 ORDER BY a.created_at DESC, a.id DESC LIMIT %(limit)s
-"""
-
-# An object stays while its row is there or its generation may still speak of it; else nothing can ever speak of it again.
-_SPOKEN_FOR = """
-SELECT o.key FROM json_to_recordset(%(found)s::json)
-    AS o(key text, owner uuid, attempt int, place int, class text, young boolean)
-WHERE CASE o.class WHEN 'uploads' THEN o.young OR EXISTS (SELECT 1 FROM assets a WHERE a.id = o.owner)
-    WHEN 'answers' THEN o.young AND EXISTS (SELECT 1 FROM generations g WHERE g.id = o.owner AND g.request IS NOT NULL)
-    ELSE EXISTS (SELECT 1 FROM generations g WHERE g.id = o.owner AND g.state IN ('queued', 'running'))
-        OR EXISTS (SELECT 1 FROM assets a WHERE a.generation_id = o.owner AND a.attempt = o.attempt
-            AND (a."index" = o.place OR o.place IS NULL)) END
 """
 
 _ACCOUNTS = """
@@ -228,11 +217,11 @@ class PostgresQueries(Queries):
         return await self._rows(Asset, _ASSETS, account=account, mode=mode, kind=kind, at=at, id=last, limit=limit)
 
     async def orphans(self, found: Sequence[StoredObject]) -> Sequence[ObjectKey]:
+        ours = [thing for thing in found if thing.key.is_swept]
+        with unavailable():
+            spoken_of = await objects.spoken_of(self._pool, ours)
         now = await self.now()
-        ours = [thing for thing in found if _is_ours(thing.key)]
-        asked = msgspec.json.encode([_asked(thing, now) for thing in ours]).decode()
-        spoken_for = set(await self._values(_SPOKEN_FOR, found=asked))
-        return [thing.key for thing in ours if str(thing.key) not in spoken_for]
+        return [thing.key for thing in ours if not thing.stays(now, spoken_of=str(thing.key) in spoken_of)]
 
     async def accounts(self, matching: str, limit: int) -> Sequence[Account]:
         return await self._rows(Account, _ACCOUNTS, matching=matching, limit=limit)
@@ -251,31 +240,3 @@ class PostgresQueries(Queries):
 
     async def queues(self) -> Sequence[QueueRow]:
         return await self._rows(QueueRow, _QUEUES, now=await self.now())
-
-
-def _asked(thing: StoredObject, now: datetime) -> dict[str, Any]:
-    output = thing.key.object_class is ObjectClass.OUTPUTS
-    attempt, place = (int(thing.key.path[0]), thing.key.path[1]) if output else (None, None)
-    return {
-        "key": str(thing.key),
-        "owner": thing.key.owner,
-        "attempt": attempt,
-        "place": None if place in (None, "manifest") else int(place),
-        "class": thing.key.object_class,
-        "young": thing.modified > now - thing.key.object_class.kept_unspoken_of,
-    }
-
-
-def _is_ours(key: ObjectKey) -> bool:
-    """Whether we could have put it there and may sweep it; what a stranger left is kept."""
-    if not key.object_class.is_swept:
-        return False
-    if key.object_class is ObjectClass.UPLOADS:
-        return key.path == ("original",)
-    if key.object_class is ObjectClass.ANSWERS:
-        return len(key.path) == 1 and _is_small(key.path[0])
-    return len(key.path) == 2 and _is_small(key.path[0]) and (key.path[1] == "manifest" or _is_small(key.path[1]))
-
-
-def _is_small(number: str) -> bool:
-    return number.isdecimal() and len(number) <= 4

@@ -22,7 +22,7 @@ from domain.accounts import Caller, Mode
 from domain.attempts import CallResult, Executed, Picture, Timing, Usage
 from domain.gates import GateRules
 from domain.generations import Generation, GenerationId
-from domain.media import AssetKind, CleanPicture, PictureFormat
+from domain.media import AssetKind, CleanPicture, Likeness, PictureFormat
 from domain.objects import ObjectKey
 from tests.contract.harnesses import StoreHarness
 from tests.contract.store_contract import TIMING, a_request, customer, loaded, new_id, queued
@@ -108,6 +108,9 @@ class ScriptedIntake(PictureIntake):
 
     async def fingerprint(self, content: bytes) -> str:
         return content.hex()
+
+    async def likeness(self, content: bytes) -> Likeness:
+        return Likeness("0" * 64, 0, ("0" * 64,) * 8)
 
 
 class ShakyStore(Store):

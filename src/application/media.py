@@ -61,4 +61,5 @@ def _asset(asset_id: AssetId, caller: Caller, kind: AssetKind, clean: CleanPictu
         sha256=clean.sha256,
         has_alpha=clean.has_alpha,
         created_at=now,
+        pdq=clean.likeness.pdq if clean.likeness and clean.likeness.tells else None,
     )

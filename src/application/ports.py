@@ -9,7 +9,7 @@ from uuid import UUID
 
 from domain.attempts import CallResult, Picture
 from domain.identities import Person
-from domain.media import AssetKind, CleanPicture, PictureFormat
+from domain.media import AssetKind, CleanPicture, Likeness, PictureFormat
 from domain.objects import ObjectKey
 from domain.rate_limits import Rate
 from domain.requests import PictureRequest
@@ -136,6 +136,10 @@ class PictureIntake(Protocol):
 
     async def fingerprint(self, content: bytes) -> str:
         """Equal for pictures of equal pixels, however their files are written; of a film, the first frame counts. Raises as
+        `describe` does."""
+
+    async def likeness(self, content: bytes) -> Likeness:
+        """What the picture looks like, to be known again when it has been written anew; of a film, its first frame. Raises as
         `describe` does."""
 
 

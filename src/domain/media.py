@@ -30,6 +30,32 @@ class PictureFormat(StrEnum):
         return self in (PictureFormat.PNG, PictureFormat.JPEG, PictureFormat.WEBP)
 
 
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """What a picture looks like, whatever became of its file: a PDQ hash, 256 bits as 64 hexadecimal digits.
+
+    `quality`, 0 to 100, says how much there is to be told by. `variants` are the hashes of its eight turned and mirrored shapes,
+    its own first.
+    """
+
+    pdq: str
+    quality: int
+    variants: tuple[str, ...]
+
+    @property
+    def tells(self) -> bool:
+        """Whether it can be told from others by its hash: a plain sky is like every other."""
+        return self.quality >= LEAST_QUALITY
+
+    def distance(self, pdq: str) -> int:
+        """How many of the 256 bits differ: a few for the same picture (`ALIKE` at most), about half for another."""
+        return (int(self.pdq, 16) ^ int(pdq, 16)).bit_count()
+
+
+LEAST_QUALITY = 50
+ALIKE = 31
+
+
 class AssetKind(StrEnum):
     REFERENCE = "reference"
     MASK = "mask"
@@ -54,6 +80,8 @@ class Asset:
     generation_id: UUID | None = None
     attempt: int | None = None
     index: int | None = None
+    pdq: str | None = None
+    """The PDQ hash, 64 hexadecimal digits, of a picture that can be told by it; of an output once it has been looked at."""
 
     @property
     def key(self) -> ObjectKey:
@@ -76,6 +104,7 @@ class CleanPicture:
     sha256: str
     has_alpha: bool
     changed: tuple[str, ...]
+    likeness: Likeness | None = None
 
 
 UPLOAD_FORMATS = (PictureFormat.PNG, PictureFormat.JPEG, PictureFormat.WEBP)

@@ -26,6 +26,7 @@ assets = Table(
     _media("generation_id", Uuid, ForeignKey("generations.id"), nullable=True),
     _media("attempt", SmallInteger, nullable=True),
     _media("index", SmallInteger, nullable=True),
+    _media("pdq", Text, nullable=True),
     UniqueConstraint("generation_id", "index"),
     one_of("mode", Mode),
     one_of("kind", AssetKind),

@@ -1,0 +1,1 @@
+"""What is done with pixels, in a process of the picture pool: decode, clean, compare."""

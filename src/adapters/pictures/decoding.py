@@ -1,0 +1,72 @@
+"""How a picture's file is read: which decoder, and what lies in it beside the pixels."""
+
+import io
+import struct
+from collections.abc import Callable, Iterator, Mapping
+
+from PIL.GifImagePlugin import GifImageFile
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+
+from domain.media import PictureFormat, sniff
+
+# The decoder of the sniffed format and no other. Not `Image.open`: it takes a phone's JPEG with a second picture behind the
+# first (a depth or gain map) for an animation.
+DECODERS: Mapping[PictureFormat, Callable[[io.BytesIO], ImageFile]] = {
+    PictureFormat.PNG: PngImageFile,
+    PictureFormat.JPEG: JpegImageFile,
+    PictureFormat.WEBP: WebPImageFile,
+    PictureFormat.GIF: GifImageFile,
+}
+# What a file needs for its pixels; every other chunk is metadata.
+_PNG_CHUNKS = frozenset(b"IHDR PLTE IDAT IEND tRNS gAMA cHRM sRGB iCCP cICP sBIT bKGD hIST pHYs".split())
+_WEBP_CHUNKS = frozenset((b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ICCP", b"ANIM", b"ANMF"))
+
+
+def format_of(content: bytes) -> PictureFormat:
+    """By the first bytes; other than an upload, what a model made may be a GIF. Raises UnsupportedFormat."""
+    return PictureFormat.GIF if content.startswith((b"GIF87a", b"GIF89a")) else sniff(content)
+
+
+def decoder_of(content: bytes) -> Callable[[io.BytesIO], ImageFile]:
+    """Raises UnsupportedFormat."""
+    return DECODERS[format_of(content)]
+
+
+def holds_more_than_pixels(content: bytes, format: PictureFormat) -> bool:
+    """Whether there was anything besides what the pixels need: comments, EXIF, text, private chunks, bytes behind the end."""
+    if format is PictureFormat.PNG:
+        return any(name not in _PNG_CHUNKS for name in _png_chunks(content))
+    if format is PictureFormat.WEBP:
+        return any(name not in _WEBP_CHUNKS for name in webp_chunks(content))
+    tail = not content.rstrip(b"\0").endswith(b"\xff\xd9")
+    with JpegImageFile(io.BytesIO(content)) as picture:
+        return tail or any(
+            not (name == "APP14" or (name == "APP0" and body.startswith(b"JFIF")) or body.startswith(b"ICC_PROFILE\0"))
+            for name, body in picture.applist
+        )
+
+
+def _png_chunks(content: bytes) -> Iterator[bytes]:
+    """Chunk names, and `tail` if bytes follow the last."""
+    at, name = 8, b""
+    while at + 8 <= len(content) and name != b"IEND":
+        length, name = struct.unpack_from(">I4s", content, at)
+        yield name
+        at += 12 + length
+    if at < len(content):
+        yield b"tail"
+
+
+def webp_chunks(content: bytes) -> Iterator[bytes]:
+    """Chunk names, and `tail` if bytes follow what the header says."""
+    end = 8 + int.from_bytes(content[4:8], "little")
+    at = 12
+    while at + 8 <= min(end, len(content)):
+        name, length = struct.unpack_from("<4sI", content, at)
+        yield name
+        at += 8 + length + length % 2
+    if end + end % 2 < len(content):
+        yield b"tail"

@@ -33,8 +33,8 @@ def hostile_uploads(seed: int) -> Iterator[Made]:
     """(what was done, the file), for ever; equal seeds make equal streams."""
     chance = random.Random(seed)
     corpus = valid_uploads()
-    kinds: list[Callable[[random.Random, Corpus], Made]] = [_as_is, _flipped, _cut, _spliced, _rearranged, _wrong_magic]
-    kinds += [_resized_header, _with_tail, _noise, _bomb]
+    kinds: list[Callable[[random.Random, Corpus], Made]] = [as_is, flipped, cut, spliced, rearranged, wrong_magic]
+    kinds += [resized_header, with_tail, noise, _bomb]
     weights = [4, 20, 10, 10, 20, 4, 10, 6, 4, 1]
     while True:
         yield chance.choices(kinds, weights)[0](chance, corpus)
@@ -144,12 +144,12 @@ def scan_bomb(side: int, scans: int) -> bytes:
     return plain[:start] + plain[start:-2] * scans + b"\xff\xd9"
 
 
-def _as_is(chance: random.Random, corpus: Corpus) -> Made:
+def as_is(chance: random.Random, corpus: Corpus) -> Made:
     name, content = chance.choice(corpus)
     return f"{name} as it is", content
 
 
-def _flipped(chance: random.Random, corpus: Corpus) -> Made:
+def flipped(chance: random.Random, corpus: Corpus) -> Made:
     name, content = chance.choice(corpus)
     changed = bytearray(content)
     for _ in range(chance.choice((1, 3, 10, 100))):
@@ -158,17 +158,17 @@ def _flipped(chance: random.Random, corpus: Corpus) -> Made:
     return f"{name} flipped", _right_sums(bytes(changed)) if right else bytes(changed)
 
 
-def _cut(chance: random.Random, corpus: Corpus) -> Made:
+def cut(chance: random.Random, corpus: Corpus) -> Made:
     name, content = chance.choice(corpus)
     return f"{name} cut", content[: chance.randrange(len(content))]
 
 
-def _spliced(chance: random.Random, corpus: Corpus) -> Made:
+def spliced(chance: random.Random, corpus: Corpus) -> Made:
     (first, head), (second, tail) = chance.choice(corpus), chance.choice(corpus)
     return f"{first} into {second}", head[: chance.randrange(len(head))] + tail[chance.randrange(len(tail)) :]
 
 
-def _rearranged(chance: random.Random, corpus: Corpus) -> Made:
+def rearranged(chance: random.Random, corpus: Corpus) -> Made:
     """Whole chunks lost, doubled, swapped or filled with noise, each with a right checksum."""
     name, content = chance.choice(corpus)
     head, pieces = pieces_of(content)
@@ -188,12 +188,12 @@ def _rearranged(chance: random.Random, corpus: Corpus) -> Made:
     return f"{name} rearranged", _right_sums(head + b"".join(pieces))
 
 
-def _wrong_magic(chance: random.Random, corpus: Corpus) -> Made:
+def wrong_magic(chance: random.Random, corpus: Corpus) -> Made:
     (first, head), (second, body) = chance.choice(corpus), chance.choice(corpus)
     return f"{second} with the magic of {first}", head[:12] + body[12:]
 
 
-def _resized_header(chance: random.Random, corpus: Corpus) -> Made:
+def resized_header(chance: random.Random, corpus: Corpus) -> Made:
     name, content = chance.choice(corpus)
     sides = [chance.choice((0, 1, 255, 5000, 16_383, 16_385, 65_535, 2**31 - 1)) for _ in range(2)]
     if content.startswith(PNG_MAGIC):
@@ -205,13 +205,13 @@ def _resized_header(chance: random.Random, corpus: Corpus) -> Made:
     return f"{name} says {sides}", content
 
 
-def _with_tail(chance: random.Random, corpus: Corpus) -> Made:
+def with_tail(chance: random.Random, corpus: Corpus) -> Made:
     name, content = chance.choice(corpus)
     tail = chance.choice((*_TAILS, chance.choice(corpus)[1]))
     return f"{name} and more", content + tail
 
 
-def _noise(chance: random.Random, corpus: Corpus) -> Made:
+def noise(chance: random.Random, corpus: Corpus) -> Made:
     name, content = chance.choice(corpus)
     return f"{name}'s magic, then noise", content[: chance.choice((0, 3, 8, 12, 30, 60))] + chance.randbytes(
         chance.randrange(3000)

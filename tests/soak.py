@@ -42,7 +42,7 @@ SUITES: dict[str, Suite] = {
     "webhooks": Suite(soak_suites.webhooks, 0.5),
     "billing": Suite(soak_suites.billing, 0.75, 300.0),
     "billing-kills": Suite(soak_suites.billing_kills, 1.0, 300.0),
-    "uploads": Suite(soak_suites.uploads, 0.75),
+    "uploads": Suite(soak_suites.uploads, 0.75, 300.0),
     "crash": Suite(soak_suites.crash, 3.0, 300.0),
     "stops": Suite(soak_suites.stops, 1.0, 300.0),
     "restarts": Suite(soak_suites.restarts, 1.5, 300.0),

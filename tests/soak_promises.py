@@ -72,6 +72,11 @@ def beginning(start: str) -> Callable[[Counts], int]:
     return lambda counts: sum(count for name, count in counts.items() if name.startswith(start))
 
 
+def files_sent(counts: Counts) -> int:
+    """Of the suite `uploads`, which counts by class and ending."""
+    return sum(count for name, count in counts.items() if ": " in name)
+
+
 def points(role: str, counts: Counts) -> tuple[Counter[str], Counter[str]]:
     """Deaths by the point's name, and by the point of one scenario."""
     names, pairs = Counter[str](), Counter[str]()
@@ -120,7 +125,10 @@ PROMISES: dict[str, tuple[Promise, ...]] = {
         Promise(FOLLOWER_KILLED, beginning("worker|"), 1, least_pair("worker"), points_said("worker")),
         Promise(HEARER_KILLED, beginning("api|"), 1, least_pair("api"), points_said("api")),
     ),
-    "uploads": (Promise("a hostile file harms nothing", beginning(""), figures=lambda counts: _some(counts)),),
+    "uploads": (
+        Promise("a hostile file harms nothing: no 5xx, no death, no growth, no trace", files_sent, 500_000,
+                figures=lambda counts: _uploads_said(counts)),
+    ),
     "crash": (
         Promise(
             WORKER_KILLED,
@@ -166,6 +174,12 @@ PROMISES: dict[str, tuple[Promise, ...]] = {
                 figures=said("generations", "second calls")),),
 }  # fmt: skip
 """By suite."""
+
+
+def _uploads_said(counts: Counts) -> str:
+    taken = sum(count for name, count in counts.items() if name.endswith(": taken"))
+    rate = files_sent(counts) / max(counts.get("seconds", 0), 1)
+    return f"{taken:,} taken, {rate:,.0f} a second; {said('worst kilobytes the API grew by')(counts)}"
 
 
 def _some(counts: Counts) -> str:

@@ -91,9 +91,9 @@ async def billing_kills(seed: int, deadline: float, folder: Path, kept: Kept) ->
     return await soak_billing_kills(seed, deadline, folder, kept)
 
 
-async def uploads(seed: int, deadline: float, _: Path, __: Kept) -> dict[str, int]:
-    """Hostile files through the intake."""
-    return await soak_uploads(seed, deadline)
+async def uploads(seed: int, deadline: float, folder: Path, _: Kept) -> dict[str, int]:
+    """Hostile files through HTTP."""
+    return await soak_uploads(seed, deadline, folder)
 
 
 async def crash(seed: int, deadline: float, folder: Path, kept: Kept) -> dict[str, int]:

@@ -1,79 +1,203 @@
-"""Feeds intake with hostile files until time is up."""
+"""Hostile files through HTTP: at a real API process, over connections that stay, until time is up.
+
+Every file gets one plain answer. What was taken in is fetched by its link and looked at; what was refused leaves nothing.
+"""
 
 import asyncio
+import hashlib
 import io
+import os
+import shutil
+import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
+import psycopg
 from PIL import Image
 
-from adapters.intake import PillowIntake
-from adapters.picture_pool import PicturePool, picture_pool, warm
-from domain.errors import DomainError
-from domain.media import AssetKind, CleanPicture
-from tests.hostile import CANARY, hostile_uploads, pieces_of
+from domain.media import CleanPicture
+from tests.clusters import migrated_postgres, new_database
+from tests.hostile import CANARY, pieces_of
+from tests.hostile_files import BOUNDARY, FILE_LIMIT, Hostile, form, hostile_files
+from tests.processes import tree_of
+from tests.service import Customer, customer, serving
+from tests.upload_line import Answer, Line, LineLost
+from tests.world import world
 
-SECONDS_EACH = 10.0
+LINES = 12
+"""Fewer than may wait for a picture worker: nobody is told to come back."""
+SECONDS_EACH = 40.0
 GROWTH_BYTES = 50 * 1024 * 1024
+WARM = 2_000
+"""Files after which the API's memory is what it is."""
+DELETED = 10
+"""Of so many pictures taken in, one is deleted again."""
+GROWN = "worst kilobytes the API grew by"
+SLOWEST = "worst milliseconds to an answer"
 _HARMLESS = {
     "PNG": set(),
     "JPEG": {"jfif", "jfif_version", "jfif_unit", "jfif_density"},
     "WEBP": {"loop", "background", "timestamp", "duration"},
+    "AVIF": {"icc_profile", "duration", "timestamp"},
 }
+_PIECES = {b"IHDR", b"IDAT", b"IEND", b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"JFIF", b"DQT", b"SOF", b"DHT", b"SOS"}
 
 
-async def soak_uploads(seed: int, deadline_monotonic: float) -> dict[str, int]:
-    """How often each ending was seen (`clean`, or the name of the refusal). Raises AssertionError naming seed and place."""
-    pool = picture_pool()
-    intake = PillowIntake(pool, timeout_seconds=SECONDS_EACH / 2)
-    seen: Counter[str] = Counter()
-    try:
-        await warm(pool)
-        before = resident_bytes()
-        for place, (name, content) in enumerate(hostile_uploads(seed)):
-            if time.monotonic() >= deadline_monotonic:
-                break
-            kind = AssetKind.MASK if place % 7 == 0 else AssetKind.REFERENCE
+async def soak_uploads(seed: int, deadline: float, folder: Path) -> dict[str, int]:
+    """How often each class met each ending. Raises AssertionError naming seed and place."""
+    with quick_folder(folder) as home, migrated_postgres(home / "postgres") as postgres:
+        url = new_database(postgres)
+        async with world(url, home) as service:
+            who = await customer(service, 0)
+        with serving(url, home, PICTURE_WORKERS="2") as (address,):
+            began = time.monotonic()
+            feed = Feed(address, who, hostile_files(seed))
             try:
-                seen[await _one(pool, intake, content, kind)] += 1
-            except Exception as error:
-                raise AssertionError(f"seed {seed}, file {place} ({name}, as a {kind}): {error!r}") from error
-        growth = resident_bytes() - before
-        assert growth < GROWTH_BYTES, f"seed {seed}: the service grew by {growth} bytes over {seen.total()} uploads"
-    finally:
-        await asyncio.to_thread(pool.stop)
-    return dict(seen)
+                await feed.run(deadline)
+                feed.check_memory()
+                await asyncio.to_thread(check_agreement, url, home / "objects", who, feed.kept)
+                assert "request_crashed" not in (home / "api.log").read_text(), "a request crashed"
+            except AssertionError as error:
+                raise AssertionError(f"seed {seed}: {error}\n{_last_words(home)}") from error
+    counts = dict(feed.counts) | {GROWN: max(0, feed.growth // 1024), SLOWEST: round(feed.slowest * 1000)}
+    return counts | {"seconds": round(time.monotonic() - began)}
 
 
-async def _one(pool: PicturePool, intake: PillowIntake, content: bytes, kind: AssetKind) -> str:
-    start = time.monotonic()
+@contextmanager
+def quick_folder(folder: Path) -> Iterator[Path]:
+    """In memory, where there is such a place: what is measured here is no disk."""
+    if not Path("/dev/shm").is_dir():
+        yield folder
+        return
+    made = Path(tempfile.mkdtemp(prefix="gpt-image-soak-", dir="/dev/shm"))
+    made.chmod(0o711)  # root's Postgres runs as somebody else, who must pass
     try:
-        picture = await intake.clean(content, kind)
-    except DomainError as refusal:
-        return refusal.problem()
+        yield made
     finally:
-        assert time.monotonic() - start <= SECONDS_EACH, "it took too long"
-    # In a worker: what decodes pictures in here would make this process grow.
-    await asyncio.wrap_future(pool.schedule(check_bare, (picture,), 60))
-    return "clean"
+        shutil.rmtree(made, ignore_errors=True)
+
+
+@dataclass
+class Feed:
+    """One API fed over several lines. `kept`: SHA-256 by id of what it said it had taken in, and still has."""
+
+    address: str
+    who: Customer
+    files: Iterator[Hostile]
+    counts: Counter[str] = field(default_factory=Counter)
+    kept: dict[str, str] = field(default_factory=dict)
+    taken: int = 0
+    slowest: float = 0.0
+    growth: int = 0
+    _before: int = 0
+    _place: int = 0
+
+    async def run(self, deadline: float, most: int | None = None) -> None:
+        """Until then, or until so many files."""
+        where = urlsplit(self.address)
+        assert where.hostname
+        assert where.port
+        self._api, self._most = api_process(where.port), most
+        lines = [Line(where.hostname, where.port, self.who.key) for _ in range(LINES)]
+        try:
+            async with asyncio.TaskGroup() as group:
+                for line in lines:
+                    group.create_task(self._feed(line, deadline))
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from failed.exceptions[0].__cause__
+        finally:
+            for line in lines:
+                line.close()
+        self.growth = resident_bytes(self._api) - self._before if self._before else 0
+
+    def check_memory(self) -> None:
+        assert self.growth < GROWTH_BYTES, f"the API grew by {self.growth / 2**20:.0f} MB over {self._place} files"
+
+    async def _feed(self, line: Line, deadline: float) -> None:
+        while time.monotonic() < deadline and self._place != self._most:
+            self._place += 1
+            place, file = self._place, next(self.files)
+            if place == WARM:
+                self._before = resident_bytes(self._api)
+            try:
+                ending = await self._one(line, file)
+            except Exception as error:
+                raise AssertionError(f"file {place} ({file.name}: {file.what}, {len(file.content)} bytes): {error!r}") from error
+            self.counts[f"{file.name}: {ending}"] += 1
+
+    async def _one(self, line: Line, file: Hostile) -> str:
+        began = time.monotonic()
+        body = form(file.content, mask=file.mask) if file.form is None else file.form
+        try:
+            answer = await line.upload(body, BOUNDARY)
+        except LineLost:
+            # A refusal sent while the body still comes may be lost with the line.
+            assert len(body) > FILE_LIMIT, "the line was lost"
+            return "hung up"
+        took = time.monotonic() - began
+        self.slowest = max(self.slowest, took)
+        assert took <= SECONDS_EACH, f"it took {took:.0f} s"
+        if answer.status == 201:
+            await self._check_taken(line, answer.told)
+            return "taken"
+        if answer.status == 503:
+            assert answer.retry_after, f"a 503 without Retry-After: {answer}"
+            await asyncio.sleep(0.2)
+            return f"refused: {answer.problem}"
+        assert 400 <= answer.status < 500, f"{answer.status}: {answer.body[:300]!r}"
+        assert CANARY not in answer.body, "the refusal repeats what was sent"
+        return f"refused: {answer.problem}"
+
+    async def _check_taken(self, line: Line, told: Any) -> None:
+        self.taken += 1
+        link = urlsplit(told["url"])
+        found = await line.ask(f"GET {link.path}?{link.query}".encode())
+        check_delivered(found, told)
+        self.kept[told["id"]] = told["sha256"]
+        if self.taken % DELETED == 0:
+            gone = await line.ask(f"DELETE /v1/media/{told['id']}".encode())
+            assert gone.status == 204, f"{gone.status} at a delete"
+            del self.kept[told["id"]]
+            again = await line.ask(f"GET {link.path}?{link.query}".encode())
+            assert again.status == 404, f"{again.status} for what was deleted"
+
+
+def check_delivered(answer: Answer, told: Any) -> None:
+    """What a link led to is the picture that was promised, and nothing else."""
+    assert answer.status == 200, f"{answer.status} for what was taken in"
+    assert f"content-type: {told['content_type']}\r\n".encode() in answer.head.lower()
+    assert b"x-content-type-options: nosniff" in answer.head.lower()
+    assert len(answer.body) == told["bytes"]
+    assert hashlib.sha256(answer.body).hexdigest() == told["sha256"]
+    mode = "RGBA" if told["has_alpha"] else "RGB"
+    _check_bare(answer.body, told["content_type"].rpartition("/")[2].upper(), (told["width"], told["height"]), mode)
 
 
 def check_bare(picture: CleanPicture) -> None:
     """The bytes are one whole picture of what they say and nothing else."""
-    content = picture.content
+    mode = "RGBA" if picture.has_alpha else "RGB"
+    _check_bare(picture.content, picture.format.upper(), (picture.width, picture.height), mode)
+
+
+def _check_bare(content: bytes, format: str, size: tuple[int, int], mode: str) -> None:
     assert CANARY[:7] not in content, "a canary got through"
     with Image.open(io.BytesIO(content)) as opened:
         opened.load()
-        said = (picture.format.upper(), (picture.width, picture.height), "RGBA" if picture.has_alpha else "RGB")
-        assert (opened.format, opened.size, opened.mode) == said, f"{(opened.format, opened.size, opened.mode)} is not {said}"
-        left = set(opened.info) - _HARMLESS[picture.format.upper()]
+        seen = (opened.format, opened.size, opened.mode)
+        assert seen == (format, size, mode), f"{seen} is not {(format, size, mode)}"
+        left = set(opened.info) - _HARMLESS[format]
         assert not left, f"metadata left: {left}"
         assert not opened.getexif(), "EXIF left"
-    names = chunk_names(content)
-    assert names <= {b"IHDR", b"IDAT", b"IEND", b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"JFIF", b"DQT", b"SOF", b"DHT", b"SOS"}, (
-        names
-    )
+    if format != "AVIF":
+        names = chunk_names(content)
+        assert names <= _PIECES, names
+        assert whole_length(content) == len(content), "bytes behind the end"
 
 
 def chunk_names(content: bytes) -> set[bytes]:
@@ -86,6 +210,42 @@ def chunk_names(content: bytes) -> set[bytes]:
     return {b"JFIF" if p[:2] == b"\xff\xe0" and p[4:8] == b"JFIF" else usual.get(p[1], p[:2]) for p in pieces}
 
 
-def resident_bytes() -> int:
-    """This process's memory, without its children's."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+def whole_length(content: bytes) -> int:
+    """Where the picture says that it ends."""
+    if content.startswith(b"RIFF"):
+        return 8 + int.from_bytes(content[4:8], "little")
+    head, pieces = pieces_of(content)
+    return len(head) + sum(len(piece) for piece in pieces)
+
+
+def check_agreement(database_url: str, objects: Path, who: Customer, kept: dict[str, str]) -> None:
+    """Rows, objects and what the answers said are one and the same: what was refused or deleted has left nothing."""
+    with psycopg.connect(database_url) as connection:
+        rows = connection.execute("SELECT id::text, sha256 FROM assets WHERE account_id = %s", (who.account,)).fetchall()
+    assert dict(rows) == kept, f"{len(rows)} rows for {len(kept)} pictures taken in"
+    stored = {path.parent.name: path for path in objects.rglob("*.object") if str(who.account) in path.parts}
+    assert stored.keys() == kept.keys(), f"{len(stored)} objects for {len(kept)} pictures taken in"
+    for id, path in stored.items():
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == kept[id], f"{path} is not what its row says"
+    left_aside = list((objects / ".tmp").iterdir())
+    assert not left_aside, f"{len(left_aside)} files were left half written"
+
+
+def api_process(port: int) -> int:
+    """The one that listens there, among our descendants."""
+    said = {
+        pid: (Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"), Path(f"/proc/{pid}/cmdline").read_bytes())
+        for pid in tree_of(os.getpid())
+    }
+    (found,) = [pid for pid, (env, words) in said.items() if f"PORT={port}".encode() in env and b"\0api\0" in words]
+    return found
+
+
+def resident_bytes(pid: int | str = "self") -> int:
+    """A process's memory, without its children's."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096
+
+
+def _last_words(folder: Path) -> str:
+    log = (folder / "api.log").read_text(errors="replace")
+    return "\n".join(line for line in log.splitlines() if '"request"' not in line)[-2_000:]

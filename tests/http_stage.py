@@ -31,7 +31,7 @@ from domain.errors import Gone, NotFound
 from domain.gates import Gate
 from domain.generations import Generation, GenerationId
 from domain.ledger import LedgerAccount, WalletId
-from domain.media import Asset, AssetId, AssetKind, CleanPicture, PictureFormat, check_bytes
+from domain.media import Asset, AssetId, AssetKind, CleanPicture, FileFormat, PictureFormat, check_bytes
 from domain.objects import ObjectKey
 from domain.prices import Quote, quote
 from domain.rate_limits import LARGEST_QUOTA, Policy, Rate
@@ -266,7 +266,7 @@ class Objects:
     async def get(self, key: ObjectKey) -> bytes:
         raise ObjectMissing
 
-    def link(self, key: ObjectKey, *, format: PictureFormat, file_name: str, expires_at: datetime) -> str:
+    def link(self, key: ObjectKey, *, format: FileFormat, file_name: str, expires_at: datetime) -> str:
         return f"/files/{key}?name={file_name}&expires={int(expires_at.timestamp())}"
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 from application.ports import ObjectStorage, StoredObject
 from application.store import Store, Transaction
-from domain.media import PictureFormat
+from domain.media import FileFormat
 from domain.objects import ObjectKey
 
 T = TypeVar("T")
@@ -104,7 +104,7 @@ class MortalStorage(ObjectStorage):
             await self._breath.draw()
             yield found
 
-    def link(self, key: ObjectKey, *, format: PictureFormat, file_name: str, expires_at: datetime) -> str:
+    def link(self, key: ObjectKey, *, format: FileFormat, file_name: str, expires_at: datetime) -> str:
         return self._storage.link(key, format=format, file_name=file_name, expires_at=expires_at)
 
     async def clear_remnants(self, before: datetime) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from application.ports import ObjectMissing, ObjectStorage, ObjectTooLarge, StorageUnavailable, StoredObject
-from domain.media import PictureFormat
+from domain.media import FileFormat
 from domain.objects import ObjectKey
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
@@ -95,7 +95,7 @@ class ScriptedStorage(ObjectStorage):
             if key.startswith(prefix) and key in self.objects:
                 yield StoredObject(ObjectKey.parse(key), len(self.objects[key]), self.modified)
 
-    def link(self, key: ObjectKey, *, format: PictureFormat, file_name: str, expires_at: datetime) -> str:
+    def link(self, key: ObjectKey, *, format: FileFormat, file_name: str, expires_at: datetime) -> str:
         return f"/{key}"
 
     async def clear_remnants(self, before: datetime) -> int:

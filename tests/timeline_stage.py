@@ -22,7 +22,7 @@ from application.store import Store, StoreUnavailable, Transaction
 from domain.accounts import Mode
 from domain.attempts import CallResult
 from domain.generations import GenerationId
-from domain.media import PictureFormat
+from domain.media import FileFormat
 from domain.objects import ObjectKey
 from tests.contract.store_contract import new_id
 from tests.protocol import OutCall, ScriptedIntake, World
@@ -218,7 +218,7 @@ class GatedStorage(ObjectStorage):
         async for found in self._objects.list(prefix):
             yield found
 
-    def link(self, key: ObjectKey, *, format: PictureFormat, file_name: str, expires_at: datetime) -> str:
+    def link(self, key: ObjectKey, *, format: FileFormat, file_name: str, expires_at: datetime) -> str:
         raise NotImplementedError
 
     async def clear_remnants(self, before: datetime) -> int:

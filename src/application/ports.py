@@ -9,7 +9,7 @@ from uuid import UUID
 
 from domain.attempts import CallResult, Picture
 from domain.identities import Person
-from domain.media import AssetKind, CleanPicture, Likeness, PictureFormat
+from domain.media import AssetKind, CleanPicture, FileFormat, Likeness
 from domain.objects import ObjectKey
 from domain.rate_limits import Rate
 from domain.requests import PictureRequest
@@ -96,7 +96,7 @@ class ObjectStorage(Protocol):
     def list(self, prefix: str) -> AsyncIterator[StoredObject]:
         """Everything whose key starts with `prefix` (empty: everything), in key order, never stale."""
 
-    def link(self, key: ObjectKey, *, format: PictureFormat, file_name: str, expires_at: datetime) -> str:
+    def link(self, key: ObjectKey, *, format: FileFormat, file_name: str, expires_at: datetime) -> str:
         """A path or address from which anyone can read the object until `expires_at`; what is not shown inline is attached."""
 
     async def clear_remnants(self, before: datetime) -> int:

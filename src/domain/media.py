@@ -56,6 +56,27 @@ LEAST_QUALITY = 50
 ALIKE = 31
 
 
+class ArchiveFormat(StrEnum):
+    ZIP = "zip"
+
+    @property
+    def content_type(self) -> str:
+        return f"application/{self.value}"
+
+    @property
+    def shown_inline(self) -> bool:
+        return False
+
+
+FileFormat = PictureFormat | ArchiveFormat
+"""What a link may lead to."""
+
+
+def file_format(name: str) -> FileFormat:
+    """Raises ValueError."""
+    return ArchiveFormat(name) if name in tuple(ArchiveFormat) else PictureFormat(name)
+
+
 class AssetKind(StrEnum):
     REFERENCE = "reference"
     MASK = "mask"

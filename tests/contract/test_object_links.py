@@ -14,7 +14,7 @@ from adapters.keyring import Keyring
 from adapters.storage.filesystem import FilesystemStorage
 from domain.errors import NotFound
 from domain.limits import LIMITS
-from domain.media import PictureFormat
+from domain.media import ArchiveFormat, FileFormat, PictureFormat
 from domain.objects import ObjectKey
 from tests.programs import ACCOUNT, KEYRING
 
@@ -55,9 +55,7 @@ async def linked(tmp_path: Path) -> Linked:
     return Linked(objects, clock, *parts(link(objects)))
 
 
-def link(
-    objects: FilesystemStorage, format: PictureFormat = PictureFormat.PNG, name: str = "cat.png", seconds: float = 60
-) -> str:
+def link(objects: FilesystemStorage, format: FileFormat = PictureFormat.PNG, name: str = "cat.png", seconds: float = 60) -> str:
     return objects.link(picture(), format=format, file_name=name, expires_at=NOON + timedelta(seconds=seconds))
 
 
@@ -76,8 +74,8 @@ async def test_a_link_leads_to_its_object(linked: Linked) -> None:
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("format", PictureFormat)
-async def test_what_is_not_shown_inline_is_attached(linked: Linked, format: PictureFormat) -> None:
+@pytest.mark.parametrize("format", [*PictureFormat, *ArchiveFormat])
+async def test_what_is_not_shown_inline_is_attached(linked: Linked, format: FileFormat) -> None:
     found = await linked.objects.open(*parts(link(linked.objects, format)))
     assert found.content_type == format.content_type
     assert found.disposition.split(";")[0] == ("inline" if format.shown_inline else "attachment")

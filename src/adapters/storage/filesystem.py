@@ -14,7 +14,7 @@ from adapters.storage.whole_files import WholeFiles
 from application.ports import LinkedObject, LinkedObjects, ObjectMissing, ObjectStorage, Signer, StoredObject
 from domain.errors import NotFound
 from domain.limits import LIMITS
-from domain.media import PictureFormat
+from domain.media import FileFormat, PictureFormat, file_format
 from domain.objects import ObjectKey
 
 _ABANDONED = timedelta(minutes=1)
@@ -63,7 +63,7 @@ class FilesystemStorage(ObjectStorage, LinkedObjects):
     async def clear_remnants(self, before: datetime) -> int:
         return await asyncio.to_thread(self._files.clear, before)
 
-    def link(self, key: ObjectKey, *, format: PictureFormat, file_name: str, expires_at: datetime) -> str:
+    def link(self, key: ObjectKey, *, format: FileFormat, file_name: str, expires_at: datetime) -> str:
         key.plain_parts  # noqa: B018 - read, so that no link leads out of the tree
         assert (expires_at - self._clock()).total_seconds() <= LIMITS["link_seconds"], "a link lives ten minutes at most"
         signed = f"{key}?format={format}&name={_safe_name(file_name, format)}&expires={int(expires_at.timestamp())}"
@@ -76,7 +76,7 @@ class FilesystemStorage(ObjectStorage, LinkedObjects):
         if asked is None or not self._is_ours(path, asked):
             raise NotFound
         try:
-            format, key = PictureFormat(asked["format"]), ObjectKey.parse(path)
+            format, key = file_format(asked["format"]), ObjectKey.parse(path)
             left = datetime.fromtimestamp(int(asked["expires"]), UTC) - self._clock()
             if left <= timedelta(0):
                 raise NotFound
@@ -100,7 +100,7 @@ def _base64url(mac: bytes) -> str:
     return base64.urlsafe_b64encode(mac).rstrip(b"=").decode()
 
 
-def _safe_name(name: str, format: PictureFormat) -> str:
+def _safe_name(name: str, format: FileFormat) -> str:
     """A file name no header, shell or disk can stumble over, and one that says what the file is."""
     stem, _, ending = name.rpartition(".")
     if ending.lower() not in {format.value, "jpg" if format is PictureFormat.JPEG else format.value}:

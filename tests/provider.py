@@ -27,7 +27,8 @@ when its work is over, before a byte of the answer is sent, one of
     made      done, and would be billed, whatever becomes of the answer and whether the client is still there
     refused   a 4xx: nothing was made        limited   a 429: nothing was made        failed   a 5xx: nothing was made
 
-`listed` stands for a look at the models, `followed` for a redirect that somebody followed.
+`listed` stands for a look at the models, `followed` for a redirect that somebody followed. What it is asked to judge has a record
+and a script of its own: tests/provider_moderation.py.
 """
 
 import argparse
@@ -41,6 +42,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.provider_moderation import Judged, judge_of, read_judged
 from tests.provider_server import Bucket, Server, let_go
 
 ROOT = Path(__file__).parents[1]
@@ -136,6 +138,16 @@ class Provider:
         aside = self._mood.with_suffix(".new")
         aside.write_text(words)
         aside.replace(self._mood)
+
+    def judges(self, words: str) -> None:
+        """How it judges from now on, see tests/provider_moderation.py."""
+        aside = judge_of(self.record).with_suffix(".new")
+        aside.write_text(words)
+        aside.replace(judge_of(self.record))
+
+    def judged(self) -> list[Judged]:
+        """What it was asked to judge, in the order of arrival."""
+        return read_judged(self.record)
 
     def let_go(self, tag: str) -> None:
         """Calls of this tag that wait have worked long enough."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.provider_answers import Asked, draw, events, good, nonsense
+from tests.provider_moderation import Judge
 from tests.provider_script import FAULTS, LINES, NONSENSE, REFUSALS, STREAMS, UNMADE, Script
 from tests.provider_wire import Line, Message, document, form, start
 
@@ -88,9 +89,11 @@ class Server:
     _descriptor: int = -1
     _numbers: "itertools.count[int]" = field(default_factory=itertools.count)
     _seen: Counter[str] = field(default_factory=Counter)
+    _judge: Judge = field(init=False)
 
     async def run(self, host: str, port: int, ready: Callable[[int], None]) -> None:
         """Serve until cancelled."""
+        self._judge = Judge(self.record)
         self._descriptor = os.open(self.record, os.O_APPEND | os.O_CREAT | os.O_WRONLY, 0o644)
         earlier = [json.loads(line)["call"] for line in self.record.read_text().splitlines()]
         self._numbers = itertools.count(max(earlier, default=0) + 1)
@@ -123,6 +126,8 @@ class Server:
         return Script.read(mood + prompt)
 
     async def _answer(self, line: Line, message: Message) -> None:
+        if message.path == "/v1/moderations" and message.method == "POST":
+            return await self._judge.answer(line, message)
         number = next(self._numbers)
         if message.path.startswith("/v1/images/") and message.method == "POST":
             return await self._picture(line, message, number)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from application import references
 from application.ports import ImageModel, ModelCall, ObjectMissing, ObjectStorage, StorageUnavailable
+from application.screening import ScreenInput
 from application.store import Store, StoreUnavailable
 from domain.accounts import Mode
 from domain.attempts import CallResult, Failure, FailureClass, Finality, NotExecuted, Stage, Unknown
@@ -26,6 +27,7 @@ class CallModel:
     storage: ObjectStorage
     models: Mapping[Mode, ImageModel]
     subject: Subject
+    screen: ScreenInput | None = None
 
     async def __call__(self, generation: Generation, until: float) -> CallResult:
         """`until`, on the event loop's clock: no call outlives it."""
@@ -39,6 +41,9 @@ class CallModel:
             return _not_called(FailureClass.STORAGE, "storage_unavailable", Finality.RETRYABLE)
         except (ObjectMissing, NotFound):
             return _not_called(FailureClass.STORAGE, "reference_missing", Finality.FINAL)
+        references_shown = shown[: len(request.references)]
+        if self.screen and (ended := await self.screen(generation, references_shown, until)):
+            return ended
         seconds = until - LATE_SECONDS - asyncio.get_running_loop().time()
         if seconds <= 0:  # a timeout would stop the call only after it had begun
             return _not_called(FailureClass.TIMEOUT, "too_late", Finality.RETRYABLE)

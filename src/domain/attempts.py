@@ -3,11 +3,12 @@
 import json
 from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
 from domain.media import PictureFormat
+from domain.timing import Timing as Timing
 
 MESSAGE_CHARACTERS = 500
 
@@ -115,7 +116,7 @@ class Allowance:
 @dataclass(frozen=True, slots=True)
 class Executed:
     """The provider did the work and will bill it. No picture at all is possible, and a failure: `failure` says why, where it is
-    not simply empty.
+    not simply empty. Pictures with a failure are those that our own check refuses.
 
     `cost` is in millionths of a US dollar, None if the answer does not tell. `answer`: what came, where it could not be used.
     """
@@ -152,36 +153,6 @@ class Unknown:
 
 
 CallResult = Executed | NotExecuted | Unknown
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """The clock of the protocol. `act` = connect + call + put of one attempt; no call and no put outlives it."""
-
-    act: timedelta = timedelta(seconds=660)
-    put: timedelta = timedelta(seconds=45)
-    """What of `act` is kept for the puts: a call is over by then, so that a picture that comes late can still be kept."""
-    lease: timedelta = timedelta(seconds=30)
-    settle_margin: timedelta = timedelta(seconds=60)
-    longest_queue: timedelta = timedelta(hours=1)
-    back_off: timedelta = timedelta(seconds=5)
-    come_back: timedelta = timedelta(seconds=2)
-    """By then a living process that lost its connection has its proof of life again."""
-    attempts: int = 10
-
-    @property
-    def call(self) -> timedelta:
-        """The longest that a call may take."""
-        return self.act - min(self.put, self.act / 4)
-
-    def wait(self, attempts: int, said: float | None) -> timedelta:
-        """Before the next of so many free attempts: as long as was said, and twice as long each time, so that the tenth is not
-        used up before an outage of half an hour is over."""
-        growing = self.back_off * ((1 << min(attempts - 1, 7)) - 1)
-        return max(growing, self.back_off if said is None else timedelta(seconds=said))
-
-    def hold_expiry(self, deadline: datetime) -> datetime:
-        return deadline + 2 * self.act + timedelta(minutes=10)
 
 
 class Outcome(StrEnum):
@@ -242,7 +213,7 @@ class Attempt:
             case Executed():
                 self.outcome, self.cost, self.request_id = Outcome.EXECUTED, result.cost, result.request_id
                 self.usage = result.usage
-                if not result.pictures:
+                if result.failure or not result.pictures:
                     self.failure = replace(result.failure or EMPTY, request_id=result.request_id)
             case NotExecuted():
                 self.outcome, self.finality, self.failure = Outcome.NOT_EXECUTED, result.finality, result.failure
@@ -294,13 +265,14 @@ class Manifest:
 @dataclass(frozen=True, slots=True)
 class Found:
     """What lay at the keys of one attempt. `was_past`: nothing more could come when the look began. `echoes`: how many of the
-    pictures there were none."""
+    pictures there were none. `refusal`: what our own check says of them."""
 
     attempt: int
     pictures: tuple[StoredPicture, ...]
     manifest: Manifest | None
     was_past: bool
     echoes: int = 0
+    refusal: Failure | None = None
 
     def without(self, echoes: Collection[int]) -> Self:
         pictures = tuple(picture for picture in self.pictures if picture.index not in echoes)

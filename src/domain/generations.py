@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import NewType
 from uuid import UUID
 
+from domain import moderation
 from domain.accounts import AccountId, KeyId, Mode
 from domain.attempts import (
     CANCELLED,
@@ -142,7 +143,7 @@ class Generation:
             self.cancel_requested_at is None
             and now < self.deadline
             and now + timing.act <= self.hold_expires_at
-            and len(self.attempts) < timing.attempts
+            and moderation.tries(self.attempts) < timing.attempts
             and len(self.perhaps_paid()) < PAID_CALLS
         )
 
@@ -194,16 +195,24 @@ class Generation:
         match result:
             case Executed(pictures=()):
                 return self.end_without(attempt.failure or EMPTY, now)
+            case Executed() if result.failure:
+                return self.refuse(attempt, result.failure, now)
             case Executed():
                 return self.deliver(attempt, stored, now) if stored else self.end(GenerationState.FAILED, now, NOT_STORED)
             case NotExecuted():
-                wait = timing.wait(len(self.attempts), result.retry_after_seconds)
+                wait = moderation.pause(self.attempts, result.retry_after_seconds, now, timing)
                 if result.finality is Finality.RETRYABLE and any(a.finality is not Finality.RETRYABLE for a in self.attempts):
                     # What an earlier call brought or said may have come meanwhile: look before there is another.
                     return self.park(lease, now if self.cancel_requested_at else min(now + wait, max(now, self.deadline)))
                 return self.not_executed(result.finality, result.failure, wait, now, timing)
             case _:
                 return self.park(lease, now)
+
+    def put_aside(self, lease: Lease, number: int, result: Executed, now: datetime, timing: Timing) -> Next:
+        """Its pictures lie at their keys, and nobody can say now whether they may be shown."""
+        self.must_hold(lease)
+        self.attempt(number).record(result, now)
+        return self.park(lease, now + timing.back_off)
 
     def testify(self, number: int, result: CallResult, now: datetime) -> None:
         """The lease was lost: the caller says only how its call ended, and whoever decides shall look again now."""
@@ -229,7 +238,7 @@ class Generation:
             return self.end(GenerationState.FAILED, now, failure)
         if self.cancel_requested_at:
             return self.end(GenerationState.CANCELLED, now, REFUNDED if self.lost() else CANCELLED)
-        if len(self.attempts) >= timing.attempts:
+        if moderation.tries(self.attempts) >= timing.attempts or moderation.in_vain(self.attempts, now, timing):
             return self.end(GenerationState.FAILED, now, failure.of_capacity())
         self.state, self.lease, self.lease_until = GenerationState.QUEUED, None, None
         self.resume_at = now + wait
@@ -288,6 +297,11 @@ class Generation:
         attempt.booked = True
         self.delivered = min(pictures, self.n)
         return self.end(GenerationState.SUCCEEDED, now, None)
+
+    def refuse(self, attempt: Attempt, refusal: Failure, now: datetime) -> Next:
+        """This attempt's pictures are paid, by us, and nobody's: our own check refuses them."""
+        attempt.booked, attempt.failure = True, refusal
+        return self.end_without(refusal, now)
 
     def end_without(self, failure: Failure, now: datetime) -> Next:
         """Executed, and nothing to deliver."""

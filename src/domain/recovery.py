@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from domain import moderation
 from domain.attempts import ANSWER_LOST, NOT_STORED, REFUNDED, Attempt, Finality, Found, Outcome, Timing
 from domain.generations import Generation, GenerationState, Lease, Next
 
@@ -20,8 +21,9 @@ def decide(
 ) -> Next:
     """`look` covers all attempts; it began before this transaction, after the takeover by `lease`.
 
-    Bytes that lie there are delivered. Without bytes, nothing is bought again while anything may still come, nor after the caller
-    took the refund, the deadline, two calls that may have been paid, or while too many calls end unknown.
+    Bytes that lie there are delivered, unless our own check refuses them. Without bytes, nothing is bought again while anything
+    may still come, nor after the caller took the refund, the deadline, two calls that may have been paid, or while too many calls
+    end unknown.
     """
     generation.must_hold(lease)
     for found in look:
@@ -29,13 +31,26 @@ def decide(
             generation.attempt(found.attempt).returned_echoes(found, now)
     attempts = {found.attempt: generation.attempt(found.attempt) for found in look}
     waiting = [attempts[f.attempt] for f in look if not f.was_past and attempts[f.attempt].outcome.perhaps_paid]
-    whole = [found for found in look if found.is_whole or len(found.pictures) >= generation.n]
-    if whole:
-        return _deliver(generation, min(whole, key=lambda found: found.attempt), now)
-    best = max(look, key=lambda found: (len(found.pictures), -found.attempt), default=None)
-    if best and best.pictures:
-        return generation.park(lease, _look_again(waiting, now, timing)) if waiting else _deliver(generation, best, now)
+    best = candidate(generation, look)
+    if best and waiting and not _is_whole(generation, best):
+        return generation.park(lease, _look_again(waiting, now, timing))
+    if best:
+        return _deliver(generation, best, now)
     return _without_pictures(generation, lease, waiting, now, timing, owner, gate_closed)
+
+
+def candidate(generation: Generation, look: Sequence[Found]) -> Found | None:
+    """What is delivered by this look, if anything is: the lowest attempt whose pictures are all there, else the one with most.
+    Whoever decides has it checked before."""
+    whole = [found for found in look if _is_whole(generation, found)]
+    if whole:
+        return min(whole, key=lambda found: found.attempt)
+    best = max(look, key=lambda found: (len(found.pictures), -found.attempt), default=None)
+    return best if best and best.pictures else None
+
+
+def _is_whole(generation: Generation, found: Found) -> bool:
+    return found.is_whole or len(found.pictures) >= generation.n
 
 
 def _without_pictures(
@@ -52,7 +67,7 @@ def _without_pictures(
         if attempt.outcome is Outcome.EXECUTED:
             return generation.end_without(attempt.failure or NOT_STORED, now)
     if last.failure and last.finality is Finality.RETRYABLE:
-        wait = timing.wait(len(generation.attempts), None)
+        wait = moderation.pause(generation.attempts, None, now, timing)
         return generation.not_executed(Finality.RETRYABLE, last.failure, wait, now, timing)
     _nothing_is_known(last, now)
     if generation.cancel_requested_at:
@@ -76,6 +91,8 @@ def _deliver(generation: Generation, found: Found, now: datetime) -> Next:
         manifest = found.manifest
         attempt.cost, attempt.usage, attempt.request_id = manifest.cost, manifest.usage, manifest.request_id
     attempt.outcome, attempt.decided_at = Outcome.EXECUTED, now
+    if refusal := found.refusal or moderation.refused_by_us(attempt):
+        return generation.refuse(attempt, refusal, now)
     return generation.deliver(attempt, len(found.pictures), now)
 
 

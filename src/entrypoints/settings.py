@@ -42,6 +42,7 @@ REAL_PARTS = {
 NOT_BUILT = ("S3_BUCKET",)
 """Real parts this version has no adapter for: asking for one is an error, never silently a sandbox."""
 
+_YES_OR_NO = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 _ORIGIN = r"https?://[a-z0-9.\[\]:-]+"
 _LONGEST_SESSION = 315_360_000.0
 
@@ -106,6 +107,12 @@ class Settings:
     )
     refusals_per_hour: int = _setting(10, "refused generations an account may have in an hour before it has to wait")
     refunds_per_hour: int = _setting(3, "refunds of uncertain generations it may take in an hour before it has to wait")
+    moderation: bool = _setting(True, "on or off: whether prompts and references are judged before a call")
+    moderation_words: Path | None = _setting(
+        None, "a list of words in place of the packaged one, by which is judged without OPENAI_API_KEY"
+    )
+    moderation_pause_seconds: float = _setting(120.0, "when the moderator is asked again about an upload, once it did not answer")
+    moderation_patience_seconds: float = _setting(600.0, "after so long without its answer such a request fails")
     worker_concurrency: int = _setting(32, "generations a worker performs at once")
     picture_workers: int = _setting(2, "processes that decode and paint pictures")
     picture_memory_mb: int = _setting(1024, "memory each of them may use")
@@ -218,6 +225,8 @@ class Settings:
             back_off=timedelta(seconds=self.back_off_seconds),
             come_back=timedelta(seconds=self.come_back_seconds),
             longest_queue=timedelta(seconds=self.longest_queue_seconds),
+            moderation_pause=timedelta(seconds=self.moderation_pause_seconds),
+            moderation_patience=timedelta(seconds=self.moderation_patience_seconds),
         )
 
     @property
@@ -283,7 +292,7 @@ def _from_file(path: str | None) -> str:
 def _read(name: str, value: str, kind: str) -> Any:
     try:
         if "bool" in kind:
-            return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[value.lower()]
+            return _YES_OR_NO[value.lower()]
         if "int" in kind:
             return int(value)
         if "float" in kind:

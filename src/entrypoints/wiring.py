@@ -36,6 +36,7 @@ from application.housekeeping import KeepHouse, SweepObjects
 from application.media import AdmitUpload, DeleteAsset
 from application.ports import CursorSigner, ImageModel, LinkedObjects, NewId, ObjectStorage, PictureIntake, Today
 from application.queries import BooksAudit, Queries
+from application.screening import ScreenInput
 from application.staff_queries import StaffQueries
 from application.store import Store
 from domain.accounts import Mode
@@ -48,6 +49,7 @@ from entrypoints.observed import ObservedModel
 from entrypoints.settings import Settings
 from entrypoints.wiring_access import Access
 from entrypoints.wiring_payments import Billing
+from entrypoints.wiring_safety import Safety
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,12 +219,18 @@ class UseCases(Provider):
 
     @provide
     def call_model(
-        self, store: Store, storage: ObjectStorage, models: Mapping[Mode, ImageModel], safety_key: SafetyKey, drain: Drain
+        self,
+        store: Store,
+        storage: ObjectStorage,
+        models: Mapping[Mode, ImageModel],
+        safety_key: SafetyKey,
+        screen: ScreenInput,
+        drain: Drain,
     ) -> CallModel:
         def subject(generation: Generation) -> str:
             return safety_key.name(generation.account_id.bytes)
 
-        return drain.guard(CallModel(store, storage, models, subject))
+        return drain.guard(CallModel(store, storage, models, subject, screen))
 
     @provide
     def perform(
@@ -247,6 +255,7 @@ async def container(settings: Settings, *overrides: Provider) -> AsyncIterator[A
         UseCases(),
         Access(),
         Billing(),
+        Safety(),
         *overrides,
         context={Settings: settings},
         validation_settings=ValidationSettings(implicit_override=True, nothing_overridden=True),

@@ -1,0 +1,1 @@
+"""Who judges words and pictures: a local list of words, or OpenAI."""

@@ -6,12 +6,17 @@ from typing import TypeVar
 
 from adapters.picture_pool import PicturePool, PoolStopped, WorkerDied
 from adapters.pictures.cleaning import clean_picture, digest_of_pixels, read_header, too_heavy
+from adapters.pictures.extent import pixels_said
 from application.ports import PictureIntake
 from domain.attempts import Picture
-from domain.errors import BrokenImage, IntakeBusy
-from domain.media import AssetKind, CleanPicture, Likeness, check_bytes, sniff
+from domain.errors import IntakeBusy, Truncated
+from domain.limits import LIMITS
+from domain.media import AssetKind, CleanPicture, Likeness, PictureFormat, check_bytes, sniff
 
 Seen = TypeVar("Seen")
+
+_LEAST_SECONDS = 5.0
+"""A busy machine may take a second for what takes milliseconds."""
 
 
 def likeness_of(content: bytes) -> Likeness:
@@ -22,7 +27,8 @@ def likeness_of(content: bytes) -> Likeness:
 
 
 class PillowIntake(PictureIntake):
-    """`timeout_seconds` is a picture's time in its worker; more than `most_waiting` uploads at once are sent away."""
+    """`timeout_seconds` is the time in its worker of a picture as large as may be; a smaller one has less. More than
+    `most_waiting` uploads at once are sent away."""
 
     def __init__(self, pool: PicturePool, *, timeout_seconds: float = 20, most_waiting: int = 16) -> None:
         self._pool, self._timeout, self._most = pool, timeout_seconds, most_waiting
@@ -34,16 +40,23 @@ class PillowIntake(PictureIntake):
         if self._in_flight >= self._most:
             raise IntakeBusy(limit=self._most)
         self._in_flight += 1
+        seconds = self._seconds(content, format)
         try:
-            return await asyncio.wrap_future(self._pool.schedule(clean_picture, (content, format, kind), self._timeout))
+            return await asyncio.wrap_future(self._pool.schedule(clean_picture, (content, format, kind), seconds))
         except TimeoutError:
-            raise too_heavy() from None
+            raise too_heavy(seconds) from None
         except WorkerDied:
-            raise BrokenImage("the image could not be decoded", field="file") from None
+            raise Truncated("the image could not be decoded", field="file") from None
         except PoolStopped:
             raise IntakeBusy from None
         finally:
             self._in_flight -= 1
+
+    def _seconds(self, content: bytes, format: PictureFormat) -> float:
+        """By the pixels it says it has. Whoever lies about them is stopped by the decoder, or by this."""
+        pixels = pixels_said(content, format)
+        share = 1.0 if pixels is None else pixels / LIMITS["upload_pixels"]
+        return min(self._timeout, max(_LEAST_SECONDS, self._timeout * share))
 
     async def describe(self, content: bytes) -> Picture:
         return Picture(content, *await self._seen(read_header, content))

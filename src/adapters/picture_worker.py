@@ -128,7 +128,7 @@ def _end_with_parent(parent: int) -> None:
 def _import_and_confine(memory_mb: int) -> None:
     """Import everything, then let the limits bite. No file can grow and no core is dumped: a picture stays in memory."""
     import numpy  # noqa: F401
-    from PIL import GifImagePlugin, Image, ImageCms, JpegImagePlugin, PngImagePlugin, WebPImagePlugin  # noqa: F401
+    from PIL import AvifImagePlugin, GifImagePlugin, Image, ImageCms, JpegImagePlugin, PngImagePlugin, WebPImagePlugin  # noqa: F401
 
     Image.MAX_IMAGE_PIXELS = LIMITS["upload_pixels"]
     warnings.simplefilter("ignore")

@@ -127,7 +127,8 @@ class PictureIntake(Protocol):
     async def clean(self, content: bytes, kind: AssetKind) -> CleanPicture:
         """Check, decode, turn upright, drop everything but pixels, write anew.
 
-        Raises UnsupportedFormat, UploadTooLarge, LimitExceeded, BrokenImage, InvalidMask, or IntakeBusy when no worker is free.
+        Raises UnsupportedFormat, TooManyBytes, TooManyPixels, TooHeavy, Truncated, Animated, MaskMismatch, or IntakeBusy when
+        no worker is free.
         """
 
     async def describe(self, content: bytes) -> Picture:

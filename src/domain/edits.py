@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from domain.capabilities import Size
-from domain.errors import InvalidMask, InvalidRequest, LimitExceeded, UnsupportedByModel
+from domain.errors import InvalidRequest, LimitExceeded, MaskMismatch, UnsupportedByModel
 from domain.media import UPLOAD_FORMATS, Asset, AssetId, AssetKind, PictureFormat
 
 
@@ -29,19 +29,19 @@ def check_references(named: Sequence[AssetId], references: Sequence[Asset], most
 
 
 def check_mask(named: AssetId | None, mask: Asset | None, references: Sequence[Asset]) -> None:
-    """Raises InvalidMask with the `reason`; ValueError if `mask` is not the one `named`."""
+    """Raises MaskMismatch with the `reason`; ValueError if `mask` is not the one `named`."""
     if named is None and mask is None:
         return
     if not references:
-        raise InvalidMask("a mask needs a picture to change, in images", field="mask", reason="no_reference")
+        raise MaskMismatch("a mask needs a picture to change, in images", field="mask", reason="no_reference")
     if named in [asset.id for asset in references]:
-        raise InvalidMask("a picture cannot be its own mask", field="mask", reason="not_a_mask")
+        raise MaskMismatch("a picture cannot be its own mask", field="mask", reason="not_a_mask")
     if mask is None or mask.id != named:
         raise ValueError("the mask must be the asset that was named")
     if mask.kind is not AssetKind.MASK:
-        raise InvalidMask("a mask is uploaded with purpose = mask", field="mask", reason="not_a_mask")
+        raise MaskMismatch("a mask is uploaded with purpose = mask", field="mask", reason="not_a_mask")
     if mask.format is not PictureFormat.PNG or not mask.has_alpha:
-        raise InvalidMask("a mask is a PNG whose transparent pixels mark what to change", field="mask", reason="no_alpha")
+        raise MaskMismatch("a mask is a PNG whose transparent pixels mark what to change", field="mask", reason="no_alpha")
     first = size_of(references[0])
     if size_of(mask) != first:
-        raise InvalidMask(f"the mask must be as large as the first reference, {first}", field="mask", reason="size")
+        raise MaskMismatch(f"the mask must be as large as the first reference, {first}", field="mask", reason="size")

@@ -76,16 +76,32 @@ class UnsupportedFormat(DomainError):
     title = "The file is not an image we accept"
 
 
-class BrokenImage(DomainError):
-    title = "The image cannot be decoded"
+class TooManyBytes(DomainError):
+    title = "The file is too large"
 
 
-class UploadTooLarge(DomainError):
-    title = "The upload is too large"
+class TooManyPixels(DomainError):
+    title = "The image has too many pixels"
 
 
-class InvalidMask(DomainError):
+class TooHeavy(DomainError):
+    title = "The image takes more time or memory to read than an upload may"
+
+
+class Truncated(DomainError):
+    title = "The image is cut off or damaged"
+
+
+class Animated(DomainError):
+    title = "The file holds more than one picture"
+
+
+class MaskMismatch(DomainError):
     title = "The mask does not fit"
+
+
+class BrokenImage(DomainError):
+    title = "A picture that is no upload cannot be decoded"
 
 
 class AssetInUse(DomainError):

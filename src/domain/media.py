@@ -7,7 +7,7 @@ from typing import NewType
 from uuid import UUID
 
 from domain.accounts import AccountId, Mode
-from domain.errors import InvalidMask, LimitExceeded, UnsupportedFormat, UploadTooLarge
+from domain.errors import Animated, MaskMismatch, TooManyBytes, TooManyPixels, UnsupportedFormat
 from domain.limits import LIMITS
 from domain.objects import ObjectKey
 
@@ -19,6 +19,8 @@ class PictureFormat(StrEnum):
     JPEG = "jpeg"
     WEBP = "webp"
     GIF = "gif"
+    AVIF = "avif"
+    HEIC = "heic"
 
     @property
     def content_type(self) -> str:
@@ -27,7 +29,7 @@ class PictureFormat(StrEnum):
     @property
     def shown_inline(self) -> bool:
         """Anything else goes out as an attachment."""
-        return self in (PictureFormat.PNG, PictureFormat.JPEG, PictureFormat.WEBP)
+        return self in (PictureFormat.PNG, PictureFormat.JPEG, PictureFormat.WEBP, PictureFormat.AVIF)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,43 +131,70 @@ class CleanPicture:
 
 
 UPLOAD_FORMATS = (PictureFormat.PNG, PictureFormat.JPEG, PictureFormat.WEBP)
+"""In which uploads are kept, and models are shown them."""
+TAKEN_FORMATS = (*UPLOAD_FORMATS, PictureFormat.AVIF, PictureFormat.HEIC)
+"""In which uploads may come; HEIC where the service has a decoder for it."""
+MADE_FORMATS = (*UPLOAD_FORMATS, PictureFormat.GIF)
+"""In which models make pictures."""
+_STILL_BRANDS = {b"avif": PictureFormat.AVIF} | dict.fromkeys((b"heic", b"heix", b"heim", b"heis"), PictureFormat.HEIC)
+_MOVING_BRANDS = frozenset((b"avis", b"hevc", b"hevx", b"hevm", b"hevs"))
 
 
 def sniff(content: bytes) -> PictureFormat:
-    """The format by its first bytes; what the sender claims counts for nothing."""
+    """The format by its first bytes; what the sender claims counts for nothing. Raises UnsupportedFormat, or Animated for a kind
+    of file that holds nothing but films."""
     if content.startswith(b"\x89PNG\r\n\x1a\n"):
         return PictureFormat.PNG
     if content.startswith(b"\xff\xd8\xff"):
         return PictureFormat.JPEG
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
         return PictureFormat.WEBP
-    raise UnsupportedFormat("the file is not a PNG, JPEG or WebP image", field="file", allowed=[f.value for f in UPLOAD_FORMATS])
+    brands = _brands(content)
+    still = next((_STILL_BRANDS[brand] for brand in brands if brand in _STILL_BRANDS), None)
+    if b"avis" in brands or (not still and not _MOVING_BRANDS.isdisjoint(brands)):
+        raise Animated("an upload may hold one picture only", field="file", limit=LIMITS["upload_frames"])
+    if still:
+        return still
+    raise UnsupportedFormat(
+        "the file is not a PNG, JPEG, WebP, AVIF or HEIC image", field="file", allowed=[f.value for f in TAKEN_FORMATS]
+    )
+
+
+def _brands(content: bytes) -> list[bytes]:
+    """What an AVIF or HEIC file says it is, the main brand first; empty for other files."""
+    if content[4:8] != b"ftyp":
+        return []
+    end = min(int.from_bytes(content[:4], "big"), 256)
+    return [content[8:12], *(content[at : at + 4] for at in range(16, end, 4))]
 
 
 def check_bytes(size: int, kind: AssetKind) -> None:
     limit = LIMITS["mask_bytes"] if kind is AssetKind.MASK else LIMITS["upload_bytes"]
     if size > limit:
-        raise UploadTooLarge(f"a {kind} may have at most {limit} bytes", field="file", limit=limit)
+        raise TooManyBytes(f"a {kind} may have at most {limit} bytes", field="file", limit=limit)
 
 
 def check_pixels(width: int, height: int, frames: int) -> None:
     """Called with what the header says, before anything is decoded."""
     if frames > LIMITS["upload_frames"]:
-        raise LimitExceeded("an upload may hold one picture only", field="file", limit=LIMITS["upload_frames"])
+        raise Animated("an upload may hold one picture only", field="file", limit=LIMITS["upload_frames"])
     if max(width, height) > LIMITS["upload_side"]:
-        raise LimitExceeded(f"a side may have at most {LIMITS['upload_side']} pixels", field="file", limit=LIMITS["upload_side"])
+        raise TooManyPixels(f"a side may have at most {LIMITS['upload_side']} pixels", field="file", limit=LIMITS["upload_side"])
     if width * height > LIMITS["upload_pixels"]:
-        raise LimitExceeded(
-            f"an upload may have at most {LIMITS['upload_pixels']} pixels", field="file", limit=LIMITS["upload_pixels"]
-        )
+        raise too_many_pixels()
+
+
+def too_many_pixels() -> TooManyPixels:
+    limit = LIMITS["upload_pixels"]
+    return TooManyPixels(f"an upload may have at most {limit} pixels", field="file", limit=limit)
 
 
 def check_mask(format: PictureFormat, has_alpha: bool) -> None:
     if format is not PictureFormat.PNG or not has_alpha:
-        raise InvalidMask("a mask is a PNG whose transparent pixels mark what to change", field="file", reason="no_alpha")
+        raise MaskMismatch("a mask is a PNG whose transparent pixels mark what to change", field="file", reason="no_alpha")
 
 
 def check_opening(least_alpha: int) -> None:
     """`least_alpha` of a mask's pixels, 0 to 255: one that is opaque everywhere would buy an unchanged picture."""
     if least_alpha == 255:
-        raise InvalidMask("a mask needs transparent pixels: they mark what to change", field="file", reason="opaque")
+        raise MaskMismatch("a mask needs transparent pixels: they mark what to change", field="file", reason="opaque")

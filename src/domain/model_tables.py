@@ -7,14 +7,14 @@ from types import MappingProxyType
 from domain.capabilities import Animation, Capabilities, Layout, Quality, Size, SizeRule
 from domain.errors import UnsupportedByModel
 from domain.limits import LIMITS
-from domain.media import PictureFormat
+from domain.media import MADE_FORMATS, PictureFormat
 from domain.rates import Grid, Listed, Prices
 from domain.strict_toml import Table
 
 
 def capabilities_in(table: Table) -> Capabilities:
     qualities = tuple(Quality(word) for word in table.some_of("qualities", tuple(Quality)))
-    formats = tuple(PictureFormat(word) for word in table.some_of("output_formats", tuple(PictureFormat)))
+    formats = tuple(PictureFormat(word) for word in table.some_of("output_formats", MADE_FORMATS))
     if not qualities or list(qualities) != sorted(qualities, key=list(Quality).index):
         raise table.wrong("qualities", "must name some, the cheapest first")
     if PictureFormat.PNG not in formats:

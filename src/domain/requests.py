@@ -133,7 +133,7 @@ def normalise(asked: Asked, model: Model, references: Sequence[Asset], mask: Ass
 
     In test mode the painter draws, so sizes may be smaller than the model's (sides from 16 pixels); all other rules are the same.
 
-    Raises InvalidText, CardNumberRefused, InvalidRequest, LimitExceeded, UnsupportedByModel, InvalidMask: always with `field`.
+    Raises InvalidText, CardNumberRefused, InvalidRequest, LimitExceeded, UnsupportedByModel, MaskMismatch: always with `field`.
     """
     can = model.capabilities
     check_references(asked.images, references, can.references)

@@ -68,12 +68,12 @@ BODIES: dict[str, tuple[Any, int, str, Said]] = {
     "a mask as a reference": ({"images": ["mask"]}, 400, "invalid-request", {"field": "images"}),
     "a mask of another size": (
         {"images": ["picture"], "mask": "large mask"},
-        400,
-        "invalid-mask",
+        422,
+        "mask-mismatch",
         {"field": "mask", "reason": "size"},
     ),
-    "a picture as a mask": ({"images": ["picture"], "mask": "picture"}, 400, "invalid-mask", {"field": "mask"}),
-    "a mask for nothing": ({"mask": "mask"}, 400, "invalid-mask", {"field": "mask", "reason": "no_reference"}),
+    "a picture as a mask": ({"images": ["picture"], "mask": "picture"}, 422, "mask-mismatch", {"field": "mask"}),
+    "a mask for nothing": ({"mask": "mask"}, 422, "mask-mismatch", {"field": "mask", "reason": "no_reference"}),
     "an empty prompt": ({"prompt": ""}, 400, "invalid-text", {"field": "prompt", "limit": 1, "reason": "too_short"}),
     "a blank prompt": ({"prompt": " \n "}, 400, "invalid-text", {"field": "prompt", "limit": 1, "reason": "too_short"}),
     "an over-long prompt": (

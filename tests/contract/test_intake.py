@@ -9,7 +9,7 @@ from PIL import Image, ImageCms
 
 from adapters.intake import PillowIntake
 from adapters.picture_pool import PicturePool, picture_pool
-from domain.errors import BrokenImage, InvalidMask, LimitExceeded, UnsupportedFormat
+from domain.errors import Animated, BrokenImage, MaskMismatch, UnsupportedFormat
 from domain.media import AssetKind, PictureFormat
 from tests import hostile
 from tests.hostile import CANARY, encode, exif, png, png_chunk, png_texts
@@ -48,7 +48,7 @@ async def test_nothing_but_pixels_gets_through(intake: PillowIntake, name: str, 
         with pytest.raises(UnsupportedFormat):
             await intake.clean(content, REFERENCE)
     elif name in ("apng", "webp-animated"):
-        with pytest.raises(LimitExceeded, match="one picture only"):
+        with pytest.raises(Animated, match="one picture only"):
             await intake.clean(content, REFERENCE)
     else:
         clean = await intake.clean(content, REFERENCE)
@@ -212,7 +212,7 @@ async def test_what_marks_nothing_is_no_mask(intake: PillowIntake) -> None:
         encode(corners("RGBA"), "WEBP"),
         encode(corners(), "JPEG"),
     ):
-        with pytest.raises(InvalidMask) as caught:
+        with pytest.raises(MaskMismatch) as caught:
             await intake.clean(content, MASK)
         assert caught.value.facts["reason"] == "no_alpha"
 

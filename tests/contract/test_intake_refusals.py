@@ -13,7 +13,7 @@ from PIL import Image
 
 from adapters.intake import PillowIntake
 from adapters.picture_pool import PicturePool, picture_pool
-from domain.errors import BrokenImage, IntakeBusy, LimitExceeded, UnsupportedFormat, UploadTooLarge
+from domain.errors import IntakeBusy, TooHeavy, TooManyBytes, TooManyPixels, Truncated, UnsupportedFormat
 from domain.limits import LIMITS
 from domain.media import AssetKind, CleanPicture, PictureFormat
 from tests import chores, hostile
@@ -51,7 +51,7 @@ def intake(pool: PicturePool) -> PillowIntake:
 @pytest.mark.anyio
 async def test_size_counts_before_anything_else(intake: PillowIntake) -> None:
     for kind, limit in ((REFERENCE, LIMITS["upload_bytes"]), (MASK, LIMITS["mask_bytes"])):
-        with pytest.raises(UploadTooLarge) as caught:
+        with pytest.raises(TooManyBytes) as caught:
             await intake.clean(bytes(limit + 1), kind)
         assert caught.value.facts == {"field": "file", "limit": limit}
         with pytest.raises(UnsupportedFormat):
@@ -59,7 +59,7 @@ async def test_size_counts_before_anything_else(intake: PillowIntake) -> None:
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("content", [b"", b"GIF89a", b"<svg/>", b"BM", b"%PDF", b"II*\0", encode(corners(), "AVIF")])
+@pytest.mark.parametrize("content", [b"", b"GIF89a", b"<svg/>", b"BM", b"%PDF", b"II*\0", b"\0\0\0\x18ftypmp42\0\0\0\0isommp42"])
 async def test_other_formats_are_refused_whatever_they_claim(intake: PillowIntake, content: bytes) -> None:
     with pytest.raises(UnsupportedFormat):
         await intake.clean(content, REFERENCE)
@@ -82,7 +82,7 @@ async def test_the_header_alone_refuses_what_is_too_large(intake: PillowIntake) 
     await intake.clean(encode(corners(), "PNG"), REFERENCE)
     start = time.monotonic()
     for content in (bomb, png(16_000, 16_000), png(20_000, 10), png(10, 20_000), png(7_072, 7_072), bytes(jpeg), webp):
-        with pytest.raises(LimitExceeded) as caught:
+        with pytest.raises(TooManyPixels) as caught:
             await intake.clean(content, REFERENCE)
         assert caught.value.facts["limit"] in (LIMITS["upload_pixels"], LIMITS["upload_side"])
     assert time.monotonic() - start < 2
@@ -108,7 +108,7 @@ async def test_the_header_alone_refuses_what_is_too_large(intake: PillowIntake) 
     ],
 )
 async def test_what_is_cut_off_or_lies_is_broken(intake: PillowIntake, content: bytes) -> None:
-    with pytest.raises(BrokenImage) as caught:
+    with pytest.raises(Truncated) as caught:
         await intake.clean(content, REFERENCE)
     assert caught.value.facts == {"field": "file"}
 
@@ -129,7 +129,7 @@ async def test_pixels_beyond_the_header_are_never_unpacked(intake: PillowIntake)
 )
 async def test_metadata_that_unpacks_to_gigabytes_is_refused_cheaply(intake: PillowIntake, bomb: bytes) -> None:
     start = time.monotonic()
-    with pytest.raises(BrokenImage):
+    with pytest.raises(Truncated):
         await intake.clean(blank_png(10, 10, bomb), REFERENCE)
     assert time.monotonic() - start < 3
 
@@ -146,9 +146,9 @@ async def test_a_picture_too_large_for_a_worker_is_one_plain_refusal() -> None:
     try:
         intake = PillowIntake(small)
         for content in (blank_png(10_000, 5_000), encode(Image.new("L", (7_000, 7_000)), "JPEG")):
-            with pytest.raises(LimitExceeded) as caught:
+            with pytest.raises(TooHeavy) as caught:
                 await intake.clean(content, REFERENCE)
-            assert caught.value.facts == {"field": "file", "reason": "too_heavy"}
+            assert caught.value.facts == {"field": "file", "reason": "memory"}
         await intake.clean(encode(corners(), "PNG"), REFERENCE)
     finally:
         await asyncio.to_thread(small.stop)
@@ -169,9 +169,9 @@ async def test_a_small_file_never_grows_beyond_what_an_upload_may_have(intake: P
 @pytest.mark.anyio
 async def test_a_file_that_takes_too_long_is_refused_and_the_next_one_is_not(pool: PicturePool) -> None:
     intake = PillowIntake(pool, timeout_seconds=0.5)
-    with pytest.raises(LimitExceeded) as caught:
+    with pytest.raises(TooHeavy) as caught:
         await intake.clean(scan_bomb(3_000, 5_000), REFERENCE)
-    assert caught.value.facts == {"field": "file", "reason": "too_heavy"}
+    assert caught.value.facts == {"field": "file", "reason": "time", "limit": 1}
     await PillowIntake(pool).clean(encode(corners(), "PNG"), REFERENCE)
 
 
@@ -187,7 +187,7 @@ async def test_when_a_worker_is_killed_one_upload_fails(pool: PicturePool, intak
     os.kill(victim, signal.SIGKILL)
     os.kill(bystander, signal.SIGCONT)
     ends = await asyncio.gather(*uploads, return_exceptions=True)
-    assert sorted(type(end).__name__ for end in ends) == ["BrokenImage", "CleanPicture", "CleanPicture"]
+    assert sorted(type(end).__name__ for end in ends) == ["CleanPicture", "CleanPicture", "Truncated"]
     await intake.clean(encode(corners(), "PNG"), REFERENCE)
 
 

@@ -75,7 +75,7 @@ def test_the_largest_upload_passes_and_one_byte_more_does_not(client: TestClient
     over = upload(client, bytes(LIMITS["upload_bytes"] + 1))
     assert (over.status_code, over.json()["type"], over.json()["limit"]) == (
         413,
-        "/problems/upload-too-large",
+        "/problems/too-many-bytes",
         LIMITS["upload_bytes"],
     )
 
@@ -112,7 +112,7 @@ def endless(announced: int | None) -> tuple[int, bytes, int]:
 
 def test_an_upload_without_end_is_cut_off_at_the_limit() -> None:
     status, body, read = endless(None)
-    assert (status, b"upload-too-large" in body) == (413, True)
+    assert (status, b"too-many-bytes" in body) == (413, True)
     assert read <= LIMITS["upload_bytes"] + FORM_SLACK + 2**21
 
 

@@ -10,10 +10,10 @@ from domain.accounts import Mode
 from domain.errors import (
     CardNumberRefused,
     DomainError,
-    InvalidMask,
     InvalidRequest,
     InvalidText,
     LimitExceeded,
+    MaskMismatch,
     UnsupportedByModel,
 )
 from domain.media import Asset, AssetKind, PictureFormat
@@ -239,14 +239,14 @@ PICTURE = asset()
     ],
 )
 def test_a_mask_that_does_not_fit_says_why(reason: str, references: Sequence[Asset], first_mask: Asset) -> None:
-    with pytest.raises(InvalidMask) as refusal:
+    with pytest.raises(MaskMismatch) as refusal:
         ask(references=references, mask=first_mask)
     assert refusal.value.facts == {"field": "mask", "reason": reason}
 
 
 def test_a_picture_is_not_its_own_mask_even_when_it_was_fetched_but_once() -> None:
     asked = Asked("a fox", images=(PICTURE.id,), mask=PICTURE.id)
-    with pytest.raises(InvalidMask) as refusal:
+    with pytest.raises(MaskMismatch) as refusal:
         normalise(asked, CATALOGUE.models[FREE], [PICTURE], None, Mode.LIVE)
     assert refusal.value.facts == {"field": "mask", "reason": "not_a_mask"}
 

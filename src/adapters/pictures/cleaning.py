@@ -2,16 +2,28 @@
 
 import hashlib
 import io
+import math
 
 from PIL import Image, ImageCms
 from PIL.ImageFile import ImageFile
 
 from adapters.pictures.decoding import DECODERS, decoder_of, format_of, holds_more_than_pixels, webp_chunks
-from domain.errors import BrokenImage, DomainError, LimitExceeded
+from domain.errors import BrokenImage, DomainError, TooHeavy, Truncated
 from domain.limits import LIMITS
-from domain.media import AssetKind, CleanPicture, PictureFormat, check_bytes, check_mask, check_opening, check_pixels
+from domain.media import (
+    AssetKind,
+    CleanPicture,
+    PictureFormat,
+    check_bytes,
+    check_mask,
+    check_opening,
+    check_pixels,
+    too_many_pixels,
+)
 
 _QUALITIES = (95, 85, 75)
+_OUT_OF_MEMORY = ("encoding error 1", "out of memory", "memory allocation")
+"""What libwebp, libavif and libheif say of it."""
 # Above this, libwebp needs a gigabyte and half a minute to write without loss or with alpha; PNG takes two seconds.
 _MOST_WEBP_PIXELS = 4096 * 4096
 _UPRIGHT = {
@@ -33,14 +45,13 @@ def clean_picture(content: bytes, format: PictureFormat, kind: AssetKind) -> Cle
     except DomainError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        limit = LIMITS["upload_pixels"]
-        raise LimitExceeded(f"an upload may have at most {limit} pixels", field="file", limit=limit) from None
+        raise too_many_pixels() from None
     except MemoryError:
         raise too_heavy() from None
     except Exception as error:
-        if "encoding error 1" in str(error):  # libwebp's word for "out of memory"
+        if any(words in str(error).lower() for words in _OUT_OF_MEMORY):
             raise too_heavy() from None
-        raise BrokenImage("the image cannot be decoded", field="file") from None
+        raise Truncated("the image is cut off or damaged: it cannot be decoded", field="file") from None
 
 
 def read_header(content: bytes) -> tuple[PictureFormat, int, int, bool]:
@@ -66,8 +77,11 @@ def digest_of_pixels(content: bytes) -> str:
         raise BrokenImage("a picture cannot be decoded") from None
 
 
-def too_heavy() -> LimitExceeded:
-    return LimitExceeded("the image takes more time or memory than an upload may", field="file", reason="too_heavy")
+def too_heavy(seconds: float | None = None) -> TooHeavy:
+    """`seconds`: the limit, where it was time that ran out."""
+    if seconds is None:
+        return TooHeavy("the image takes more memory than an upload may", field="file", reason="memory")
+    return TooHeavy("the image takes more time than an upload may", field="file", reason="time", limit=math.ceil(seconds))
 
 
 def _clean(content: bytes, format: PictureFormat, kind: AssetKind) -> CleanPicture:
@@ -160,6 +174,8 @@ def _write(fresh: Image.Image, content: bytes, format: PictureFormat) -> tuple[b
     lossless = format is PictureFormat.WEBP and b"VP8L" in webp_chunks(content)
     if lossless or (format is PictureFormat.WEBP and fresh.mode == "RGBA"):
         format = format if fresh.width * fresh.height <= _MOST_WEBP_PIXELS else PictureFormat.PNG
+    if format in (PictureFormat.AVIF, PictureFormat.HEIC):  # models read neither
+        format = PictureFormat.PNG if fresh.mode == "RGBA" else PictureFormat.JPEG
     if format is PictureFormat.PNG:
         return _encode(fresh, "PNG"), format
     if lossless:

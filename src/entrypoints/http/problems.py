@@ -20,7 +20,7 @@ from application.payments import PaymentDeclined, PaymentRefused, PaymentsUnavai
 from application.ports import StorageUnavailable
 from application.store import StoreUnavailable
 from domain import buying_errors, errors
-from domain.errors import DomainError, InvalidRequest, NotFound, UploadTooLarge
+from domain.errors import DomainError, InvalidRequest, NotFound, TooManyBytes
 from domain.limits import LIMITS, holds_card_number
 
 MEDIA_TYPE = "application/problem+json"
@@ -38,15 +38,19 @@ STATUS: Mapping[type[DomainError], int] = {
     errors.PriceAboveMaximum: 400,
     errors.InvalidCursor: 400,
     errors.InvalidInstant: 400,
-    errors.BrokenImage: 400,
-    errors.InvalidMask: 400,
     errors.InvalidAmount: 400,
     errors.ReversalAboveGrant: 400,
     buying_errors.UnknownProduct: 400,
     buying_errors.ForeignAddress: 400,
     buying_errors.UnknownPromotion: 400,
-    errors.UploadTooLarge: 413,
+    errors.TooManyBytes: 413,
     errors.UnsupportedFormat: 415,
+    # What a well-formed request holds and we do not take.
+    errors.TooManyPixels: 422,
+    errors.TooHeavy: 422,
+    errors.Truncated: 422,
+    errors.Animated: 422,
+    errors.MaskMismatch: 422,
     errors.IdempotencyMismatch: 422,
     # Who asks, and for what.
     errors.Unauthenticated: 401,
@@ -100,6 +104,7 @@ STATUS: Mapping[type[DomainError], int] = {
     buying_errors.PaymentNeeded: 402,
     # A worker's own, or an operator's: no route raises these.
     errors.LeaseLost: 409,
+    errors.BrokenImage: 422,
     errors.LastAdmin: 409,
     buying_errors.NothingToRefund: 409,
     buying_errors.RefundOpen: 409,
@@ -216,7 +221,7 @@ def _too_large(request: Request[Any, Any, Any], error: RequestEntityTooLarge) ->
     limit = request.route_handler.resolve_request_max_body_size() or 0
     if limit > LIMITS["upload_bytes"]:
         facts: dict[str, errors.Fact] = {"field": "file", "limit": LIMITS["upload_bytes"]}
-        return problem(request.scope, 413, UploadTooLarge.problem(), UploadTooLarge.title, None, facts)
+        return problem(request.scope, 413, TooManyBytes.problem(), TooManyBytes.title, None, facts)
     return problem(request.scope, 413, *EDGE[413], None, {"limit": limit})
 
 

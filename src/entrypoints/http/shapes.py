@@ -15,7 +15,7 @@ from domain.attempts import FailureClass, Stage
 from domain.generations import GenerationState
 from domain.ledger import LedgerAccount, LotSource
 from domain.limits import LIMITS, MAX_INTEGER
-from domain.media import PictureFormat
+from domain.media import MADE_FORMATS, PictureFormat
 from domain.requests import LONGEST_LATENCY_MS, MODERATIONS, Background, Fault, Kind, Quality
 
 _SMALL = 2**31 - 1
@@ -60,7 +60,7 @@ class PictureBody(Struct, frozen=True, forbid_unknown_fields=True):
     quality: Annotated[str, Meta(extra_json_schema=_one_of("auto", *Quality))] | None = None
     complexity: str | None = None
     background: Annotated[str, Meta(extra_json_schema=_one_of(*Background))] | None = None
-    output_format: Annotated[str, Meta(extra_json_schema=_one_of(*PictureFormat))] | None = None
+    output_format: Annotated[str, Meta(extra_json_schema=_one_of(*MADE_FORMATS))] | None = None
     output_compression: Annotated[int, Meta(ge=0, le=100)] | None = None
     moderation: Annotated[str, Meta(extra_json_schema=_one_of(*MODERATIONS))] | None = None
     partial_images: Annotated[int, Meta(ge=0, le=_SMALL)] | None = None

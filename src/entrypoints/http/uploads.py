@@ -8,7 +8,7 @@ from typing import Any
 from litestar import Request
 from multipart import MultipartError, MultipartSegment, PushMultipartParser
 
-from domain.errors import IntakeBusy, InvalidRequest, UploadTooLarge
+from domain.errors import IntakeBusy, InvalidRequest, TooManyBytes
 from domain.limits import LIMITS
 from domain.media import AssetKind
 
@@ -41,7 +41,7 @@ class Uploads:
     under_way: int = 0
 
     async def read(self, request: Request[Any, Any, Any]) -> UploadForm:
-        """Raises IntakeBusy, UploadTooLarge, InvalidRequest, RequestEntityTooLarge, or BodyLate."""
+        """Raises IntakeBusy, TooManyBytes, InvalidRequest, RequestEntityTooLarge, or BodyLate."""
         boundary = request.content_type[1].get("boundary", "")
         with self._place():
             try:
@@ -75,7 +75,7 @@ async def _parts(boundary: str, stream: AsyncIterator[bytes]) -> dict[str, bytea
                 elif event:
                     part += event
                     if len(part) > LIMITS["upload_bytes"]:
-                        raise UploadTooLarge(field="file", limit=LIMITS["upload_bytes"])
+                        raise TooManyBytes(field="file", limit=LIMITS["upload_bytes"])
     return parts
 
 

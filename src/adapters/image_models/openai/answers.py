@@ -10,7 +10,7 @@ import msgspec
 from adapters.image_models.openai.errors import ErrorObject
 from adapters.image_models.openai.picture_headers import NoPicture, read_header
 from domain.attempts import Picture, Usage
-from domain.media import PictureFormat
+from domain.media import MADE_FORMATS
 from domain.rates import Prices
 from domain.requests import PictureRequest
 
@@ -149,5 +149,5 @@ def _tokens(value: object) -> int | None:
 
 
 def _formats(announced: str, request: PictureRequest) -> set[str]:
-    known = {format.value for format in PictureFormat}
+    known = {format.value for format in MADE_FORMATS}
     return {request.output_format.value} | ({announced} & known)

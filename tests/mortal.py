@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from application.ports import ObjectStorage, StoredObject
+from application.ports import ObjectStorage, PutLink, StoredObject
 from application.store import Store, Transaction
 from domain.media import FileFormat
 from domain.objects import ObjectKey
@@ -106,6 +106,9 @@ class MortalStorage(ObjectStorage):
 
     def link(self, key: ObjectKey, *, format: FileFormat, file_name: str, expires_at: datetime) -> str:
         return self._storage.link(key, format=format, file_name=file_name, expires_at=expires_at)
+
+    def link_to_put(self, key: ObjectKey, *, content_type: str, bytes: int, expires_at: datetime) -> PutLink:
+        return self._storage.link_to_put(key, content_type=content_type, bytes=bytes, expires_at=expires_at)
 
     async def clear_remnants(self, before: datetime) -> int:
         await self._breath.draw()

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from application.ports import ObjectMissing, ObjectStorage, ObjectTooLarge, StorageUnavailable, StoredObject
+from application.ports import ObjectMissing, ObjectStorage, ObjectTooLarge, PutLink, StorageUnavailable, StoredObject
 from domain.media import FileFormat
 from domain.objects import ObjectKey
 
@@ -97,6 +97,9 @@ class ScriptedStorage(ObjectStorage):
 
     def link(self, key: ObjectKey, *, format: FileFormat, file_name: str, expires_at: datetime) -> str:
         return f"/{key}"
+
+    def link_to_put(self, key: ObjectKey, *, content_type: str, bytes: int, expires_at: datetime) -> PutLink:
+        return PutLink(f"/{key}", {"content-type": content_type, "content-length": str(bytes)})
 
     async def clear_remnants(self, before: datetime) -> int:
         self.cleared = before

@@ -17,7 +17,7 @@ from uuid import UUID
 from application.attempts import PerformGeneration
 from application.calls import CallModel
 from application.echoes import FindEchoes
-from application.ports import ImageModel, ModelCall, ObjectStorage, StorageUnavailable, StoredObject
+from application.ports import ImageModel, ModelCall, ObjectStorage, PutLink, StorageUnavailable, StoredObject
 from application.store import Store, StoreUnavailable, Transaction
 from domain.accounts import Mode
 from domain.attempts import CallResult
@@ -219,6 +219,9 @@ class GatedStorage(ObjectStorage):
             yield found
 
     def link(self, key: ObjectKey, *, format: FileFormat, file_name: str, expires_at: datetime) -> str:
+        raise NotImplementedError
+
+    def link_to_put(self, key: ObjectKey, *, content_type: str, bytes: int, expires_at: datetime) -> PutLink:
         raise NotImplementedError
 
     async def clear_remnants(self, before: datetime) -> int:

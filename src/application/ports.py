@@ -74,6 +74,14 @@ class StoredObject:
         return self.key.object_class.rule.keeps(self.modified, now, spoken_of=spoken_of)
 
 
+@dataclass(frozen=True, slots=True)
+class PutLink:
+    """Where anyone can PUT one object until the link expires: with these headers exactly, named in small letters."""
+
+    url: str
+    headers: Mapping[str, str]
+
+
 class ObjectStorage(Protocol):
     """Keeps bytes under keys. Every method may raise StorageUnavailable."""
 
@@ -97,7 +105,11 @@ class ObjectStorage(Protocol):
         """Everything whose key starts with `prefix` (empty: everything), in key order, never stale."""
 
     def link(self, key: ObjectKey, *, format: FileFormat, file_name: str, expires_at: datetime) -> str:
-        """A path or address from which anyone can read the object until `expires_at`; what is not shown inline is attached."""
+        """A path or address from which anyone can read the object until `expires_at`; what is not shown inline is attached.
+        Links may raise StorageUnavailable too: whoever signs must know who they are."""
+
+    def link_to_put(self, key: ObjectKey, *, content_type: str, bytes: int, expires_at: datetime) -> PutLink:
+        """A path or address at which anyone can put the object, of this type and length, until `expires_at`."""
 
     async def clear_remnants(self, before: datetime) -> int:
         """Drop what writers that died had begun before then, and what is no object and never will be; answers how many. What is

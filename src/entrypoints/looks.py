@@ -9,6 +9,7 @@ import uuid
 import zlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from dishka import AsyncContainer
 
 from application.notices import Notices
 from application.payments import Payments
-from application.ports import ObjectStorage, PictureIntake
+from application.ports import ObjectStorage, PictureIntake, StorageUnavailable
 from application.staff_queries import ClosedGate, StaffQueries
 from application.store import StoreUnavailable
 from domain.accounts import AccountId
@@ -36,6 +37,7 @@ EDGE = 4_000
 """Of a picture about as large as any that is asked for: whoever reads it has the memory for the others."""
 SCARCE_BYTES, LOW_BYTES = 256 * 2**20, 2 * 2**30
 WORKER_SECONDS = 90.0
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 PROVIDER_SECONDS = 30.0
 
 
@@ -195,28 +197,39 @@ def _gates(settings: Settings) -> Looked:
 
 
 def _storage(settings: Settings) -> Looked:
+    if settings.s3_bucket:
+        return _objects(settings, f"the bucket {settings.s3_bucket}", _REMEDIES["bucket"])
     objects = settings.data_dir / "objects"
-    if not objects.exists():
-        above = _existing(objects)
-        if os.access(above, os.W_OK | os.X_OK):
-            return Looked("storage", Verdict.NOTE, f"not made yet: the first start makes {objects}")
-        return Looked("storage", Verdict.BROKEN, f"{above} cannot be written", "set DATA_DIR to a folder of yours")
-    probe = ObjectKey.upload(NOBODY, AssetId(uuid.uuid4()))  # if we die here, the sweep finds an upload without a row
+    if objects.exists():
+        return _objects(settings, str(objects), _REMEDIES["storage"])
+    above = _existing(objects)
+    if os.access(above, os.W_OK | os.X_OK):
+        return Looked("storage", Verdict.NOTE, f"not made yet: the first start makes {objects}")
+    return Looked("storage", Verdict.BROKEN, f"{above} cannot be written", "set DATA_DIR to a folder of yours")
 
+
+def _objects(settings: Settings, where: str, todo: str) -> Looked:
+    probe = ObjectKey.upload(NOBODY, AssetId(uuid.uuid4()))  # if we die here, the sweep finds an upload without a row
     picture = _white(1)
 
     async def go_and_come_back() -> None:
         async with container(settings) as parts:
             storage: ObjectStorage = await parts.get(ObjectStorage)
+            await storage.put(probe, picture, "image/png")
             try:
-                await storage.put(probe, picture, "image/png")
                 if await storage.get(probe) != picture:
-                    raise ValueError("what was put is not what came back")
+                    raise StorageUnavailable("what was put is not what came back")
+                await storage.clear_remnants(LONG_AGO)  # who may not do this would notice late
             finally:
                 await storage.delete(probe)
+            if [found async for found in storage.list(str(probe))]:
+                raise StorageUnavailable("what was deleted is still there")
 
-    asyncio.run(go_and_come_back())
-    return Looked("storage", Verdict.OK, f"a probe was put, read and deleted in {objects}")
+    try:
+        asyncio.run(go_and_come_back())
+    except StorageUnavailable as error:
+        return Looked("storage", Verdict.BROKEN, f"{where}: {error}", todo)
+    return Looked("storage", Verdict.OK, f"a probe was put, read and deleted in {where}")
 
 
 def _picture_workers(settings: Settings) -> Looked:
@@ -271,6 +284,7 @@ _REMEDIES = {
     "catalogue": "mend the file that CATALOGUE_MODELS or CATALOGUE_PLANS names",
     "database": f"see that it runs and that DATABASE_URL is right; after a crash of `up`, start it again (it renews {ADDRESS})",
     "storage": "see that DATA_DIR is yours and its disk is there",
+    "bucket": "see S3_BUCKET, S3_ENDPOINT_URL, S3_REGION and the AWS credentials: they may put, get, delete and list there",
     "picture workers": "raise PICTURE_MEMORY_MB, and see that processes may be started here",
 }
 

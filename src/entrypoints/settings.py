@@ -39,9 +39,6 @@ REAL_PARTS = {
 }
 """What production needs, and what stands in for it elsewhere: an embedded part of the same shape."""
 
-NOT_BUILT = ("S3_BUCKET",)
-"""Real parts this version has no adapter for: asking for one is an error, never silently a sandbox."""
-
 _YES_OR_NO = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 _ORIGIN = r"https?://[a-z0-9.\[\]:-]+"
 _LONGEST_SESSION = 315_360_000.0
@@ -59,6 +56,9 @@ class Settings:
     database_url: str = _setting("", "Postgres, as postgresql://…; empty: an embedded one", secret=True)
     data_dir: Path = _setting(Path(".data"), "where embedded parts keep their files")
     keyring: str = _setting("", "name:base64,…: the first signs, all verify; empty: made in the data folder", secret=True)
+    s3_bucket: str = _setting("", "where objects are kept, at an S3; empty: files in the data folder")
+    s3_endpoint_url: str = _setting("", "where that S3 answers, ourselves and callers; empty: Amazon's")
+    s3_region: str = _setting("", "its region; empty: as AWS_REGION or the AWS configuration say, or us-east-1")
     openai_api_key: str = _setting("", "key of the image model's provider; empty: pictures are painted here", secret=True)
     openai_base_url: str = _setting("https://api.openai.com/v1", "where the image model answers")
     safety_key: str = _setting("", "base64, never rotated: names accounts to the provider; empty: a file", secret=True)
@@ -150,15 +150,16 @@ class Settings:
         return settings
 
     def check(self, environment: Mapping[str, str]) -> None:
-        for name in NOT_BUILT:
-            if _is_said(environment, name):
-                raise SettingsInvalid(f"{name} is set, but this version has no adapter for {REAL_PARTS[name]} yet")
         if self.environment is Environment.PRODUCTION:
             missing = [f"{name} ({part})" for name, part in REAL_PARTS.items() if not _is_said(environment, name)]
             if missing:
                 raise SettingsInvalid(f"ENVIRONMENT=production needs {', '.join(missing)}")
             if self.allow_sandbox_on_network or self.crash_points or self.crash_at:
                 raise SettingsInvalid("ENVIRONMENT=production accepts no ALLOW_SANDBOX_ON_NETWORK, CRASH_POINTS or CRASH_AT")
+        if self.s3_endpoint_url and not re.fullmatch(_ORIGIN, self.s3_endpoint_url):
+            raise SettingsInvalid("S3_ENDPOINT_URL is an origin: scheme and host in small letters, and no slash at its end")
+        if (self.s3_endpoint_url or self.s3_region) and not self.s3_bucket:
+            raise SettingsInvalid("S3_ENDPOINT_URL and S3_REGION need S3_BUCKET")
         if self.sign_in and not self.public_url:
             raise SettingsInvalid("SIGN_IN needs PUBLIC_URL: providers send people back to an address that they were told before")
         if self.public_url and not re.fullmatch(_ORIGIN, self.public_url):

@@ -25,7 +25,6 @@ from adapters.postgres.queries import PostgresQueries
 from adapters.postgres.session import Pool as Pool
 from adapters.postgres.staff_queries import PostgresStaffQueries
 from adapters.postgres.store import PostgresStore
-from adapters.storage.filesystem import FilesystemStorage
 from application.attempts import PerformGeneration
 from application.calls import CallModel
 from application.credits import AdjustCredits, GrantCredits
@@ -34,7 +33,7 @@ from application.gates import TryKeyAgain
 from application.generations import CancelGeneration, DeleteGeneration, QuoteRequest, RequestGeneration, RetryGeneration
 from application.housekeeping import KeepHouse, SweepObjects
 from application.media import AdmitUpload, DeleteAsset
-from application.ports import CursorSigner, ImageModel, LinkedObjects, NewId, ObjectStorage, PictureIntake, Today
+from application.ports import CursorSigner, ImageModel, NewId, ObjectStorage, PictureIntake, Today
 from application.queries import BooksAudit, Queries
 from application.screening import ScreenInput
 from application.staff_queries import StaffQueries
@@ -50,6 +49,7 @@ from entrypoints.settings import Settings
 from entrypoints.wiring_access import Access
 from entrypoints.wiring_payments import Billing
 from entrypoints.wiring_safety import Safety
+from entrypoints.wiring_storage import Objects, Storing
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,19 +122,6 @@ class Outside(Provider):
         return PostgresStaffQueries(pool)
 
     @provide
-    def files(self, settings: Settings, keyring: Keyring) -> FilesystemStorage:
-        root = settings.data_dir / "objects"
-        return FilesystemStorage(root, signer=keyring.purpose("links"), clock=lambda: datetime.now(UTC))
-
-    @provide
-    def storage(self, storage: FilesystemStorage, points: CrashPoints) -> ObjectStorage:
-        return points.wrap("ObjectStorage", storage)
-
-    @provide
-    def links(self, storage: FilesystemStorage) -> LinkedObjects:
-        return storage
-
-    @provide
     def cursors(self, keyring: Keyring) -> CursorSigner:
         return keyring.purpose("cursors")
 
@@ -197,20 +184,18 @@ class UseCases(Provider):
     media = provide_all(AdmitUpload, DeleteAsset)
 
     @provide
-    def keep_house(self, store: PostgresStore, storage: FilesystemStorage, points: CrashPoints) -> KeepHouse:
+    def keep_house(self, store: PostgresStore, objects: Objects, points: CrashPoints) -> KeepHouse:
         by = "KeepHouse"
-        return KeepHouse(points.wrap("Store", store, by), points.wrap("ObjectStorage", storage, by))
+        return KeepHouse(points.wrap("Store", store, by), points.wrap("ObjectStorage", objects.storage, by))
 
     @provide
     def try_key_again(self, store: PostgresStore, points: CrashPoints) -> TryKeyAgain:
         return TryKeyAgain(points.wrap("Store", store, "TryKeyAgain"))
 
     @provide
-    def sweep_objects(
-        self, store: PostgresStore, storage: FilesystemStorage, queries: Queries, points: CrashPoints
-    ) -> SweepObjects:
+    def sweep_objects(self, store: PostgresStore, objects: Objects, queries: Queries, points: CrashPoints) -> SweepObjects:
         by = "SweepObjects"
-        return SweepObjects(points.wrap("Store", store, by), points.wrap("ObjectStorage", storage, by), queries)
+        return SweepObjects(points.wrap("Store", store, by), points.wrap("ObjectStorage", objects.storage, by), queries)
 
     @provide
     def request(self, store: Store, catalogue: Catalogue, settings: Settings, new_id: NewId, today: Today) -> RequestGeneration:
@@ -256,6 +241,7 @@ async def container(settings: Settings, *overrides: Provider) -> AsyncIterator[A
         Access(),
         Billing(),
         Safety(),
+        Storing(),
         *overrides,
         context={Settings: settings},
         validation_settings=ValidationSettings(implicit_override=True, nothing_overridden=True),

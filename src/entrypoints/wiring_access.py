@@ -15,7 +15,6 @@ from adapters.postgres.audit_chain import PostgresAuditTrail
 from adapters.postgres.rate_limits import PostgresSharedBuckets
 from adapters.postgres.session import Pool
 from adapters.postgres.store import PostgresStore
-from adapters.storage.filesystem import FilesystemStorage
 from application.access import AccessQueries, AccessStore
 from application.accounts import (
     AuthorizeStaff,
@@ -49,6 +48,7 @@ from domain.catalogue import Catalogue
 from domain.sessions import SessionRules
 from entrypoints.crash_points import CrashPoints
 from entrypoints.settings import Settings
+from entrypoints.wiring_storage import Objects
 
 
 class Access(Provider):
@@ -140,10 +140,10 @@ class Access(Provider):
         self,
         store: PostgresStore,
         trail: AuditTrail,
-        storage: FilesystemStorage,
+        objects: Objects,
         signer: AuditSigner,
         points: CrashPoints,
         settings: Settings,
     ) -> SignHeads:
         by, every = "SignHeads", timedelta(seconds=settings.audit_head_seconds)
-        return SignHeads(points.wrap("Store", store, by), trail, points.wrap("ObjectStorage", storage, by), signer, every)
+        return SignHeads(points.wrap("Store", store, by), trail, points.wrap("ObjectStorage", objects.storage, by), signer, every)

@@ -10,12 +10,20 @@ from tests.http_house import House, house
 from tests.openai_bench import Bench, bench
 from tests.provider import Provider, provider
 from tests.service import Customer
+from tests.weed import Weed, weed
 
 
 @pytest.fixture(scope="session")
 def served(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """One API process and one worker. Each test has customers of its own."""
     with house(new_database(postgres), tmp_path_factory.mktemp("served")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[Weed]:
+    """A real S3. Whoever uses it is marked with ON_S3, so that one process of many starts one."""
+    with weed() as running:
         yield running
 
 

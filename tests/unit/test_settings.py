@@ -113,3 +113,25 @@ def test_real_sign_ins_come_by_https_unless_they_stay_on_this_machine(tmp_path: 
         Settings.read(said | {"PUBLIC_URL": "http://studio.example"})
     for url in ("https://studio.example", "http://localhost:9", "http://[::1]:9"):
         assert Settings.read(said | {"PUBLIC_URL": url}).public_url == url
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"S3_BUCKET": "pictures", "S3_ENDPOINT_URL": "127.0.0.1:8333"},
+        {"S3_BUCKET": "pictures", "S3_ENDPOINT_URL": "http://127.0.0.1:8333/"},
+        {"S3_ENDPOINT_URL": "http://127.0.0.1:8333"},
+        {"S3_REGION": "eu-central-1"},
+    ],
+    ids=str,
+)
+def test_settings_of_object_storage_that_make_no_sense_are_refused(said: dict[str, str]) -> None:
+    with pytest.raises(SettingsInvalid, match="S3_ENDPOINT_URL"):
+        Settings.read(said)
+
+
+def test_a_bucket_is_a_real_part() -> None:
+    with pytest.raises(SettingsInvalid) as refusal:
+        Settings.read({"ENVIRONMENT": "production", "S3_BUCKET": "pictures"})
+    assert "S3_BUCKET" not in str(refusal.value)
+    assert "DATABASE_URL" in str(refusal.value)

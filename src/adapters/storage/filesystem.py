@@ -4,22 +4,21 @@ import asyncio
 import base64
 import binascii
 import re
-import unicodedata
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
+from adapters.storage.file_names import disposition, safe_name
 from adapters.storage.whole_files import WholeFiles
-from application.ports import LinkedObject, LinkedObjects, ObjectMissing, ObjectStorage, Signer, StoredObject
+from application.ports import LinkedObject, LinkedObjects, ObjectMissing, ObjectStorage, PutLink, Signer, StoredObject
 from domain.errors import NotFound
 from domain.limits import LIMITS
-from domain.media import FileFormat, PictureFormat, file_format
+from domain.media import FileFormat, file_format
 from domain.objects import ObjectKey
 
 _ABANDONED = timedelta(minutes=1)
 _BATCH = 500
-_NAME_CHARACTERS = 100
 _QUERY = re.compile(
     r"(?P<signed>format=(?P<format>[a-z]+)&name=(?P<name>[A-Za-z0-9._-]+)&expires=(?P<expires>\d{1,12}))"
     r"&kid=(?P<kid>[A-Za-z0-9_-]+)&signature=(?P<signature>[A-Za-z0-9_-]+)",
@@ -64,9 +63,15 @@ class FilesystemStorage(ObjectStorage, LinkedObjects):
         return await asyncio.to_thread(self._files.clear, before)
 
     def link(self, key: ObjectKey, *, format: FileFormat, file_name: str, expires_at: datetime) -> str:
-        key.plain_parts  # noqa: B018 - read, so that no link leads out of the tree
+        return self._signed(key, f"format={format}&name={safe_name(file_name, format)}", expires_at)
+
+    def link_to_put(self, key: ObjectKey, *, content_type: str, bytes: int, expires_at: datetime) -> PutLink:
+        url = self._signed(key, f"type={content_type}&bytes={bytes}", expires_at)
+        return PutLink(url, {"content-length": str(bytes), "content-type": content_type})
+
+    def _signed(self, key: ObjectKey, what: str, expires_at: datetime) -> str:
         assert (expires_at - self._clock()).total_seconds() <= LIMITS["link_seconds"], "a link lives ten minutes at most"
-        signed = f"{key}?format={format}&name={_safe_name(file_name, format)}&expires={int(expires_at.timestamp())}"
+        signed = f"{'/'.join(key.plain_parts)}?{what}&expires={int(expires_at.timestamp())}"
         kid, mac = self._signer.sign(signed.encode())
         return f"/files/{signed}&kid={kid}&signature={_base64url(mac)}"
 
@@ -83,8 +88,7 @@ class FilesystemStorage(ObjectStorage, LinkedObjects):
             content = await self.get(key)
         except (ValueError, ObjectMissing):
             raise NotFound from None
-        shown = "inline" if format.shown_inline else "attachment"
-        return LinkedObject(content, format.content_type, f'{shown}; filename="{asked["name"]}"', int(left.total_seconds()))
+        return LinkedObject(content, format.content_type, disposition(format, asked["name"]), int(left.total_seconds()))
 
     def _is_ours(self, path: str, asked: re.Match[str]) -> bool:
         try:
@@ -98,13 +102,3 @@ class FilesystemStorage(ObjectStorage, LinkedObjects):
 
 def _base64url(mac: bytes) -> str:
     return base64.urlsafe_b64encode(mac).rstrip(b"=").decode()
-
-
-def _safe_name(name: str, format: FileFormat) -> str:
-    """A file name no header, shell or disk can stumble over, and one that says what the file is."""
-    stem, _, ending = name.rpartition(".")
-    if ending.lower() not in {format.value, "jpg" if format is PictureFormat.JPEG else format.value}:
-        stem, ending = name, format.value
-    plain = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode()
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip(".-")
-    return f"{plain[:_NAME_CHARACTERS] or 'picture'}.{ending}"

@@ -59,6 +59,13 @@ def answer_with_code() -> object:
     return os.system
 
 
+def say_half() -> None:
+    """As a worker that was taken over might: a long answer is announced, begun, and never ended."""
+    mine = [entry for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink() and "socket:" in str(entry.readlink())]
+    os.write(int(mine[0].name), (10 * MEGABYTE).to_bytes(4, "big") + b"half")
+    spin()
+
+
 async def staff(pool: PicturePool) -> set[int]:
     """The pids of both workers, once both are at work."""
     while True:

@@ -113,7 +113,7 @@ class Feed:
             raise failed.exceptions[0] from failed.exceptions[0].__cause__
         finally:
             for line in lines:
-                line.close()
+                await line.close()
         self.growth = resident_bytes(self._api) - self._before if self._before else 0
 
     def check_memory(self) -> None:

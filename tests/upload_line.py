@@ -64,14 +64,16 @@ class Line:
         finally:
             wire.answered = None
 
-    def close(self) -> None:
+    async def close(self) -> None:
         if self._wire is not None:
             self._wire.transport.close()
+            await self._wire.lost
 
 
 class _Wire(asyncio.Protocol):
     def __init__(self) -> None:
         self.answered: asyncio.Future[Answer] | None = None
+        self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._came = bytearray()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -97,5 +99,6 @@ class _Wire(asyncio.Protocol):
             self.answered.set_result(answer)
 
     def connection_lost(self, error: Exception | None) -> None:
+        self.lost.set_result(None)
         if self.answered is not None and not self.answered.done():
             self.answered.set_exception(LineLost(repr(error)))

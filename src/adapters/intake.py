@@ -30,7 +30,7 @@ class PillowIntake(PictureIntake):
     """`timeout_seconds` is the time in its worker of a picture as large as may be; a smaller one has less. More than
     `most_waiting` uploads at once are sent away."""
 
-    def __init__(self, pool: PicturePool, *, timeout_seconds: float = 20, most_waiting: int = 16) -> None:
+    def __init__(self, pool: PicturePool, *, timeout_seconds: float = 20, most_waiting: int = 32) -> None:
         self._pool, self._timeout, self._most = pool, timeout_seconds, most_waiting
         self._in_flight = 0
 

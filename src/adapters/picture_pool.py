@@ -8,14 +8,16 @@ and left: one `kill -9`, even of an idle worker, breaks them for good, or leaves
 import asyncio
 import os
 import pickle
+import socket
+import struct
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from multiprocessing.connection import Pipe
 from queue import SimpleQueue
+from time import monotonic
 from typing import Any, TypeVar
 
 from adapters.picture_worker import understand
@@ -25,6 +27,9 @@ Result = TypeVar("Result")
 START_SECONDS = 60.0
 """How long a worker may take to import Pillow on a busy machine."""
 MOST_ANSWER_BYTES = 512 * 1024 * 1024
+_PIECE = 1024 * 1024
+_LENGTH = struct.Struct("!i")
+"""Before each message: how long it is, as multiprocessing.connection has it, with which workers speak."""
 
 
 class WorkerDied(RuntimeError):
@@ -133,7 +138,7 @@ class PicturePool:
             if self._stopped:
                 worker.kill()
         try:
-            worker.hear(START_SECONDS)
+            worker.hear(monotonic() + START_SECONDS)
         except (WorkerDied, TimeoutError):
             worker.end()
             self._working.pop(seat, None)
@@ -145,9 +150,10 @@ class PicturePool:
         if task.answer.cancelled():
             return True
         task.answer.add_done_callback(lambda answer: worker.kill() if answer.cancelled() else None)
+        until = None if task.timeout is None else monotonic() + task.timeout
         try:
-            worker.ask(task)
-            finished, value = worker.hear(task.timeout)
+            worker.ask(task, until)
+            finished, value = worker.hear(until)
         except Exception as error:  # whatever it is belongs to this task, and this thread must live
             self._settle(task, error=PoolStopped() if self._stopped else error)
             return False
@@ -166,10 +172,11 @@ class PicturePool:
 
 
 class _Worker:
-    """The parent's side of one process."""
+    """The parent's side of one process. `until`: the moment, by the monotonic clock, at which waiting for it ends, wherever it
+    has come by then: a worker that stops in the middle of a message is as late as one that says nothing."""
 
     def __init__(self, memory_mb: int) -> None:
-        self._socket, theirs = Pipe()
+        self._socket, theirs = socket.socketpair()
         self.done = 0
         with theirs:
             command = (
@@ -191,21 +198,26 @@ class _Worker:
     def gone(self) -> bool:
         return self._process.poll() is not None
 
-    def ask(self, task: _Task) -> None:
+    def ask(self, task: _Task, until: float | None) -> None:
+        """Raises WorkerDied, or TimeoutError."""
         self.done += 1
         question = pickle.dumps((task.function, task.args), pickle.HIGHEST_PROTOCOL)
         try:
-            self._socket.send_bytes(question)
+            self._wait_no_longer_than(until)
+            self._socket.sendall(_LENGTH.pack(len(question)))
+            self._socket.sendall(question)
+        except TimeoutError:
+            raise
         except OSError as error:
             raise WorkerDied("a worker died before its task") from error
 
-    def hear(self, timeout: float | None) -> tuple[bool, Any]:
-        """(True, result) or (False, exception)."""
+    def hear(self, until: float | None) -> tuple[bool, Any]:
+        """(True, result) or (False, exception). Raises WorkerDied, or TimeoutError."""
         try:
-            if not self._socket.poll(timeout):
-                raise TimeoutError(f"no answer within {timeout} seconds")
-            answer = self._socket.recv_bytes(MOST_ANSWER_BYTES)
-            finished, value = understand(answer)
+            (length,) = _LENGTH.unpack(self._read(_LENGTH.size, until))
+            if not 0 <= length <= MOST_ANSWER_BYTES:
+                raise ValueError("an answer of no sensible length")
+            finished, value = understand(self._read(length, until))
             if not finished and not isinstance(value, Exception):
                 raise ValueError("a failure that is no exception")
         except TimeoutError:
@@ -213,6 +225,23 @@ class _Worker:
         except Exception as error:
             raise WorkerDied("a worker died at its task, or answered nonsense") from error
         return finished, value
+
+    def _read(self, size: int, until: float | None) -> bytes:
+        """Grows as it comes, for a length is easily said."""
+        came = bytearray()
+        while len(came) < size:
+            self._wait_no_longer_than(until)
+            taken = self._socket.recv(min(size - len(came), _PIECE))
+            if not taken:
+                raise EOFError
+            came += taken
+        return bytes(came)
+
+    def _wait_no_longer_than(self, until: float | None) -> None:
+        left = None if until is None else until - monotonic()
+        if left is not None and left <= 0:
+            raise TimeoutError("no answer in time")
+        self._socket.settimeout(left)
 
     def kill(self) -> None:
         self._process.kill()

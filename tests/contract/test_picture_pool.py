@@ -169,6 +169,29 @@ async def test_a_task_that_takes_too_long_is_ended_and_the_next_one_works(shared
 
 
 @pytest.mark.anyio
+async def test_a_worker_that_stops_in_the_middle_of_an_answer_is_late(shared: PicturePool) -> None:
+    start = time.monotonic()
+    with pytest.raises(TimeoutError):
+        await asyncio.wrap_future(shared.schedule(chores.say_half, timeout=0.3))
+    assert time.monotonic() - start < 5
+
+
+@pytest.mark.anyio
+async def test_a_worker_that_takes_nothing_is_late_too(shared: PicturePool) -> None:
+    """It is frozen, and what it is to take is more than lies in a socket."""
+    before = await chores.staff(shared)
+    for pid in before:
+        os.kill(pid, signal.SIGSTOP)
+    start = time.monotonic()
+    with pytest.raises(TimeoutError):
+        await asyncio.wrap_future(shared.schedule(len, (bytes(5 * chores.MEGABYTE),), 0.3))
+    assert time.monotonic() - start < 5
+    for pid in before:
+        os.kill(pid, signal.SIGCONT)
+    assert await asyncio.wrap_future(shared.schedule(len, (b"x",), 10.0)) == 1
+
+
+@pytest.mark.anyio
 async def test_waiting_for_a_worker_does_not_count_as_time(shared: PicturePool) -> None:
     naps = [asyncio.wrap_future(shared.schedule(chores.nap, (0.5,), 1.8)) for _ in range(8)]
     assert len(set(await asyncio.gather(*naps))) == 2

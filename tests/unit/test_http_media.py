@@ -181,6 +181,22 @@ def test_too_many_uploads_at_once_are_sent_away(stage: Stage) -> None:
     assert uploads.under_way == 0
 
 
+def test_an_upload_keeps_its_place_until_it_is_answered(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was read is in memory as long."""
+    admit, seen = stage.admit, list[int]()
+
+    async def watched(*said: Any) -> Any:
+        seen.append(uploads.under_way)
+        return await admit(*said)
+
+    monkeypatch.setattr(stage, "admit", watched)
+    client = stage.client()
+    uploads: Uploads = client.app.state.uploads
+    with client:
+        assert upload(client).status_code == 201
+    assert (seen, uploads.under_way) == ([1], 0)
+
+
 def test_an_upload_that_takes_for_ever_is_given_up() -> None:
     client = Stage().own_client()
     shorten(client.app, "/v1/media", arrival=0.01)

@@ -26,7 +26,7 @@ from entrypoints.http.problems import raw_path
 from entrypoints.http.uploads import FORM_SCHEMA, FORM_SLACK, Uploads
 
 FILES = "/files/"
-UPLOAD = Bounds(body=LIMITS["upload_bytes"] + FORM_SLACK, arrival=120.0, answer=180.0)
+UPLOAD = Bounds(body=LIMITS["upload_bytes"] + FORM_SLACK, arrival=120.0, answer=340.0)
 """As many as may wait for a picture worker may take all their time there."""
 
 
@@ -42,8 +42,8 @@ UPLOAD = Bounds(body=LIMITS["upload_bytes"] + FORM_SLACK, arrival=120.0, answer=
 async def upload(request: Authed, admit: FromDishka[AdmitUpload], storage: FromDishka[ObjectStorage]) -> Response[shapes.Upload]:
     """Bring in a reference or mask. Only a copy drawn anew is kept, without metadata; `changed` says what that took."""
     uploads: Uploads = request.app.state.uploads
-    form = await uploads.read(request)
-    asset, clean = await admit(request.auth, form.file, form.purpose)
+    async with uploads.form(request) as form:
+        asset, clean = await admit(request.auth, form.file, form.purpose)
     made = shapes.Upload(**_members(asset, Links.of(request, storage)), changed=list(clean.changed))
     return Response(made, headers={"Location": f"/v1/media/{asset.id}"})
 

@@ -1,7 +1,7 @@
 """Forms with a picture, read as they come in: never more than the limit, never onto a disk, not too many at once."""
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,20 +35,25 @@ class UploadForm:
 
 @dataclass(slots=True)
 class Uploads:
-    """The forms this process is reading. Each is in memory, so there is an end to how many."""
+    """The forms that this process reads or has in hand. Each is in memory, so there is an end to how many."""
 
     most: int = 32
     under_way: int = 0
 
-    async def read(self, request: Request[Any, Any, Any]) -> UploadForm:
-        """Raises IntakeBusy, TooManyBytes, InvalidRequest, RequestEntityTooLarge, or BodyLate."""
-        boundary = request.content_type[1].get("boundary", "")
+    @asynccontextmanager
+    async def form(self, request: Request[Any, Any, Any]) -> AsyncIterator[UploadForm]:
+        """What was sent, which keeps its place until the block ends. Raises IntakeBusy, TooManyBytes, InvalidRequest,
+        RequestEntityTooLarge, or BodyLate."""
         with self._place():
-            try:
-                async with aclosing(request.stream()) as stream:
-                    parts = await _parts(boundary, stream)
-            except (MultipartError, UnicodeError):
-                raise InvalidRequest("the body is not a form") from None
+            yield await self._read(request)
+
+    async def _read(self, request: Request[Any, Any, Any]) -> UploadForm:
+        boundary = request.content_type[1].get("boundary", "")
+        try:
+            async with aclosing(request.stream()) as stream:
+                parts = await _parts(boundary, stream)
+        except (MultipartError, UnicodeError):
+            raise InvalidRequest("the body is not a form") from None
         if "file" not in parts:
             raise InvalidRequest("file is missing", field="file")
         return UploadForm(bytes(parts["file"]), _purpose(bytes(parts["purpose"])) if "purpose" in parts else PURPOSES[0])

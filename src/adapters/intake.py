@@ -15,7 +15,7 @@ from domain.media import AssetKind, CleanPicture, Likeness, PictureFormat, check
 
 Seen = TypeVar("Seen")
 
-_LEAST_SECONDS = 5.0
+LEAST_SECONDS = 5.0
 """A busy machine may take a second for what takes milliseconds."""
 
 
@@ -56,7 +56,7 @@ class PillowIntake(PictureIntake):
         """By the pixels it says it has. Whoever lies about them is stopped by the decoder, or by this."""
         pixels = pixels_said(content, format)
         share = 1.0 if pixels is None else pixels / LIMITS["upload_pixels"]
-        return min(self._timeout, max(_LEAST_SECONDS, self._timeout * share))
+        return min(self._timeout, max(LEAST_SECONDS, self._timeout * share))
 
     async def describe(self, content: bytes) -> Picture:
         return Picture(content, *await self._seen(read_header, content))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from domain.attempts import Outcome
+from domain.attempts import Outcome, Stage
 from domain.commands import About, command_id
 from domain.credits import Hold, HoldState
 from domain.generations import Generation, GenerationId, GenerationState
@@ -53,7 +53,9 @@ class ProtocolAudit:
         attempts = generation.attempts
         assert [attempt.number for attempt in attempts] == list(range(1, len(attempts) + 1))
         booked = [attempt for attempt in attempts if attempt.booked]
-        assert len(booked) == (generation.state is GenerationState.SUCCEEDED), "one attempt is booked, and only for a success"
+        assert len(booked) <= 1, "two attempts are booked"
+        refused = generation.state is GenerationState.REFUSED and generation.failure and generation.failure.stage is Stage.OUTPUT
+        assert bool(booked) == (generation.state is GenerationState.SUCCEEDED) or refused, "booked for what is no success"
         assert all(attempt.outcome is Outcome.EXECUTED for attempt in booked)
         assert len(generation.perhaps_paid()) <= 2, "a third call that may have been paid"
         assert all(attempt.outcome is not Outcome.INTENDED for attempt in attempts[:-1]), "a call was planned over an open one"

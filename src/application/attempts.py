@@ -6,16 +6,19 @@ attempts before it decides anything.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from application.calls import CallModel
 from application.echoes import FindEchoes
 from application.generations import resolve_hold
+from application.leases import Held, Renewing
+from application.moderation import ModeratorUnavailable
 from application.outputs import find, keep, keep_answer
 from application.ports import NewId, ObjectMissing, ObjectStorage, PictureIntake, StorageUnavailable
+from application.screening import ScreenOutputs
 from application.store import Store, StoreUnavailable, Transaction
 from domain.accounts import Mode
 from domain.attempts import ECHO, Attempt, CallResult, Executed, Found, StoredPicture, Timing
@@ -23,20 +26,15 @@ from domain.errors import IntakeBusy, LeaseLost
 from domain.gates import GateRules
 from domain.generations import Generation, Lease, Next
 from domain.media import Asset, AssetId, AssetKind
-from domain.recovery import decide
+from domain.moderation import look_again, refused_by_us
+from domain.recovery import candidate, decide
+
+Settle = Callable[[Held, Attempt, CallResult, Sequence[StoredPicture]], Awaitable[None]]
+Wait = Callable[[Sequence[Attempt], datetime, Timing], timedelta]
+_NOBODY_CAN_TELL = (StorageUnavailable, ObjectMissing, IntakeBusy, ModeratorUnavailable)
 
 Owner = Callable[[], int]
 """The advisory lock this process holds, its proof of life. Raises StoreUnavailable while it holds none: then no call starts."""
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A generation this worker holds. `until`: on the event loop's clock, when no call or put may start any more."""
-
-    generation: Generation
-    lease: Lease
-    attempt: Attempt | None
-    until: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +50,7 @@ class PerformGeneration:
     gate_rules: GateRules
     owner: Owner
     new_id: NewId
+    screen_outputs: ScreenOutputs | None = None
 
     async def __call__(self) -> bool:
         """False if there was nothing to do."""
@@ -95,7 +94,11 @@ class PerformGeneration:
                     await self._found(held.generation, attempt, attempt.is_past(began) or attempt.owner in gone)
                     for attempt in held.generation.attempts
                 ]
-            except (StorageUnavailable, IntakeBusy):  # nothing is known of what lies there
+                look = await self._judged_look(held.generation, look)
+            except ModeratorUnavailable:
+                await self._park(held, look_again)
+                return None
+            except (StorageUnavailable, ObjectMissing, IntakeBusy):  # nothing is known of what lies there
                 await self._park(held)
                 return None
             until, owner = self._until(), self.owner()
@@ -122,6 +125,14 @@ class PerformGeneration:
                 return found
             raise
 
+    async def _judged_look(self, generation: Generation, look: list[Found]) -> list[Found]:
+        """With what our own check says of the pictures that would be delivered; what their caller has heard is not asked anew."""
+        best = candidate(generation, look)
+        if not best or not self.screen_outputs or refused_by_us(generation.attempt(best.attempt)):
+            return look
+        refusal = await self.screen_outputs(generation, best.attempt, best.pictures, {})
+        return [replace(found, refusal=refusal) if found is best else found for found in look]
+
     async def _look_begins(self, generation: Generation) -> tuple[frozenset[int], datetime]:
         """Which callers are gone, and when that was known. One look is not enough: a database that was restarted has nobody's
         proof of life for a moment."""
@@ -139,10 +150,11 @@ class PerformGeneration:
             out = [a.owner for a in generation.attempts if a.outcome.perhaps_paid and not a.is_past(now)]
             return (await tx.generations.gone_owners(out) if out else frozenset()), now
 
-    async def _park(self, held: Held) -> None:
+    async def _park(self, held: Held, wait: Wait = lambda _, __, timing: timing.back_off) -> None:
         async with self.store.transaction() as tx:
             generation = await tx.generations.lock(held.generation.id)
-            decision = generation.park(held.lease, await tx.now() + self.timing.back_off)
+            now = await tx.now()
+            decision = generation.park(held.lease, now + wait(generation.attempts, now, self.timing))
             await self._write(tx, generation, decision, 0, ())
 
     # Calling
@@ -152,10 +164,15 @@ class PerformGeneration:
             latest = held.until - (self.timing.act - self.timing.call).total_seconds()
             result = await self.call_model(held.generation, latest)
             stored: Sequence[StoredPicture] = ()
+            settle: Settle = self._settle
             if isinstance(result, Executed):
                 stored = await keep(self.storage, held.generation, attempt, result, until=held.until, pause=self._pause)
                 result, stored = await self._without_echoes(held, attempt, result, stored)
-            await self._write_down(held, attempt, result, stored)
+                try:
+                    result = await self._judged(held, attempt, result, stored)
+                except (*_NOBODY_CAN_TELL, TimeoutError):
+                    settle = self._put_aside
+            await self._write_down(settle, held, attempt, result, stored)
         # What follows serves calls to come and support. Nobody's picture or refund waits for it.
         await self._tell_gate(held.generation, result)
         if result.answer:
@@ -173,9 +190,21 @@ class PerformGeneration:
         fresh = [picture for picture in stored if picture.index not in echoes]
         return (result if fresh or not stored else replace(result, pictures=(), failure=ECHO)), fresh
 
-    async def _write_down(self, held: Held, attempt: Attempt, result: CallResult, stored: Sequence[StoredPicture]) -> None:
+    async def _judged(self, held: Held, attempt: Attempt, result: Executed, stored: Sequence[StoredPicture]) -> Executed:
+        """With a failure, if our own check refuses it. Raises what hinders the check, or TimeoutError once the attempt's time is
+        over: then nobody settles it now, and whoever looks next asks again."""
+        if not self.screen_outputs or not stored:
+            return result
+        contents = {index: picture.content for index, picture in enumerate(result.pictures)}
+        async with asyncio.timeout_at(held.until):
+            refusal = await self.screen_outputs(held.generation, attempt.number, stored, contents)
+        return replace(result, failure=refusal) if refusal else result
+
+    async def _write_down(
+        self, settle: Settle, held: Held, attempt: Attempt, result: CallResult, stored: Sequence[StoredPicture]
+    ) -> None:
         try:
-            await self._until_written(lambda: self._settle(held, attempt, result, stored))
+            await self._until_written(lambda: settle(held, attempt, result, stored))
         except LeaseLost:
             await self._until_written(lambda: self._testify(held, attempt, result))
 
@@ -209,6 +238,12 @@ class PerformGeneration:
             now = await tx.now()
             decision = generation.settle(held.lease, attempt.number, result, len(stored), now, self.timing)
             await self._write(tx, generation, decision, attempt.number, stored)
+
+    async def _put_aside(self, held: Held, attempt: Attempt, result: CallResult, stored: Sequence[StoredPicture]) -> None:
+        async with self.store.transaction() as tx:
+            generation = await tx.generations.lock(held.generation.id)
+            decision = generation.put_aside(held.lease, attempt.number, result, await tx.now(), self.timing)
+            await self._write(tx, generation, decision, attempt.number, ())
 
     async def _testify(self, held: Held, attempt: Attempt, result: CallResult) -> None:
         """The lease was lost: write only how the call ended, for whoever decides."""
@@ -246,33 +281,12 @@ class PerformGeneration:
     def _pause(self) -> float:
         return min(1.0, self.timing.back_off.total_seconds())
 
+    def _renewing(self, held: Held) -> AbstractAsyncContextManager[None]:
+        return Renewing(self.store, self.timing, self._pause)(held)
+
     def _until(self) -> float:
         """Taken before the intent is written, so that this worker's own limit falls before the one in the row."""
         return asyncio.get_running_loop().time() + self.timing.act.total_seconds()
-
-    @asynccontextmanager
-    async def _renewing(self, held: Held) -> AsyncIterator[None]:
-        """Keep the lease alive meanwhile. Losing it stops the renewals, never the call."""
-        renewing = asyncio.create_task(self._renew(held))
-        try:
-            yield
-        finally:
-            renewing.cancel()
-            await asyncio.wait([renewing])  # unlike awaiting the task itself, a cancel of ours is not mistaken for its own
-
-    async def _renew(self, held: Held) -> None:
-        until = held.until + self.timing.settle_margin.total_seconds()
-        third = pause = self.timing.lease.total_seconds() / 3
-        while asyncio.get_running_loop().time() < until:
-            await asyncio.sleep(pause)
-            pause = third
-            try:
-                async with self.store.transaction() as tx:
-                    lasts = await tx.now() + self.timing.lease
-                    if not await tx.generations.renew(held.generation.id, held.lease, lasts):
-                        return
-            except StoreUnavailable:
-                pause = min(third, self._pause)
 
 
 def _asset(asset_id: AssetId, generation: Generation, attempt: int, picture: StoredPicture) -> Asset:

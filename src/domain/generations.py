@@ -208,7 +208,7 @@ class Generation:
             case _:
                 return self.park(lease, now)
 
-    def put_aside(self, lease: Lease, number: int, result: Executed, now: datetime, timing: Timing) -> Next:
+    def put_aside(self, lease: Lease, number: int, result: CallResult, now: datetime, timing: Timing) -> Next:
         """Its pictures lie at their keys, and nobody can say now whether they may be shown."""
         self.must_hold(lease)
         self.attempt(number).record(result, now)

@@ -68,6 +68,13 @@ def in_vain(attempts: Sequence[Attempt], now: datetime, timing: Timing) -> bool:
     return bool(in_a_row) and now - in_a_row[-1].started_at >= timing.moderation_patience
 
 
+def look_again(attempts: Sequence[Attempt], now: datetime, timing: Timing) -> timedelta:
+    """Before the next look, after one that could not tell: as long as it has been so already. A short outage is over soon for
+    everybody, and a long one is not made longer by the many who ask."""
+    since = attempts[-1].decided_at or now
+    return min(max(timing.back_off, now - since), timing.moderation_pause)
+
+
 def refused_by_us(attempt: Attempt) -> Failure | None:
     """What our own check said of the pictures it brought, by its caller's word."""
     failure = attempt.failure

@@ -108,6 +108,7 @@ class Settings:
     refusals_per_hour: int = _setting(10, "refused generations an account may have in an hour before it has to wait")
     refunds_per_hour: int = _setting(3, "refunds of uncertain generations it may take in an hour before it has to wait")
     moderation: bool = _setting(True, "on or off: whether prompts and references are judged before a call")
+    moderate_outputs: bool = _setting(True, "on or off: whether pictures are judged before they are delivered, by OPENAI_API_KEY")
     moderation_words: Path | None = _setting(
         None, "a list of words in place of the packaged one, by which is judged without OPENAI_API_KEY"
     )

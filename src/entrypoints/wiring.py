@@ -35,7 +35,7 @@ from application.housekeeping import KeepHouse, SweepObjects
 from application.media import AdmitUpload, DeleteAsset
 from application.ports import CursorSigner, ImageModel, NewId, ObjectStorage, PictureIntake, Today
 from application.queries import BooksAudit, Queries
-from application.screening import ScreenInput
+from application.screening import ScreenInput, ScreenOutputs
 from application.staff_queries import StaffQueries
 from application.store import Store
 from domain.accounts import Mode
@@ -227,9 +227,10 @@ class UseCases(Provider):
         settings: Settings,
         owner: Owner,
         new_id: NewId,
+        screen: ScreenOutputs,
     ) -> PerformGeneration:
         find_echoes, rules = FindEchoes(store, storage, intake), settings.gate_rules
-        return PerformGeneration(store, storage, intake, call_model, find_echoes, settings.timing, rules, owner, new_id)
+        return PerformGeneration(store, storage, intake, call_model, find_echoes, settings.timing, rules, owner, new_id, screen)
 
 
 @asynccontextmanager

@@ -9,7 +9,8 @@ from adapters.moderation.word_list import WordList
 from adapters.picture_pool import PicturePool
 from adapters.small_copies import SmallCopies
 from application.moderation import Moderator
-from application.screening import ScreenInput
+from application.ports import ObjectStorage
+from application.screening import ScreenInput, ScreenOutputs
 from domain.accounts import Mode
 from entrypoints.crash_points import CrashPoints
 from entrypoints.settings import Settings
@@ -45,3 +46,9 @@ class Safety(Provider):
     @provide
     def screen_input(self, moderators: Mapping[Mode, Moderator], words: WordList) -> ScreenInput:
         return ScreenInput(moderators, words)
+
+    @provide
+    def screen_outputs(self, settings: Settings, moderators: Mapping[Mode, Moderator], storage: ObjectStorage) -> ScreenOutputs:
+        """By those who see pictures: a list of words does not."""
+        wanted = settings.moderate_outputs and settings.openai_api_key
+        return ScreenOutputs({Mode.LIVE: moderators[Mode.LIVE]} if wanted and moderators else {}, storage)

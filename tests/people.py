@@ -40,6 +40,12 @@ class Resident:
         assert answer.status_code == 201, answer.text
         return str(answer.json()["id"])
 
+    def archive(self, mode: Mode, *assets: str) -> str:
+        with self._stranger() as client:
+            answer = client.post("/v1/media/archive", headers=self.bearer(mode), json={"assets": assets})
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["id"])
+
     def picture(self, mode: Mode) -> Any:
         """A finished generation."""
         body = {"prompt": "a boat", "quality": "low", "size": "64x64" if mode is Mode.TEST else "1024x1024"}

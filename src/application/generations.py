@@ -1,10 +1,11 @@
 """What a caller can do with generations: ask for one, ask for it again, cancel it, delete it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
+from application.archives import withdraw
 from application.credits import tell
 from application.ports import NewId, ObjectStorage, StorageUnavailable, Today
 from application.store import IdempotencyKey, OpenWallet, Remembered, Store, Transaction
@@ -256,29 +257,35 @@ class DeleteGeneration:
     storage: ObjectStorage
 
     async def __call__(self, caller: Caller, generation_id: GenerationId, *, purge: bool) -> None:
+        copies = list[ObjectKey]()
         async with self.store.transaction() as tx:
             generation = await tx.generations.lock(generation_id, caller.account_id, caller.mode)
             generation.must_be_finished()
             if not purge:
                 generation.trashed_at = generation.trashed_at or await tx.now()
             if purge:
-                await erase_rows(tx, generation)
+                copies = await erase_rows(tx, generation)
             tx.generations.save(generation)
         if purge:
-            await erase_bytes(self.storage, generation)
+            await erase_bytes(self.storage, generation, copies)
 
 
-async def erase_rows(tx: Transaction, generation: Generation) -> None:
-    """Raises AssetInUse while an unfinished edit needs one of its pictures."""
+async def erase_rows(tx: Transaction, generation: Generation) -> list[ObjectKey]:
+    """Answers where else its pictures lie. Raises AssetInUse while an unfinished edit needs one of them."""
+    copies = list[ObjectKey]()
     for asset in await tx.assets.of_generation(generation.id):
         await tx.assets.take(asset.id, generation.account_id, generation.mode)
+        copies += await withdraw(tx, asset)
         await tx.assets.remove(asset.id)
     generation.erase()
+    return copies
 
 
-async def erase_bytes(storage: ObjectStorage, generation: Generation) -> None:
+async def erase_bytes(storage: ObjectStorage, generation: Generation, copies: Sequence[ObjectKey]) -> None:
     """After the rows: what a crash or an outage leaves here no row speaks of, and the object sweep finds it."""
     with suppress(StorageUnavailable):
+        for copy in copies:
+            await storage.delete(copy)
         for prefix in ObjectKey.of_generation(generation.account_id, generation.id):
             for key in [found.key async for found in storage.list(prefix)]:
                 await storage.delete(key)

@@ -69,11 +69,11 @@ class KeepHouse:
         try:
             async with self.store.transaction() as tx:
                 generation = await tx.generations.lock(generation_id)
-                await erase_rows(tx, generation)
+                copies = await erase_rows(tx, generation)
                 tx.generations.save(generation)
         except AssetInUse:
             return False
-        await erase_bytes(self.storage, generation)
+        await erase_bytes(self.storage, generation, copies)
         return True
 
 

@@ -4,6 +4,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
+from application.archives import withdraw
 from application.ports import NewId, ObjectStorage, PictureIntake, StorageUnavailable
 from application.store import Store
 from domain.accounts import Caller
@@ -43,9 +44,11 @@ class DeleteAsset:
     async def __call__(self, caller: Caller, asset_id: AssetId) -> None:
         async with self.store.transaction() as tx:
             asset = await tx.assets.take(asset_id, caller.account_id, caller.mode)
+            copies = await withdraw(tx, asset)
             await tx.assets.remove(asset.id)
         with suppress(StorageUnavailable):  # no row speaks of the bytes any more: the object sweep finds them
-            await self.storage.delete(asset.key)
+            for key in (asset.key, *copies):
+                await self.storage.delete(key)
 
 
 def _asset(asset_id: AssetId, caller: Caller, kind: AssetKind, clean: CleanPicture, now: datetime) -> Asset:

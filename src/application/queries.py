@@ -8,6 +8,7 @@ from uuid import UUID
 
 from application.ports import StoredObject
 from domain.accounts import Account, AccountId, Caller, Mode
+from domain.archives import Archive, ArchiveId
 from domain.gates import Gate
 from domain.generations import Generation, GenerationId, GenerationState
 from domain.ledger import LedgerAccount, LotSource, WalletId
@@ -135,6 +136,10 @@ class Queries(Protocol):
     async def assets(
         self, account: AccountId, mode: Mode, kind: AssetKind | None, after: Position | None, limit: int
     ) -> Sequence[Asset]: ...
+
+    async def archive(self, archive: ArchiveId, account: AccountId, mode: Mode) -> Archive:
+        """Raises NotFound, also when it has expired."""
+        ...
 
     async def orphans(self, found: Sequence[StoredObject]) -> Sequence[ObjectKey]:
         """Those of the objects that do not stay: by the rule of their class, and by the rows that speak of them or may yet. Never

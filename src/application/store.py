@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
+from application.packing import Archives
 from application.purchases import Customers, Inbox, Purchases, Refunds, Subscriptions, TopUps
 from domain.accounts import Account, AccountId, AuditRecord, KeyId, Mode
 from domain.api_keys import ApiKey, Spending
@@ -212,7 +213,8 @@ class Turns(Protocol):
 
 class Transaction(Protocol):
     """Lock order: accounts, then their sessions, keys or subscriptions; a request's references, or else a generation and then its
-    pictures, or else a purchase and its refund; one wallet; one key's spending; one gate; the audit chain last."""
+    pictures, and archives of them; or else a purchase and its refund; one wallet; one key's spending; one gate; the audit chain
+    last."""
 
     @property
     def wallets(self) -> Wallets: ...
@@ -222,6 +224,8 @@ class Transaction(Protocol):
     def gates(self) -> Gates: ...
     @property
     def assets(self) -> Assets: ...
+    @property
+    def archives(self) -> Archives: ...
     @property
     def accounts(self) -> Accounts: ...
     @property

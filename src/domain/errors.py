@@ -108,6 +108,10 @@ class AssetInUse(DomainError):
     title = "The asset is in use by an unfinished generation"
 
 
+class TooManyArchives(DomainError):
+    title = "The account has as many archives as it may have"
+
+
 class IntakeBusy(DomainError):
     title = "The picture workers are busy"
 

@@ -30,6 +30,10 @@ LIMITS: Mapping[str, int] = MappingProxyType(
         "grant_credits": 1_000_000_000,
         "link_seconds": 600,
         "reason_characters": 500,
+        "archive_assets": 500,
+        "archive_bytes": 2 * 1024**3,
+        "open_archives": 2,
+        "archives": 10,
         "sessions": 50,
         "keys": 50,
     }

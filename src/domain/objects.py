@@ -10,7 +10,7 @@ from typing import Self
 from uuid import UUID
 
 from domain.accounts import AccountId
-from domain.privacy import AUDIT, MEDIA, SUPPORT, Classification
+from domain.privacy import AUDIT, COPY, MEDIA, SUPPORT, Classification
 
 
 class ObjectClass(StrEnum):
@@ -20,6 +20,8 @@ class ObjectClass(StrEnum):
     OUTPUTS = "outputs"
     ANSWERS = "answers"
     """What a provider sent instead of pictures, kept for support."""
+    ARCHIVES = "archives"
+    """Pictures of an account as one file, to be downloaded."""
     AUDIT = "audit"
     """Signed heads of the audit chain: no row speaks of them, for they testify against the rows."""
 
@@ -70,6 +72,8 @@ RULES: Mapping[ObjectClass, Rule] = MappingProxyType(
             MEDIA, "an open generation; an asset of the attempt", f"{_NUMBER}/(manifest|{_NUMBER})", timedelta(0)
         ),
         ObjectClass.ANSWERS: Rule(SUPPORT, "the generation, until it is erased", _NUMBER, timedelta(0), timedelta(days=30)),
+        # An archive knows which attempt may put it, and which did.
+        ObjectClass.ARCHIVES: Rule(COPY, "the archive", _NUMBER, timedelta(0)),
         ObjectClass.AUDIT: Rule(AUDIT, "nobody", ".*", None),
     }
 )
@@ -137,6 +141,10 @@ class ObjectKey:
     @classmethod
     def answer(cls, account_id: AccountId, generation_id: UUID, attempt: int) -> Self:
         return cls(ObjectClass.ANSWERS, account_id, generation_id, (str(attempt),))
+
+    @classmethod
+    def archive(cls, account_id: AccountId, archive_id: UUID, attempt: int) -> Self:
+        return cls(ObjectClass.ARCHIVES, account_id, archive_id, (str(attempt),))
 
     @classmethod
     def audit_head(cls, day: date, count: int, hash: str) -> Self:

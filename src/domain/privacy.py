@@ -16,6 +16,7 @@ class Retention(StrEnum):
     BILLING = "billing"  # ten years: legal obligations
     REQUEST = "request"  # 24 hours: answer a repeated request alike
     SUPPORT = "support"  # 30 days: investigate issues
+    COPY = "copy"  # a day after it was made: download
     ENGINE = "engine"  # until the job is done: operate
     NOTICE = "notice"  # until it is sent, three days at most: operate
     BRIEF = "brief"  # an hour or so, until it tells nothing any more: prevent abuse
@@ -49,6 +50,7 @@ NOTICE = Classification("P17", Retention.NOTICE, Erasure.ERASE, export=False)
 SKELETON = Classification("P07", Retention.BILLING, Erasure.KEEP)
 PROMPT = Classification("P07", Retention.HISTORY, Erasure.ERASE)
 MEDIA = Classification("P09", Retention.HISTORY, Erasure.ERASE)
+COPY = Classification("P10", Retention.COPY, Erasure.ERASE, export=False)
 SUPPORT = Classification("P21", Retention.SUPPORT, Erasure.ERASE)
 BOOKS = Classification("P11", Retention.BILLING, Erasure.KEEP)
 PAYMENT = Classification("P11", Retention.ACCOUNT, Erasure.ERASE)

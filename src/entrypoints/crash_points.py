@@ -15,8 +15,15 @@ from typing import Any, TypeVar
 
 Port = TypeVar("Port")
 
-_PARTS = {"wallets": "Wallets", "generations": "Generations", "gates": "Gates", "assets": "Assets", "accounts": "Accounts"}
-_PARTS |= {"wakeups": "Wakeups", "notices": "WaitingNotices"}
+_PARTS = {
+    "wallets": "Wallets",
+    "generations": "Generations",
+    "gates": "Gates",
+    "assets": "Assets",
+    "archives": "Archives",
+    "accounts": "Accounts",
+}
+_PARTS |= {"archives": "Archives", "wakeups": "Wakeups", "notices": "WaitingNotices"}
 _PARTS |= {"customers": "Customers", "purchases": "Purchases", "subscriptions": "Subscriptions", "inbox": "Inbox"}
 _PARTS |= {"top_ups": "TopUps"}
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 import structlog
 from dishka import AsyncContainer
 
+from application.archives import ForgetArchives, MakeArchives
 from application.audit_chain import SignHeads
 from application.hints import HandleHints
 from application.housekeeping import ForgetAccess, KeepHouse, SweepObjects
@@ -41,7 +42,7 @@ async def loops(parts: AsyncContainer, settings: Settings) -> Sequence[tuple[flo
     often, seldom = settings.sweep_seconds, settings.object_sweep_seconds
     notices, hints, credits = await parts.get(SendNotices), await parts.get(HandleHints), await parts.get(WatchCredits)
     payments, clock = await parts.get(PollPayments), await parts.get(Clock)
-    turns = await parts.get(InTurn)
+    turns, archives, expired = await parts.get(InTurn), await parts.get(MakeArchives), await parts.get(ForgetArchives)
 
     def in_turn(name: str, seconds: float, act: Act) -> tuple[float, Act]:
         return until_asked(often, seconds), lambda: turns(name, timedelta(seconds=seconds), act)
@@ -49,6 +50,8 @@ async def loops(parts: AsyncContainer, settings: Settings) -> Sequence[tuple[flo
     table: list[tuple[float, Act]] = [
         (often, await parts.get(KeepHouse)),
         (seldom, await parts.get(SweepObjects)),
+        (often, lambda: _pack(archives)),
+        (seldom, lambda: _forget(expired)),
         (seldom, await parts.get(ForgetRates)),
         (seldom, await parts.get(ForgetAccess)),
         (min(settings.audit_head_seconds, HEAD_LOOK_SECONDS), await parts.get(SignHeads)),
@@ -83,6 +86,14 @@ async def every(seconds: float, act: Act) -> None:
         except Exception as error:
             log.error("sweep_failed", error=type(error).__name__)
         await asyncio.sleep(seconds)
+
+
+async def _pack(make: MakeArchives) -> Mapping[str, int]:
+    return {"archives_made": await make()}
+
+
+async def _forget(forget: ForgetArchives) -> Mapping[str, int]:
+    return {"archives_forgotten": await forget()}
 
 
 async def _send(send_notices: SendNotices) -> Mapping[str, int]:

@@ -128,6 +128,7 @@ class Settings:
     longest_queue_seconds: float = _setting(3600.0, "deadline of a request that names none")
     sweep_seconds: float = _setting(1.0, "how often generations are swept")
     object_sweep_seconds: float = _setting(600.0, "how often objects without a row, and sessions that have ended, are looked for")
+    archive_seconds: float = _setting(86_400.0, "how long an archive of pictures is kept once it is made")
     payments_poll_seconds: float = _setting(
         600.0, "how often one of the workers compares payments with the books, and takes missed hints"
     )

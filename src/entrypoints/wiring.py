@@ -31,7 +31,7 @@ from application.credits import AdjustCredits, GrantCredits
 from application.echoes import FindEchoes
 from application.gates import TryKeyAgain
 from application.generations import CancelGeneration, DeleteGeneration, QuoteRequest, RequestGeneration, RetryGeneration
-from application.housekeeping import KeepHouse, SweepObjects
+from application.housekeeping import KeepHouse
 from application.media import AdmitUpload, DeleteAsset
 from application.ports import CursorSigner, ImageModel, NewId, ObjectStorage, PictureIntake, Today
 from application.queries import BooksAudit, Queries
@@ -50,6 +50,7 @@ from entrypoints.wiring_access import Access
 from entrypoints.wiring_payments import Billing
 from entrypoints.wiring_safety import Safety
 from entrypoints.wiring_storage import Objects, Storing
+from entrypoints.wiring_upkeep import Upkeep
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,11 +194,6 @@ class UseCases(Provider):
         return TryKeyAgain(points.wrap("Store", store, "TryKeyAgain"))
 
     @provide
-    def sweep_objects(self, store: PostgresStore, objects: Objects, queries: Queries, points: CrashPoints) -> SweepObjects:
-        by = "SweepObjects"
-        return SweepObjects(points.wrap("Store", store, by), points.wrap("ObjectStorage", objects.storage, by), queries)
-
-    @provide
     def request(self, store: Store, catalogue: Catalogue, settings: Settings, new_id: NewId, today: Today) -> RequestGeneration:
         brake = BrakeRules(settings.refusals_per_hour, settings.refunds_per_hour)
         return RequestGeneration(store, catalogue, settings.timing, new_id, today, settings.open_generations, brake)
@@ -241,6 +237,7 @@ async def container(settings: Settings, *overrides: Provider) -> AsyncIterator[A
         UseCases(),
         Access(),
         Billing(),
+        Upkeep(),
         Safety(),
         Storing(),
         *overrides,

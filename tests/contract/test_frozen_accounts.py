@@ -76,6 +76,7 @@ class Asking:
             "requestGeneration": {"json": picture},
             "quote": {"json": picture},
             "upload": {"files": {"file": ("picture", a_png())}},
+            "requestArchive": {"json": {"assets": [self.things["asset_id"]]}},
             "makeApiKey": {"json": {"mode": "test", "scopes": ["read"]}},
             "changeMe": {"json": {"name": "Ada L."}},
             "checkOut": {"json": {"pack": "small"}},
@@ -100,7 +101,8 @@ def asking(served: House, mode: Mode) -> Iterator[Asking]:
         who = Resident(http, bare.account, {mode: bare.make_key(mode)["secret"] for mode in Mode})
         things = {
             "generation_id": who.picture(mode)["id"],
-            "asset_id": who.upload(mode, a_png()),
+            "asset_id": (upload := who.upload(mode, a_png())),
+            "archive_id": who.archive(mode, upload),
             "key_id": who.make_key(mode)["id"],
             "session_id": http.get("/v1/sessions").json()["data"][0]["id"],  # the last to sign in, who does nothing here
             "identity_id": me["identities"][0]["id"],

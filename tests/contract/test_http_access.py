@@ -53,6 +53,7 @@ def owned(served: House) -> Iterator[Owned]:
             made, upload = owner.picture(mode), owner.upload(mode, a_png())
             things["generation_id", mode] = [made["id"]]
             things["asset_id", mode] = [upload, made["assets"][0]["id"]]
+            things["archive_id", mode] = [owner.archive(mode, upload)]
         things["key_id", None] = [key["id"] for key in owner.http.get("/v1/api-keys").json()["data"]]
         things["session_id", None] = [session["id"] for session in owner.http.get("/v1/sessions").json()["data"]]
         things["identity_id", None] = [identity["id"] for identity in owner.http.get("/v1/me").json()["identities"]]

@@ -45,6 +45,8 @@ def test_every_route_is_in_it_but_those_that_browsers_are_led_to() -> None:
         ("/v1/media/{asset_id}", "get"),
         ("/v1/media/{asset_id}", "delete"),
         ("/v1/media/{asset_id}/content", "get"),
+        ("/v1/media/archive", "post"),
+        ("/v1/media/archive/{archive_id}", "get"),
         ("/v1/plans", "get"),
         ("/v1/billing/checkout", "post"),
         ("/v1/billing/portal", "post"),

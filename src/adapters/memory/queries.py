@@ -19,6 +19,7 @@ from application.queries import (
     TransferRow,
 )
 from domain.accounts import Account, AccountId, Caller, Mode
+from domain.archives import Archive, ArchiveId, ArchiveState
 from domain.errors import Gone, InvalidInstant, NotFound
 from domain.gates import Gate
 from domain.generations import Generation, GenerationId
@@ -125,9 +126,18 @@ class MemoryQueries(Queries):
         kept.sort(key=lambda a: (a.created_at, a.id), reverse=True)
         return [a for a in kept if after is None or (a.created_at, a.id) < after][:limit]
 
+    async def archive(self, archive: ArchiveId, account: AccountId, mode: Mode) -> Archive:
+        found = self.rows.archives.get(archive)
+        if not found or (found.account_id, found.mode) != (account, mode):
+            raise NotFound("there is no such archive", archive=str(archive))
+        if found.expires_at and found.expires_at <= self.store.clock():
+            raise NotFound("there is no such archive", archive=str(archive))
+        return replace(found)
+
     async def orphans(self, found: Sequence[StoredObject]) -> Sequence[ObjectKey]:
         assets = [asset for asset in self.rows.assets.values() if asset]
-        keys = {asset.key for asset in assets} | {_manifest(asset) for asset in assets if asset.generation_id}
+        archives = [a for a in self.rows.archives.values() if a and a.state in (ArchiveState.RUNNING, ArchiveState.READY)]
+        keys = {a.key for a in assets} | {a.key for a in archives} | {_manifest(asset) for asset in assets if asset.generation_id}
         swept, now = (thing for thing in found if thing.key.is_swept), self.store.clock()
         return [t.key for t in swept if not t.stays(now, spoken_of=t.key in keys or self._may_be_spoken_of(t.key))]
 

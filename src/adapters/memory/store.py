@@ -8,6 +8,8 @@ from datetime import datetime
 from itertools import count
 
 from adapters.memory.accounts import MemoryAccounts, MemorySpendings
+from adapters.memory.archives import MemoryArchives
+from adapters.memory.assets import MemoryAssets
 from adapters.memory.billing import MemoryCustomers, MemoryInbox, MemoryPurchases, MemoryRefunds, MemorySubscriptions
 from adapters.memory.locks import RowLocks
 from adapters.memory.tables import Tables, copy_of_generation
@@ -15,7 +17,6 @@ from adapters.memory.top_up import MemoryNotices, MemoryTopUps
 from adapters.memory.turns import MemoryTurns
 from adapters.memory.wallets import MemoryWallets
 from application.store import (
-    Assets,
     Gates,
     Generations,
     IdempotencyKey,
@@ -27,10 +28,9 @@ from application.store import (
 from domain.accounts import AccountId, Mode
 from domain.attempts import REFUNDED
 from domain.brake import FreeEnd
-from domain.errors import AssetInUse, Gone, NotFound
+from domain.errors import Gone, NotFound
 from domain.gates import ClosedFor, Gate
 from domain.generations import Generation, GenerationId, GenerationState, Lease
-from domain.media import Asset, AssetId
 from domain.waiting import Line, in_turn
 
 
@@ -168,42 +168,6 @@ class MemoryGates(Gates):
 
 
 @dataclass(frozen=True, slots=True)
-class MemoryAssets(Assets):
-    rows: Tables
-    locks: RowLocks
-
-    def add(self, asset: Asset) -> None:
-        self.rows.assets[asset.id] = asset
-
-    async def pin(self, assets: Sequence[AssetId], account: AccountId, mode: Mode) -> Sequence[Asset]:
-        for asset in assets:
-            await self.locks.lock(self.rows, ("asset", asset), shared=True)
-        return [self._find(asset, account, mode) for asset in assets]
-
-    async def take(self, asset: AssetId, account: AccountId, mode: Mode) -> Asset:
-        await self.locks.lock(self.rows, ("asset", asset))
-        found = self._find(asset, account, mode)
-        for generation in self.rows.generations.values():
-            request = generation.request
-            if generation.state.is_open and request and asset in (*request.references, request.mask):
-                raise AssetInUse(asset=str(asset), generation=str(generation.id))
-        return found
-
-    def _find(self, asset: AssetId, account: AccountId, mode: Mode) -> Asset:
-        found = self.rows.assets.get(asset)
-        if not found or (found.account_id, found.mode) != (account, mode):
-            raise NotFound("there is no such asset", asset=str(asset))
-        return found
-
-    async def of_generation(self, generation: GenerationId) -> Sequence[Asset]:
-        return self.rows.assets_of(generation)
-
-    async def remove(self, asset: AssetId) -> None:
-        await self.locks.lock(self.rows, ("asset", asset))
-        self.rows.assets[asset] = None
-
-
-@dataclass(frozen=True, slots=True)
 class MemoryWakeups(Wakeups):
     rows: Tables
     clock: Callable[[], datetime]
@@ -231,6 +195,7 @@ class MemoryTransaction(Transaction):
         self._generations = MemoryGenerations(rows, store.locks, store.owners)
         self._gates = MemoryGates(rows, store.locks)
         self._assets = MemoryAssets(rows, store.locks)
+        self._archives = MemoryArchives(rows, store.locks)
         self._accounts = MemoryAccounts(rows, store.locks)
         self._spendings = MemorySpendings(rows, store.locks)
         self._wakeups = MemoryWakeups(rows, store.clock, store.numbers)
@@ -258,6 +223,10 @@ class MemoryTransaction(Transaction):
     @property
     def assets(self) -> MemoryAssets:
         return self._assets
+
+    @property
+    def archives(self) -> MemoryArchives:
+        return self._archives
 
     @property
     def accounts(self) -> MemoryAccounts:

@@ -10,6 +10,7 @@ from uuid import UUID
 from application.store import Remembered
 from domain.accounts import Account, AccountId, KeyId, Mode
 from domain.api_keys import ApiKey
+from domain.archives import Archive, ArchiveId
 from domain.audit_chain import Link
 from domain.billing import CustomerId, KnownPurchase, KnownSubscription, PurchaseRef, SubscriptionId, WaitingHint
 from domain.commands import Recorded
@@ -68,6 +69,7 @@ class Tables:
     """By the key's digest: what it made, and when."""
     generations: MutableMapping[GenerationId, Generation] = field(default_factory=dict)
     assets: MutableMapping[AssetId, Asset | None] = field(default_factory=dict)
+    archives: MutableMapping[ArchiveId, Archive | None] = field(default_factory=dict)
     gates: MutableMapping[str, Gate] = field(default_factory=dict)
     tokens: MutableMapping[int, datetime] = field(default_factory=dict)
     """Wake-ups: by number, when to act."""

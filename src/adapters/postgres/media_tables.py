@@ -1,13 +1,16 @@
 """The tables of pictures: what is kept of them beside their bytes."""
 
 from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Integer, SmallInteger, Table, Text, UniqueConstraint, Uuid
+from sqlalchemy.dialects.postgresql import JSONB
 
 from adapters.postgres.columns import Time, classified, metadata, one_of
 from domain import privacy
 from domain.accounts import Mode
+from domain.archives import ArchiveState
 from domain.media import AssetKind
 
 _media = classified(privacy.MEDIA)
+_copy = classified(privacy.COPY)
 
 assets = Table(
     "assets",
@@ -32,3 +35,24 @@ assets = Table(
     one_of("kind", AssetKind),
 )
 Index("assets_history", assets.c.account_id, assets.c.mode, assets.c.created_at.desc(), assets.c.id.desc())
+
+archives = Table(
+    "archives",
+    metadata,
+    _copy("id", Uuid, primary_key=True),
+    _copy("account_id", Uuid, ForeignKey("accounts.id"), index=True),
+    _copy("mode", Text),
+    _copy("assets", JSONB),
+    _copy("created_at", Time),
+    _copy("due_at", Time),
+    _copy("state", Text),
+    _copy("done", SmallInteger),
+    _copy("attempt", SmallInteger),
+    _copy("bytes", BigInteger, nullable=True),
+    _copy("failure", Text, nullable=True),
+    _copy("expires_at", Time, nullable=True),
+    one_of("mode", Mode),
+    one_of("state", ArchiveState),
+)
+Index("archives_due", archives.c.due_at, postgresql_where=archives.c.state.in_(("waiting", "running")))
+Index("archives_expiry", archives.c.expires_at)

@@ -23,6 +23,7 @@ from application.queries import (
     TransferRow,
 )
 from domain.accounts import Account, AccountId, Caller, Mode
+from domain.archives import Archive, ArchiveId
 from domain.errors import Gone, InvalidInstant, NotFound
 from domain.gates import Gate
 from domain.generations import Generation, GenerationId
@@ -215,6 +216,11 @@ class PostgresQueries(Queries):
     ) -> Sequence[Asset]:
         at, last = after or FIRST
         return await self._rows(Asset, _ASSETS, account=account, mode=mode, kind=kind, at=at, id=last, limit=limit)
+
+    async def archive(self, archive: ArchiveId, account: AccountId, mode: Mode) -> Archive:
+        select = """SELECT row_to_json(a)::text FROM archives a WHERE id = %(archive)s AND account_id = %(account)s
+            AND mode = %(mode)s AND (expires_at IS NULL OR expires_at > %(now)s)"""
+        return await self._one(Archive, select, archive=archive, account=account, mode=mode, now=await self.now())
 
     async def orphans(self, found: Sequence[StoredObject]) -> Sequence[ObjectKey]:
         ours = [thing for thing in found if thing.key.is_swept]

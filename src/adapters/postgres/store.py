@@ -13,6 +13,7 @@ from psycopg import AsyncConnection
 
 from adapters.postgres import tables
 from adapters.postgres.access import PostgresIdentities, PostgresKeys, PostgresSessions
+from adapters.postgres.archives import PostgresArchives
 from adapters.postgres.billing import PostgresCustomers, PostgresInbox, PostgresPurchases, PostgresSubscriptions
 from adapters.postgres.gates import PostgresGates
 from adapters.postgres.generations import PostgresGenerations
@@ -60,6 +61,7 @@ class PostgresTransaction(AccessTransaction):
         self._generations = PostgresGenerations(session)
         self._gates = PostgresGates(session)
         self._assets = PostgresAssets(session)
+        self._archives = PostgresArchives(session)
         self._accounts = PostgresAccounts(session)
         self._spendings = PostgresSpendings(session)
         self._wakeups = PostgresWakeups(session)
@@ -109,6 +111,10 @@ class PostgresTransaction(AccessTransaction):
     @property
     def assets(self) -> PostgresAssets:
         return self._assets
+
+    @property
+    def archives(self) -> PostgresArchives:
+        return self._archives
 
     @property
     def accounts(self) -> PostgresAccounts:

@@ -43,6 +43,7 @@ identities, sessions, notices = account_tables.identities, account_tables.sessio
 customers, purchases, refunds = billing_tables.customers, billing_tables.purchases, billing_tables.refunds
 promotions, redemptions = billing_tables.promotions, billing_tables.redemptions
 subscriptions, payment_hints = billing_tables.subscriptions, billing_tables.payment_hints
+archives = media_tables.archives
 assets = media_tables.assets
 top_ups, top_up_attempts = billing_tables.top_ups, billing_tables.top_up_attempts
 

@@ -7,8 +7,10 @@ from typing import Any, Self
 from litestar import Request
 
 from application.ports import ObjectStorage
+from domain.archives import Archive
 from domain.limits import LIMITS
-from domain.media import Asset
+from domain.media import ArchiveFormat, Asset, FileFormat
+from domain.objects import ObjectKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,5 +28,11 @@ class Links:
 
     def to(self, asset: Asset) -> str:
         name = f"{asset.generation_id}-{asset.index}" if asset.generation_id else f"{asset.id}"
-        link = self.storage.link(asset.key, format=asset.format, file_name=f"{name}.{asset.format}", expires_at=self.expires_at)
+        return self._link(asset.key, asset.format, name)
+
+    def to_archive(self, archive: Archive) -> str:
+        return self._link(archive.key, ArchiveFormat.ZIP, f"{archive.id}")
+
+    def _link(self, key: ObjectKey, format: FileFormat, name: str) -> str:
+        link = self.storage.link(key, format=format, file_name=f"{name}.{format}", expires_at=self.expires_at)
         return self.public_url + link if link.startswith("/") else link

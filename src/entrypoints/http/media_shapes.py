@@ -1,11 +1,13 @@
 """The shapes of media in JSON."""
 
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from domain.accounts import Mode
+from domain.archives import ArchiveFailure, ArchiveState
+from domain.limits import LIMITS
 from domain.media import AssetKind
 from entrypoints.http.shapes import Time
 
@@ -41,3 +43,27 @@ class Assets(Struct, frozen=True):
 
     data: list[Asset]
     next: str | None
+
+
+class ArchiveBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which pictures are packed; one that is named twice is packed once."""
+
+    assets: Annotated[list[UUID], Meta(min_length=1, max_length=LIMITS["archive_assets"])]
+
+
+class Archive(Struct, frozen=True, kw_only=True):
+    """Many pictures as one ZIP file. `done` of its pictures are packed; `url` is there once it is `ready`, and readable by
+    whoever has it until `url_expires_at`. After `expires_at` nothing is left of it. `failure` says why there is no file."""
+
+    id: UUID
+    object: Literal["archive"] = "archive"
+    mode: Mode
+    state: ArchiveState
+    done: int
+    of: int
+    bytes: int | None
+    failure: ArchiveFailure | None
+    created_at: Time
+    expires_at: Time | None
+    url: str | None
+    url_expires_at: Time | None

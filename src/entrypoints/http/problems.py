@@ -81,6 +81,7 @@ STATUS: Mapping[type[DomainError], int] = {
     errors.SpendCapReached: 402,
     errors.TooManyOpen: 429,
     errors.TooManyRefusals: 429,
+    errors.TooManyArchives: 429,
     errors.RateLimited: 429,
     errors.NotFinished: 409,
     errors.AssetInUse: 409,

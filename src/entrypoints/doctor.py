@@ -3,7 +3,8 @@
 import click
 
 from entrypoints.answers import answer, table, with_json
-from entrypoints.looks import LOOKS, Looked, Verdict, look_at
+from entrypoints.looked import Looked, Verdict
+from entrypoints.looks import LOOKS, look_at
 from entrypoints.settings import REAL_PARTS, Settings, SettingsInvalid
 
 _IN_PLACE_OF = {
@@ -15,6 +16,7 @@ _IN_PLACE_OF = {
     "SIGN_IN": "a page where everybody is who they say",
     "SMTP_URL": "files in the data folder",
     "STRIPE_SECRET_KEY": "a checkout of our own, where no money moves",
+    "C2PA_CERTIFICATES": "a development chain made in the data folder, which nobody else trusts",
 }
 
 

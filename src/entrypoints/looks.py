@@ -8,9 +8,8 @@ import time
 import uuid
 import zlib
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 
 from dishka import AsyncContainer
@@ -26,6 +25,9 @@ from domain.gates import ClosedFor
 from domain.media import AssetId
 from domain.objects import ObjectKey
 from entrypoints.answers import plain
+from entrypoints.looked import Looked, Verdict, others_read
+from entrypoints.looks_provenance import REMEDY as PROVENANCE_REMEDY
+from entrypoints.looks_provenance import provenance
 from entrypoints.own_ports import is_free, is_ours
 from entrypoints.running import ADDRESS, database_of
 from entrypoints.settings import Environment, Settings, SettingsInvalid
@@ -39,22 +41,6 @@ SCARCE_BYTES, LOW_BYTES = 256 * 2**20, 2 * 2**30
 WORKER_SECONDS = 90.0
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 PROVIDER_SECONDS = 30.0
-
-
-class Verdict(StrEnum):
-    OK = "ok"
-    NOTE = "note"
-    BROKEN = "broken"
-
-
-@dataclass(frozen=True, slots=True)
-class Looked:
-    """What one look found, and what to do about it."""
-
-    part: str
-    verdict: Verdict
-    says: str
-    todo: str = ""
 
 
 def look_at(part: str, settings: Settings) -> Looked:
@@ -72,7 +58,7 @@ def _keyring(settings: Settings) -> Looked:
     if not path.exists():
         return Looked("keyring", Verdict.NOTE, f"not made yet: the first start writes {path}")
     keys = len(Keyring.parse(path.read_text("ascii")).keys)
-    if _others_read(path):
+    if others_read(path):
         return Looked("keyring", Verdict.BROKEN, f"others can read {path}", f"chmod 600 {path}, and put a new key in front")
     return Looked("keyring", Verdict.OK, f"{keys} keys in {path}")
 
@@ -85,13 +71,9 @@ def _safety_key(settings: Settings) -> Looked:
     if not path.exists():
         return Looked("safety key", Verdict.NOTE, f"not made yet: the first worker writes {path}")
     SafetyKey.parse(path.read_text("ascii"))
-    if _others_read(path):
+    if others_read(path):
         return Looked("safety key", Verdict.BROKEN, f"others can read {path}", f"chmod 600 {path}")
     return Looked("safety key", Verdict.OK, f"in {path}")
-
-
-def _others_read(path: Path) -> bool:
-    return bool(path.stat().st_mode & 0o077)
 
 
 def _catalogue(settings: Settings) -> Looked:
@@ -272,6 +254,7 @@ LOOKS: dict[str, Callable[[Settings], Looked]] = {
     "payments": _payments,
     "storage": _storage,
     "picture workers": _picture_workers,
+    "provenance": provenance,
     "ports": _ports,
     "disk": _disk,
 }
@@ -283,6 +266,7 @@ _REMEDIES = {
     "payments": "see STRIPE_SECRET_KEY and STRIPE_BASE_URL; `gpt-image admin billing sync` offers the catalogue there",
     "catalogue": "mend the file that CATALOGUE_MODELS or CATALOGUE_PLANS names",
     "database": f"see that it runs and that DATABASE_URL is right; after a crash of `up`, start it again (it renews {ADDRESS})",
+    "provenance": PROVENANCE_REMEDY,
     "storage": "see that DATA_DIR is yours and its disk is there",
     "bucket": "see S3_BUCKET, S3_ENDPOINT_URL, S3_REGION and the AWS credentials: they may put, get, delete and list there",
     "picture workers": "raise PICTURE_MEMORY_MB, and see that processes may be started here",

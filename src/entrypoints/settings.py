@@ -36,6 +36,7 @@ REAL_PARTS = {
     "SIGN_IN": "sign-in",
     "SMTP_URL": "mail",
     "STRIPE_SECRET_KEY": "payments",
+    "C2PA_CERTIFICATES": "the certificates that sign pictures",
 }
 """What production needs, and what stands in for it elsewhere: an embedded part of the same shape."""
 
@@ -87,6 +88,13 @@ class Settings:
     stripe_webhook_secrets: str = _setting(
         "", "whsec_…,…: signing secrets of the webhook PUBLIC_URL/webhooks/stripe; needed with STRIPE_SECRET_KEY", secret=True
     )
+    c2pa_certificates: Path | None = _setting(
+        None, "PEM file of the certificates that sign pictures, the signer's first; empty: a chain made in the data folder"
+    )
+    c2pa_key: Path | None = _setting(None, "PEM file of the signer's key, of the curve P-256; needed with C2PA_CERTIFICATES")
+    c2pa_trust: Path | None = _setting(None, "PEM file of others whose signatures in pictures are trusted")
+    tsa_url: str = _setting("", "timestamp authority (RFC 3161) by which signatures outlive the certificate; empty: none")
+    tsa_trust: Path | None = _setting(None, "PEM file of the roots whose timestamps are believed")
     stripe_base_url: str = _setting("https://api.stripe.com", "where Stripe answers")
     stripe_automatic_tax: bool = _setting(False, "let Stripe reckon taxes, and ask for the address it needs for that")
     session_seconds: float = _setting(2_592_000.0, "after so long a person signs in again in any case")
@@ -186,6 +194,10 @@ class Settings:
             raise SettingsInvalid("STRIPE_SECRET_KEY needs STRIPE_WEBHOOK_SECRETS: without one anybody could tell us of payments")
         if self.stripe_secret_key and not self.public_url:
             raise SettingsInvalid("STRIPE_SECRET_KEY needs PUBLIC_URL: people come back from its pages to an address of ours")
+        if bool(self.c2pa_certificates) != bool(self.c2pa_key):
+            raise SettingsInvalid("C2PA_CERTIFICATES and C2PA_KEY need each other")
+        if self.tsa_url and not re.match(r"https?://[^/]", self.tsa_url):
+            raise SettingsInvalid("TSA_URL is the http address of a timestamp authority")
         self.rates, self.proxies  # noqa: B018 - read, so that what makes no sense is said at the start
         if self.graceful_seconds < self.act_seconds + self.settle_margin_seconds:
             raise SettingsInvalid(

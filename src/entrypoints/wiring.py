@@ -48,6 +48,7 @@ from entrypoints.observed import ObservedModel
 from entrypoints.settings import Settings
 from entrypoints.wiring_access import Access
 from entrypoints.wiring_payments import Billing
+from entrypoints.wiring_provenance import Proof
 from entrypoints.wiring_safety import Safety
 from entrypoints.wiring_storage import Objects, Storing
 from entrypoints.wiring_upkeep import Upkeep
@@ -240,6 +241,7 @@ async def container(settings: Settings, *overrides: Provider) -> AsyncIterator[A
         Upkeep(),
         Safety(),
         Storing(),
+        Proof(),
         *overrides,
         context={Settings: settings},
         validation_settings=ValidationSettings(implicit_override=True, nothing_overridden=True),

@@ -1,0 +1,112 @@
+"""Where a picture comes from: what is signed into each that we make, and what the credentials in one say."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Self
+
+MOST_WORDS, MOST_CODES, MOST_INGREDIENTS = 200, 20, 100
+"""What is kept of credentials that somebody else wrote: characters of a text, codes, and ingredients of the whole chain."""
+
+
+class Marking(StrEnum):
+    """Whether a picture says where it comes from."""
+
+    UNMARKED = "unmarked"
+    """What somebody uploaded: its credentials were read, and what we keep is only pixels."""
+    UPSTREAM = "upstream"
+    """The model's own credentials, untouched."""
+    SIGNED = "signed"
+    """Ours."""
+    PENDING = "pending"
+    """It could not be signed yet, and is handed out to nobody."""
+
+    @property
+    def may_be_handed_out(self) -> bool:
+        return self is not Marking.PENDING
+
+
+class CredentialState(StrEnum):
+    """What a check of content credentials came to. `valid`: whole, but signed by somebody we have no reason to trust."""
+
+    NONE = "none"
+    INVALID = "invalid"
+    VALID = "valid"
+    TRUSTED = "trusted"
+
+    @property
+    def holds(self) -> bool:
+        return self in (CredentialState.VALID, CredentialState.TRUSTED)
+
+
+class SourceType(StrEnum):
+    """IPTC's words for what made a picture."""
+
+    GENERATED = "trainedAlgorithmicMedia"
+    EDITED = "compositeWithTrainedAlgorithmicMedia"
+
+    @property
+    def address(self) -> str:
+        return f"http://cv.iptc.org/newscodes/digitalsourcetype/{self.value}"
+
+
+class Act(StrEnum):
+    """C2PA's words for what was done."""
+
+    CREATED = "c2pa.created"
+    EDITED = "c2pa.edited"
+    TRANSCODED = "c2pa.transcoded"
+    RESIZED = "c2pa.resized"
+    PUBLISHED = "c2pa.published"
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What is signed into a picture. It names nobody: no prompt, no account, no file. `model`: the software that did it."""
+
+    acts: tuple[Act, ...]
+    source_type: SourceType | None
+    model: str | None = None
+
+    @classmethod
+    def by_model(cls, model: str, *, edited: bool) -> Self:
+        if edited:
+            return cls((Act.EDITED,), SourceType.EDITED, model)
+        return cls((Act.CREATED,), SourceType.GENERATED, model)
+
+
+@dataclass(frozen=True, slots=True)
+class Ingredient:
+    """A picture that another was made from, as whoever signed that one found it. `state` is `trusted` only under a trusted
+    signature; it has no title, which would be somebody's file name."""
+
+    relationship: str
+    state: CredentialState
+    codes: tuple[str, ...]
+    claim_generator: str | None
+    ingredients: tuple["Ingredient", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """The content credentials in a file. `codes` are C2PA's for what is wrong with them; `signed_at` is a timestamp authority's
+    word; `source_type` the last part of IPTC's address, as signed."""
+
+    state: CredentialState
+    codes: tuple[str, ...] = ()
+    claim_generator: str | None = None
+    by_us: bool = False
+    source_type: str | None = None
+    signed_at: str | None = None
+    ingredients: tuple[Ingredient, ...] = ()
+
+    @property
+    def marking(self) -> Marking:
+        """Of a model's picture that carries these. Credentials that do not hold count for nothing here."""
+        if not self.state.holds:
+            return Marking.PENDING
+        return Marking.SIGNED if self.by_us else Marking.UPSTREAM
+
+
+NO_CREDENTIALS = Credentials(CredentialState.NONE)
+UNREADABLE = Credentials(CredentialState.INVALID, ("unreadable",))
+"""What is there cannot be taken apart at all."""

@@ -27,11 +27,10 @@ from bench.figures import Figure, Promise, percentile
 from bench.gauges import Memory
 from bench.requests import REST_SECONDS, memory_figures
 from bench.rot import Past, age
-from bench.stage import durable_postgres, running
+from bench.stage import Part, durable_postgres, running
 from domain.requests import Asked, Fault, Sandbox
 from entrypoints.settings import Settings
 from entrypoints.wiring import Bell, container
-from tests.processes import Part
 
 CUSTOMERS = 500
 CONCURRENCY = 32

@@ -2,15 +2,18 @@
 
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from entrypoints.wiring import EmbeddedPostgres
 from entrypoints.wiring_schema import upgrade
-from tests.processes import UNHURRIED, Part, until
+from tests.forks import UNHURRIED
+from tests.processes import until
 
 
 @contextmanager
@@ -34,6 +37,39 @@ def durable_postgres(home: Path, **settings: str) -> Iterator[EmbeddedPostgres]:
 
 def postmaster(postgres: EmbeddedPostgres) -> int:
     return int((postgres.data / "postmaster.pid").read_text().split()[0])
+
+
+class Part:
+    """`gpt-image <name>` as a child process; its output goes to `log`."""
+
+    def __init__(self, name: str, log: Path, environment: Mapping[str, str], cwd: Path) -> None:
+        self.log = log
+        inherited = {key: value for key, value in os.environ.items() if key in ("PATH", "HOME", "LANG", "TMPDIR")}
+        with log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "entrypoints.command", name],
+                env=inherited | dict(environment),
+                cwd=cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+
+    def kill(self) -> None:
+        with suppress(ProcessLookupError):
+            self.process.kill()
+        self.process.wait(30)
+
+    def stop(self, seconds: float = 30) -> int:
+        """Ask it to stop, and wait for its exit code."""
+        with suppress(ProcessLookupError):
+            self.process.terminate()
+        return self.process.wait(seconds)
+
+    @property
+    def has_ended(self) -> bool:
+        return self.process.poll() is not None
 
 
 @contextmanager

@@ -17,7 +17,8 @@ import psycopg
 
 from adapters.postgres import migrations
 from adapters.postgres.embedded import EmbeddedPostgres
-from tests.processes import SHORT, Part
+from tests.forks import SHORT, Fork
+from tests.processes import forks
 from tests.service import free_port
 
 KILLED_NOT_CRASHED = {"fsync": "off", "full_page_writes": "off", "max_connections": "120"}
@@ -43,8 +44,8 @@ class Kept:
         self._environment = SHORT | TIMES | FREELY | {"DATA_DIR": str(folder), "PORT": str(self.port)} | environment
         self.part = self._start()
 
-    def _start(self) -> Part:
-        return Part(self.kind, self._log, self._environment, self._folder)
+    def _start(self) -> Fork:
+        return forks().start(self.kind, self._folder, self._environment, log=self._log)
 
     def keep(self) -> None:
         if self.part.has_ended:
@@ -52,7 +53,7 @@ class Kept:
 
     def signal(self, number: signal.Signals) -> None:
         if not self.part.has_ended:
-            os.kill(self.part.process.pid, number)
+            os.kill(self.part.pid, number)
 
     @property
     def address(self) -> str:

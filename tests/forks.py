@@ -11,19 +11,38 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tests.processes import SHORT
+from domain.rate_limits import LARGEST_QUOTA, Policy
 
 ROOT = Path(__file__).resolve().parent.parent
-START_SECONDS = 60.0
+UNHURRIED = {f"{policy.upper()}_REQUESTS_PER_MINUTE": str(LARGEST_QUOTA) for policy in Policy}
+"""Rates that nobody reaches."""
+SHORT = {
+    "LEASE_SECONDS": "3",
+    "ACT_SECONDS": "20",
+    "SETTLE_MARGIN_SECONDS": "5",
+    "COME_BACK_SECONDS": "1",
+    "BACK_OFF_SECONDS": "0.2",
+    "SWEEP_SECONDS": "0.2",
+    "GRACEFUL_SECONDS": "30",
+    "PICTURE_WORKERS": "1",
+    "WORKER_CONCURRENCY": "4",
+    "DATABASE_CONNECTIONS": "8",
+    **UNHURRIED,
+}
 
 
 class Fork:
     """`gpt-image <name>` in a process of its own; its output goes to `log`."""
 
     def __init__(
-        self, zygote: Path, name: str, folder: Path, environment: Mapping[str, str], listener: socket.socket | None = None
+        self,
+        zygote: Path,
+        name: str,
+        folder: Path,
+        environment: Mapping[str, str],
+        log: Path,
+        listener: socket.socket | None = None,
     ) -> None:
-        log = folder / f"{name}.log"
         self.name, self.log = name, log
         self.code: int | None = None
         self._socket = socket.socket(socket.AF_UNIX)
@@ -55,6 +74,23 @@ class Fork:
         self.code = int(answer) if answer else -signal.SIGKILL
         self._socket.close()
 
+    def wait(self, seconds: float) -> int:
+        """Its exit code, once it has ended. Raises TimeoutError."""
+        if self.code is None:
+            self._socket.settimeout(seconds)
+            try:
+                self._heard(self._socket.recv(64))
+            except TimeoutError:
+                self._socket.setblocking(False)
+                raise
+        assert self.code is not None
+        return self.code
+
+    def stop(self, seconds: float = 30) -> int:
+        """Ask it to stop, and wait for its exit code."""
+        self.signal(signal.SIGTERM)
+        return self.wait(seconds)
+
     def signal(self, number: signal.Signals) -> None:
         if not self.has_ended:
             with suppress(ProcessLookupError):
@@ -78,12 +114,19 @@ class Forks:
     def __init__(self, zygote: Path) -> None:
         self._zygote = zygote
 
-    def start(self, name: str, folder: Path, environment: Mapping[str, str], listener: socket.socket | None = None) -> Fork:
+    def start(
+        self,
+        name: str,
+        folder: Path,
+        environment: Mapping[str, str],
+        listener: socket.socket | None = None,
+        log: Path | None = None,
+    ) -> Fork:
         """`listener`: where an API is to answer."""
         folder.mkdir(parents=True, exist_ok=True)
         inherited = {key: value for key, value in os.environ.items() if key in ("PATH", "HOME", "LANG", "TMPDIR")}
         said = inherited | SHORT | {"DATA_DIR": str(folder)} | dict(environment)
-        return Fork(self._zygote, name, folder, said, listener)
+        return Fork(self._zygote, name, folder, said, log or folder / f"{name}.log", listener)
 
     @contextmanager
     def part(self, name: str, folder: Path, environment: Mapping[str, str]) -> Iterator[Fork]:

@@ -12,7 +12,8 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from domain.accounts import Mode, Scope
 from tests import plain_http
-from tests.processes import Part, part, until
+from tests.forks import Fork
+from tests.processes import part, until
 from tests.service import Customer, customer, serving
 from tests.world import World, world
 
@@ -40,7 +41,7 @@ class House:
     client: httpx.Client
     database_url: str
     folder: Path
-    worker: Part
+    worker: Fork
 
     def customer(self, credits: int = CREDITS, mode: Mode = Mode.TEST, scopes: frozenset[Scope] = frozenset(Scope)) -> Customer:
         made: Customer = self.portal.call(lambda: customer(self.service, credits, mode, scopes=scopes))

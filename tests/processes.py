@@ -1,74 +1,35 @@
 """Real processes under test: started with short times, killed on purpose, and always ended by their pid."""
 
+import atexit
 import os
 import signal
-import subprocess
-import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
-from domain.rate_limits import LARGEST_QUOTA, Policy
+from tests.forks import SHORT as SHORT
+from tests.forks import UNHURRIED as UNHURRIED
+from tests.forks import Fork, Forks, zygote
 
 Found = TypeVar("Found")
 
-UNHURRIED = {f"{policy.upper()}_REQUESTS_PER_MINUTE": str(LARGEST_QUOTA) for policy in Policy}
-"""Rates that nobody reaches."""
-SHORT = {
-    "LEASE_SECONDS": "3",
-    "ACT_SECONDS": "20",
-    "SETTLE_MARGIN_SECONDS": "5",
-    "COME_BACK_SECONDS": "1",
-    "BACK_OFF_SECONDS": "0.2",
-    "SWEEP_SECONDS": "0.2",
-    "GRACEFUL_SECONDS": "30",
-    "PICTURE_WORKERS": "1",
-    "WORKER_CONCURRENCY": "4",
-    "DATABASE_CONNECTIONS": "8",
-    **UNHURRIED,
-}
 
-
-class Part:
-    """`gpt-image <name>` as a child process; its output goes to `log`."""
-
-    def __init__(self, name: str, log: Path, environment: Mapping[str, str], cwd: Path) -> None:
-        self.log = log
-        inherited = {key: value for key, value in os.environ.items() if key in ("PATH", "HOME", "LANG", "TMPDIR")}
-        with log.open("ab") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "entrypoints.command", name],
-                env=inherited | dict(environment),
-                cwd=cwd,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-
-    def kill(self) -> None:
-        with suppress(ProcessLookupError):
-            self.process.kill()
-        self.process.wait(30)
-
-    def stop(self, seconds: float = 30) -> int:
-        """Ask it to stop, and wait for its exit code."""
-        with suppress(ProcessLookupError):
-            self.process.terminate()
-        return self.process.wait(seconds)
-
-    @property
-    def has_ended(self) -> bool:
-        return self.process.poll() is not None
+@cache
+def forks() -> Forks:
+    """What starts this test process' parts: made once, and gone with it."""
+    opened = ExitStack()
+    atexit.register(opened.close)
+    return opened.enter_context(zygote(Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="gpt-image-zygote-")))))
 
 
 @contextmanager
-def part(name: str, folder: Path, **environment: str) -> Iterator[Part]:
+def part(name: str, folder: Path, **environment: str) -> Iterator[Fork]:
     """A part with short times, gone when the block ends."""
-    folder.mkdir(parents=True, exist_ok=True)
-    running = Part(name, folder / f"{name}.log", SHORT | {"DATA_DIR": str(folder)} | environment, folder)
+    running = forks().start(name, folder, environment)
     try:
         yield running
     finally:

@@ -18,7 +18,8 @@ from domain.accounts import Account, AccountId, KeyId, Mode, Role, Scope, Staff
 from domain.api_keys import ApiKey, write_key
 from domain.ledger import WalletId
 from tests import plain_http
-from tests.processes import Part, part, until
+from tests.forks import Fork
+from tests.processes import part, until
 from tests.world import REASON, World, new_id
 
 
@@ -58,7 +59,7 @@ def free_port() -> int:
 def serving(database_url: str, folder: Path, *, processes: int = 1, **environment: str) -> Iterator[list[str]]:
     """So many API processes over one database; their addresses."""
     with ExitStack() as stack:
-        addresses, running = [], list[Part]()
+        addresses, running = [], list[Fork]()
         for _ in range(processes):
             port = free_port()
             said = {"DATABASE_URL": database_url, "PORT": str(port), **environment}
@@ -69,7 +70,7 @@ def serving(database_url: str, folder: Path, *, processes: int = 1, **environmen
         yield addresses
 
 
-def _is_ready(address: str, running: list[Part]) -> bool:
+def _is_ready(address: str, running: list[Fork]) -> bool:
     for api in running:
         assert not api.has_ended, api.log.read_text()
     try:

@@ -21,8 +21,9 @@ from domain.generations import GenerationId
 from domain.media import AssetId, AssetKind
 from domain.requests import Asked, Sandbox
 from tests.clusters import migrated_postgres, new_database
+from tests.forks import Fork
 from tests.kill_stage import a_png
-from tests.processes import Part, part, until
+from tests.processes import part, until
 from tests.world import World, world
 
 pytestmark = pytest.mark.anyio
@@ -79,8 +80,8 @@ async def soon(found: Any, what: str) -> Any:
     return await asyncio.to_thread(until, found, what)
 
 
-def tell(worker: Part, number: signal.Signals) -> None:
-    worker.process.send_signal(number)
+def tell(worker: Fork, number: signal.Signals) -> None:
+    worker.signal(number)
 
 
 async def test_told_twice_a_worker_hands_back_what_has_not_called_and_ends_what_has(
@@ -107,8 +108,8 @@ async def test_told_twice_a_worker_hands_back_what_has_not_called_and_ends_what_
             whole.rename(stored)
             with part("worker", tmp_path, **said) as second:
                 await soon(lambda: it.state(stuck) == "succeeded", "the other worker to serve it")
-                assert await asyncio.to_thread(first.process.wait, 30) == 0
-                assert it.calls(points) == [first.process.pid, second.process.pid], "each was called once"
+                assert await asyncio.to_thread(first.wait, 30) == 0
+                assert it.calls(points) == [first.pid, second.pid], "each was called once"
             assert (it.state(out), it.attempts(out)) == ("succeeded", [("executed", None)])
         assert it.attempts(stuck) == [("not_executed", "handed_back"), ("executed", None)]
 
@@ -121,7 +122,7 @@ async def test_a_worker_told_to_stop_takes_nothing_new(new_database_url: str, tm
             tell(worker, signal.SIGTERM)
             await soon(lambda: '"stopping"' in worker.log.read_text(), "the word to be heard")
             late = await it.ask()
-            assert await asyncio.to_thread(worker.process.wait, 30) == 0
+            assert await asyncio.to_thread(worker.wait, 30) == 0
         assert (it.state(out), it.state(late), it.attempts(late)) == ("succeeded", "queued", [])
 
 
@@ -135,7 +136,7 @@ async def test_a_worker_whose_database_stays_away_ends_with_an_error_and_its_pic
             with part("worker", tmp_path, **said, LEASE_SECONDS="9") as worker:
                 await soon(lambda: it.calls(points), "the call to be out")
                 postgres.stop()
-                assert await asyncio.to_thread(worker.process.wait, 30) == 1
+                assert await asyncio.to_thread(worker.wait, 30) == 1
                 assert "proof_of_life_lost" in worker.log.read_text()
             kept = list((tmp_path / "objects" / "outputs").rglob("*.object"))
             assert len(kept) == 2, "the picture and its manifest"
@@ -148,7 +149,7 @@ async def test_a_worker_whose_database_stays_away_ends_with_an_error_and_its_pic
 
 async def test_a_worker_that_finds_no_database_says_so_in_one_line_and_ends_with_an_error(tmp_path: Path) -> None:
     with part("worker", tmp_path, DATABASE_URL="postgresql://gpt:geheim@127.0.0.1:1/x") as worker:
-        assert await asyncio.to_thread(worker.process.wait, 30) == 1
+        assert await asyncio.to_thread(worker.wait, 30) == 1
     (line,) = worker.log.read_text().splitlines()
     assert '"database_away"' in line
     assert "geheim" not in line

@@ -26,7 +26,8 @@ from entrypoints.draining import Drain
 from entrypoints.vitals import Vitals, served
 from tests import plain_http
 from tests.clusters import migrated_postgres, new_database
-from tests.processes import Part, part, until
+from tests.forks import Fork
+from tests.processes import part, until
 from tests.provider import provider
 from tests.world import World, world
 
@@ -47,14 +48,14 @@ class Told:
 
 
 @contextmanager
-def a_worker(folder: Path, **said: str) -> Iterator[tuple[Part, str]]:
+def a_worker(folder: Path, **said: str) -> Iterator[tuple[Fork, str]]:
     """A worker and where it tells of itself."""
     with part("worker", folder, **said) as worker:
         until(lambda: '"working"' in worker.log.read_text() or worker.has_ended, "the worker to work")
         yield worker, "http://" + re.findall(r'"address": "([^"]+)"', worker.log.read_text())[-1]
 
 
-def lines(worker: Part, event: str) -> list[dict[str, Any]]:
+def lines(worker: Fork, event: str) -> list[dict[str, Any]]:
     said = [json.loads(line) for line in worker.log.read_text().splitlines() if line.startswith("{")]
     return [{name: line.get(name) for name in ("error", "where")} for line in said if line["event"] == event]
 
@@ -171,7 +172,7 @@ async def test_a_taken_port_is_named_in_one_line(new_database_url: str, tmp_path
     with a_worker(tmp_path / "one", DATABASE_URL=new_database_url) as (_, address):
         port = address.rsplit(":", 1)[1]
         with part("worker", tmp_path / "two", DATABASE_URL=new_database_url, WORKER_PORT=port) as second:
-            assert await asyncio.to_thread(second.process.wait, 60) == 1
+            assert await asyncio.to_thread(second.wait, 60) == 1
         assert f"127.0.0.1:{port} cannot be used" in second.log.read_text()
         assert "set WORKER_PORT" in second.log.read_text()
 

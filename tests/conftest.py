@@ -18,11 +18,13 @@ from tests.clusters import TEMPLATE, empty, migrated_postgres
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share what a file makes once run in one process: each of several would make it anew."""
+    """Tests that share what a file makes once, or the house, run in one process: each of several would make it anew."""
     for item in items:
-        if isinstance(item, pytest.Function) and any(
-            found[-1].scope == "module" for found in item._fixtureinfo.name2fixturedefs.values()
-        ):
+        if not isinstance(item, pytest.Function):
+            continue
+        if "served" in item.fixturenames:
+            item.add_marker(pytest.mark.xdist_group("served"))
+        elif any(found[-1].scope == "module" for found in item._fixtureinfo.name2fixturedefs.values()):
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 

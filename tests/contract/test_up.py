@@ -192,9 +192,6 @@ def test_it_comes_back_from_the_death_of_everything(tmp_path: Path) -> None:
         began = time.monotonic()
         assert again.interrupt() == 0
         assert time.monotonic() - began < 20
-    with up(tmp_path) as warm:
-        print(f"warm start {warm.seconds} s")
-        assert warm.interrupt() == 0
     forget(tmp_path)
 
 

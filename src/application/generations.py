@@ -276,7 +276,7 @@ async def erase_rows(tx: Transaction, generation: Generation) -> list[ObjectKey]
     for asset in await tx.assets.of_generation(generation.id):
         await tx.assets.take(asset.id, generation.account_id, generation.mode)
         copies += await withdraw(tx, asset)
-        await tx.assets.remove(asset.id)
+        copies += await tx.assets.remove(asset)
     generation.erase()
     return copies
 

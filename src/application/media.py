@@ -45,7 +45,7 @@ class DeleteAsset:
         async with self.store.transaction() as tx:
             asset = await tx.assets.take(asset_id, caller.account_id, caller.mode)
             copies = await withdraw(tx, asset)
-            await tx.assets.remove(asset.id)
+            copies += await tx.assets.remove(asset)
         with suppress(StorageUnavailable):  # no row speaks of the bytes any more: the object sweep finds them
             for key in (asset.key, *copies):
                 await self.storage.delete(key)

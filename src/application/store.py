@@ -20,6 +20,7 @@ from domain.generations import Generation, GenerationId, Lease
 from domain.ledger import WalletId
 from domain.media import Asset, AssetId
 from domain.notices import Notice
+from domain.objects import ObjectKey
 
 
 class StoreUnavailable(Exception):
@@ -145,7 +146,8 @@ class Assets(Protocol):
 
     async def of_generation(self, generation: GenerationId) -> Sequence[Asset]: ...
 
-    async def remove(self, asset: AssetId) -> None: ...
+    async def remove(self, asset: Asset) -> Sequence[ObjectKey]:
+        """Its row and those of its copies; answers where the copies lie."""
 
 
 class Accounts(Protocol):

@@ -85,6 +85,13 @@ class AssetKind(StrEnum):
     OUTPUT = "output"
 
 
+class Thumbnail(StrEnum):
+    """What came of a picture's thumbnail."""
+
+    MADE = "made"
+    IMPOSSIBLE = "impossible"
+
+
 @dataclass(frozen=True, slots=True)
 class Asset:
     """One stored picture of an account: an upload, a mask, or an output (then `attempt` brought it, at place `index`)."""
@@ -105,6 +112,8 @@ class Asset:
     index: int | None = None
     pdq: str | None = None
     """The PDQ hash, 64 hexadecimal digits, of a picture that can be told by it; of an output once it has been looked at."""
+    thumbnail: Thumbnail | None = None
+    blurhash: str | None = None
 
     @property
     def key(self) -> ObjectKey:

@@ -22,6 +22,8 @@ class ObjectClass(StrEnum):
     """What a provider sent instead of pictures, kept for support."""
     ARCHIVES = "archives"
     """Pictures of an account as one file, to be downloaded."""
+    THUMBNAILS = "thumbnails"
+    """A small copy of each picture, shown in lists."""
     AUDIT = "audit"
     """Signed heads of the audit chain: no row speaks of them, for they testify against the rows."""
 
@@ -74,6 +76,8 @@ RULES: Mapping[ObjectClass, Rule] = MappingProxyType(
         ObjectClass.ANSWERS: Rule(SUPPORT, "the generation, until it is erased", _NUMBER, timedelta(0), timedelta(days=30)),
         # An archive knows which attempt may put it, and which did.
         ObjectClass.ARCHIVES: Rule(COPY, "the archive", _NUMBER, timedelta(0)),
+        # Put before its picture's row says so; a picture has one, whatever became of it.
+        ObjectClass.THUMBNAILS: Rule(MEDIA, "the asset", "small", timedelta(hours=1)),
         ObjectClass.AUDIT: Rule(AUDIT, "nobody", ".*", None),
     }
 )
@@ -114,6 +118,10 @@ class ObjectKey:
     @classmethod
     def upload(cls, account_id: AccountId, asset_id: UUID) -> Self:
         return cls(ObjectClass.UPLOADS, account_id, asset_id, ("original",))
+
+    @classmethod
+    def thumbnail(cls, account_id: AccountId, asset_id: UUID) -> Self:
+        return cls(ObjectClass.THUMBNAILS, account_id, asset_id, ("small",))
 
     @staticmethod
     def of_generation(account_id: AccountId, generation_id: UUID) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from application.rate_limits import ForgetRates
 from application.reconciliation import PollPayments
 from application.refunds import FinishRefunds
 from application.store import StoreUnavailable
+from application.thumbnails import MakeThumbnails
 from application.top_up import WatchCredits
 from application.turns import InTurn
 from entrypoints.metrics import count_hints, count_notices, count_top_ups, count_unexplained
@@ -42,6 +43,7 @@ async def loops(parts: AsyncContainer, settings: Settings) -> Sequence[tuple[flo
     often, seldom = settings.sweep_seconds, settings.object_sweep_seconds
     notices, hints, credits = await parts.get(SendNotices), await parts.get(HandleHints), await parts.get(WatchCredits)
     payments, clock = await parts.get(PollPayments), await parts.get(Clock)
+    thumbnails = await parts.get(MakeThumbnails)
     turns, archives, expired = await parts.get(InTurn), await parts.get(MakeArchives), await parts.get(ForgetArchives)
 
     def in_turn(name: str, seconds: float, act: Act) -> tuple[float, Act]:
@@ -51,6 +53,7 @@ async def loops(parts: AsyncContainer, settings: Settings) -> Sequence[tuple[flo
         (often, await parts.get(KeepHouse)),
         (seldom, await parts.get(SweepObjects)),
         (often, lambda: _pack(archives)),
+        (often, lambda: _sketch(thumbnails)),
         (seldom, lambda: _forget(expired)),
         (seldom, await parts.get(ForgetRates)),
         (seldom, await parts.get(ForgetAccess)),
@@ -90,6 +93,10 @@ async def every(seconds: float, act: Act) -> None:
 
 async def _pack(make: MakeArchives) -> Mapping[str, int]:
     return {"archives_made": await make()}
+
+
+async def _sketch(make: MakeThumbnails) -> Mapping[str, int]:
+    return {"thumbnails_made": await make()}
 
 
 async def _forget(forget: ForgetArchives) -> Mapping[str, int]:

@@ -48,6 +48,7 @@ from entrypoints.observed import ObservedModel
 from entrypoints.settings import Settings
 from entrypoints.wiring_access import Access
 from entrypoints.wiring_payments import Billing
+from entrypoints.wiring_pictures import Pictures
 from entrypoints.wiring_provenance import Proof
 from entrypoints.wiring_safety import Safety
 from entrypoints.wiring_storage import Objects, Storing
@@ -239,6 +240,7 @@ async def container(settings: Settings, *overrides: Provider) -> AsyncIterator[A
         Access(),
         Billing(),
         Upkeep(),
+        Pictures(),
         Safety(),
         Storing(),
         Proof(),

@@ -113,7 +113,7 @@ async def test_a_retry_is_refused_as_a_new_request_would_be(harness: StoreHarnes
     assert retired.value.facts["replacement"] == CATALOGUE.models["gpt-image-1-mini"].replacement
     async with store.transaction() as tx:
         await tx.assets.take(reference.id, caller.account_id, caller.mode)
-        await tx.assets.remove(reference.id)
+        await tx.assets.remove(reference)
     with pytest.raises(NotFound) as missing:
         await retrying(store)(caller, old.id)
     assert missing.value.facts == {"asset": str(reference.id)}

@@ -62,7 +62,7 @@ async def test_a_picture_comes_back_as_it_was_added_until_it_is_removed(harness:
 async def delete(store: Store, caller: Caller, asset: Asset) -> None:
     async with store.transaction() as tx:
         assert await tx.assets.take(asset.id, caller.account_id, caller.mode) == asset
-        await tx.assets.remove(asset.id)
+        await tx.assets.remove(asset)
 
 
 async def edit(store: Store, caller: Caller, *assets: Asset, mask: AssetId | None = None) -> Generation:
@@ -122,7 +122,7 @@ async def test_a_request_waits_for_the_deletion_and_then_finds_nothing(harness: 
         await tx.assets.take(asset.id, caller.account_id, caller.mode)
         request = soon(edit(harness.store, caller, asset))
         await waits(request)
-        await tx.assets.remove(asset.id)
+        await tx.assets.remove(asset)
     with pytest.raises(NotFound):
         await request
 

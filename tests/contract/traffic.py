@@ -185,7 +185,7 @@ class Traffic:
         async with self.store.transaction() as tx:
             generation = await tx.generations.lock(self.random.choice(self.ended))
             for asset in await tx.assets.of_generation(generation.id):
-                await tx.assets.remove(asset.id)
+                await tx.assets.remove(asset)
             generation.erase()
             tx.generations.save(generation)
 

@@ -10,6 +10,7 @@ from domain.accounts import AccountId, Mode
 from domain.errors import AssetInUse, NotFound
 from domain.generations import GenerationId
 from domain.media import Asset, AssetId
+from domain.objects import ObjectKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class MemoryAssets(Assets):
     async def of_generation(self, generation: GenerationId) -> Sequence[Asset]:
         return self.rows.assets_of(generation)
 
-    async def remove(self, asset: AssetId) -> None:
-        await self.locks.lock(self.rows, ("asset", asset))
-        self.rows.assets[asset] = None
+    async def remove(self, asset: Asset) -> Sequence[ObjectKey]:
+        await self.locks.lock(self.rows, ("asset", asset.id))
+        self.rows.assets[asset.id] = None
+        return [ObjectKey.thumbnail(asset.account_id, asset.id)]

@@ -137,7 +137,8 @@ class MemoryQueries(Queries):
     async def orphans(self, found: Sequence[StoredObject]) -> Sequence[ObjectKey]:
         assets = [asset for asset in self.rows.assets.values() if asset]
         archives = [a for a in self.rows.archives.values() if a and a.state in (ArchiveState.RUNNING, ArchiveState.READY)]
-        keys = {a.key for a in assets} | {a.key for a in archives} | {_manifest(asset) for asset in assets if asset.generation_id}
+        keys = {a.key for a in assets} | {ObjectKey.thumbnail(a.account_id, a.id) for a in assets}
+        keys |= {a.key for a in archives} | {_manifest(asset) for asset in assets if asset.generation_id}
         swept, now = (thing for thing in found if thing.key.is_swept), self.store.clock()
         return [t.key for t in swept if not t.stays(now, spoken_of=t.key in keys or self._may_be_spoken_of(t.key))]
 

@@ -7,7 +7,7 @@ from adapters.postgres.columns import Time, classified, metadata, one_of
 from domain import privacy
 from domain.accounts import Mode
 from domain.archives import ArchiveState
-from domain.media import AssetKind
+from domain.media import AssetKind, Thumbnail
 
 _media = classified(privacy.MEDIA)
 _copy = classified(privacy.COPY)
@@ -30,10 +30,16 @@ assets = Table(
     _media("attempt", SmallInteger, nullable=True),
     _media("index", SmallInteger, nullable=True),
     _media("pdq", Text, nullable=True),
+    _media("thumbnail", Text, nullable=True),
+    _media("blurhash", Text, nullable=True),
+    _media("looks", SmallInteger, server_default="0"),
+    _media("look_due", Time, nullable=True),
     UniqueConstraint("generation_id", "index"),
     one_of("mode", Mode),
     one_of("kind", AssetKind),
+    one_of("thumbnail", Thumbnail),
 )
+Index("assets_unsketched", assets.c.looks, assets.c.created_at, assets.c.id, postgresql_where=assets.c.thumbnail.is_(None))
 Index("assets_history", assets.c.account_id, assets.c.mode, assets.c.created_at.desc(), assets.c.id.desc())
 
 archives = Table(

@@ -18,6 +18,7 @@ SPEAKS: Mapping[ObjectClass, str] = {
             AND (a."index"::text = o.path[2] OR o.path[2] = 'manifest'))""",
     ObjectClass.ARCHIVES: """EXISTS (SELECT 1 FROM archives a
         WHERE a.id = o.owner AND a.attempt::text = o.path[1] AND a.state IN ('running', 'ready'))""",
+    ObjectClass.THUMBNAILS: "EXISTS (SELECT 1 FROM assets a WHERE a.id = o.owner)",
     ObjectClass.ANSWERS: "EXISTS (SELECT 1 FROM generations g WHERE g.id = o.owner AND g.request IS NOT NULL)",
 }
 _SPOKEN_OF = f"""

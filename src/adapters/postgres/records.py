@@ -16,6 +16,7 @@ from domain.audit_chain import follow
 from domain.errors import AssetInUse, NotFound
 from domain.generations import GenerationId
 from domain.media import Asset, AssetId
+from domain.objects import ObjectKey
 
 asset_document = msgspec.json.Decoder(Asset)
 spending_document = msgspec.json.Decoder(Spending)
@@ -45,7 +46,7 @@ class PostgresAssets(Assets):
         self._session = session
 
     def add(self, asset: Asset) -> None:
-        self._session.writes.insert(tables.assets, asset)
+        self._session.writes.insert(tables.assets, asset, looks=0, look_due=None)
 
     async def pin(self, assets: Sequence[AssetId], account: AccountId, mode: Mode) -> Sequence[Asset]:
         rows = await self._session.read_all(_PIN, assets=list(assets), account=account, mode=mode)
@@ -67,8 +68,9 @@ class PostgresAssets(Assets):
         select = 'SELECT row_to_json(a)::text FROM assets a WHERE generation_id = %(generation)s ORDER BY "index"'
         return [asset_document.decode(row) for row in await self._session.read_all(select, generation=generation)]
 
-    async def remove(self, asset: AssetId) -> None:
-        await self._session.read_all("DELETE FROM assets WHERE id = %(asset)s RETURNING 1", asset=asset)
+    async def remove(self, asset: Asset) -> Sequence[ObjectKey]:
+        await self._session.read_all("DELETE FROM assets WHERE id = %(asset)s RETURNING 1", asset=asset.id)
+        return [ObjectKey.thumbnail(asset.account_id, asset.id)]
 
 
 class PostgresAccounts(Accounts):

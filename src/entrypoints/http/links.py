@@ -9,8 +9,9 @@ from litestar import Request
 from application.ports import ObjectStorage
 from domain.archives import Archive
 from domain.limits import LIMITS
-from domain.media import ArchiveFormat, Asset, FileFormat
+from domain.media import ArchiveFormat, Asset, FileFormat, Thumbnail
 from domain.objects import ObjectKey
+from domain.renditions import THUMBNAIL_FORMAT
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,12 @@ class Links:
     def of(cls, request: Request[Any, Any, Any], storage: ObjectStorage) -> Self:
         expires_at = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=LIMITS["link_seconds"])
         return cls(storage, request.app.state.public_url, expires_at)
+
+    def to_thumbnail(self, asset: Asset) -> str | None:
+        """None until it has been made."""
+        if asset.thumbnail is not Thumbnail.MADE:
+            return None
+        return self._link(ObjectKey.thumbnail(asset.account_id, asset.id), THUMBNAIL_FORMAT, f"{asset.id}-small")
 
     def to(self, asset: Asset) -> str:
         name = f"{asset.generation_id}-{asset.index}" if asset.generation_id else f"{asset.id}"

@@ -153,5 +153,7 @@ def _members(asset: Asset, links: Links) -> dict[str, Any]:
         "generation": asset.generation_id,
         "index": asset.index,
         "url": links.to(asset),
+        "thumbnail_url": links.to_thumbnail(asset),
+        "blurhash": asset.blurhash,
         "url_expires_at": links.expires_at,
     }

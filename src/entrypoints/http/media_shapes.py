@@ -13,7 +13,9 @@ from entrypoints.http.shapes import Time
 
 
 class Asset(Struct, frozen=True, kw_only=True):
-    """A stored picture of the account. `url` is readable by whoever has it, until `url_expires_at`."""
+    """A stored picture of the account. `url` and `thumbnail_url` are readable by whoever has them, until `url_expires_at`. The
+    thumbnail, a WebP of 512 pixels at most, and the `blurhash` to show until it is loaded come seconds after the picture: null
+    until then, and for what cannot be drawn."""
 
     id: UUID
     object: Literal["asset"] = "asset"
@@ -29,6 +31,8 @@ class Asset(Struct, frozen=True, kw_only=True):
     generation: UUID | None
     index: int | None
     url: str
+    thumbnail_url: str | None
+    blurhash: str | None
     url_expires_at: Time
 
 

@@ -155,7 +155,8 @@ class Failure(Struct, frozen=True):
 
 
 class Picture(Struct, frozen=True):
-    """A delivered picture. `url` is readable by whoever has it, until `url_expires_at`; ask again for a fresh one."""
+    """A delivered picture. `url` and `thumbnail_url` are readable by whoever has them, until `url_expires_at`; ask again for
+    fresh ones. The thumbnail comes some seconds after the picture."""
 
     id: UUID
     index: int
@@ -165,6 +166,8 @@ class Picture(Struct, frozen=True):
     bytes: int
     sha256: str
     url: str
+    thumbnail_url: str | None
+    blurhash: str | None
     url_expires_at: Time
 
 

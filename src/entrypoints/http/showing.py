@@ -95,6 +95,8 @@ def _picture(asset: Asset, links: Links) -> shapes.Picture:
         bytes=asset.bytes,
         sha256=asset.sha256,
         url=links.to(asset),
+        thumbnail_url=links.to_thumbnail(asset),
+        blurhash=asset.blurhash,
         url_expires_at=links.expires_at,
     )
 

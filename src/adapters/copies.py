@@ -1,0 +1,37 @@
+"""Copies of stored pictures, drawn in the processes of the picture pool."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from adapters.picture_pool import PicturePool, PoolStopped, WorkerDied
+from application.copies import PictureCopies
+from domain.errors import IntakeBusy
+from domain.provenance import SourceType
+from domain.renditions import Sketch
+
+Drawn = TypeVar("Drawn")
+
+
+class PooledCopies(PictureCopies):
+    """`xmp` writes what is said of a picture's origin. `timeout_seconds` is the time of one copy in its worker."""
+
+    def __init__(self, pool: PicturePool, xmp: Callable[[SourceType], bytes], *, timeout_seconds: float = 20) -> None:
+        self._pool, self._xmp, self._timeout = pool, xmp, timeout_seconds
+
+    async def sketch(self, content: bytes, source_type: SourceType | None) -> Sketch:
+        return await self._drawn(sketch_of, content, self._xmp(source_type) if source_type else None)
+
+    async def _drawn(self, draw: Callable[..., Drawn], *args: Any) -> Drawn:
+        """A worker lost under it says nothing about the picture: another picture, or the machine, may have taken its memory."""
+        try:
+            return await asyncio.wrap_future(self._pool.schedule(draw, args, self._timeout))
+        except (WorkerDied, TimeoutError, MemoryError, PoolStopped):
+            raise IntakeBusy from None
+
+
+def sketch_of(content: bytes, xmp: bytes | None) -> Sketch:
+    """Runs in a worker."""
+    from adapters.pictures import sketching  # with numpy, which only workers need
+
+    return sketching.sketch_of(content, xmp)

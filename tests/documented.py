@@ -158,7 +158,7 @@ def _config(part: Part, seed: int, seconds: float) -> SchemathesisConfig:
                 {
                     "include-operation-id": [
                         *("listGenerations", "listMedia", "listTransfers", "getCredits", "quote", "requestGeneration"),
-                        *("retryGeneration", "upload", "makeApiKey", "changeMe", "redeemPromotion"),
+                        *("retryGeneration", "upload", "beginUpload", "makeApiKey", "changeMe", "redeemPromotion"),
                     ],
                     "checks": {"positive_data_acceptance": {"enabled": False}},
                 },

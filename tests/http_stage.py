@@ -250,11 +250,16 @@ class Stage:
 class Links(LinkedObjects):
     stage: Stage
 
-    async def open(self, path: str, signature: str) -> LinkedObject:
-        self.stage.told = (path, signature)
-        if found := self.stage.links.get((path, signature)):
+    async def open(self, path: str, query: str) -> LinkedObject:
+        self.stage.told = (path, query)
+        if found := self.stage.links.get((path, query)):
             return found
         raise NotFound
+
+    async def receive(self, path: str, query: str, content_type: str, pieces: AsyncIterator[bytes]) -> None:
+        self.stage.told = (path, query, content_type, b"".join([piece async for piece in pieces]))
+        if self.stage.refusal:
+            raise self.stage.refusal
 
 
 @dataclass

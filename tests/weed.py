@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ _GRPC = 10_000
 _NONE = Config(retries={"total_max_attempts": 1}, connect_timeout=2, read_timeout=5)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Weed:
     """`url`: where it answers. `log` tells why it does not."""
 
@@ -49,8 +50,12 @@ class Weed:
         keys = {"aws_access_key_id": KEY, "aws_secret_access_key": secret}
         return boto3.client("s3", endpoint_url=self.url, region_name=REGION, config=_NONE, **keys)
 
+    @cached_property
+    def usual(self) -> Any:
+        return self.client()
+
     def empty(self, bucket: str = BUCKET) -> None:
-        client = self.client()
+        client = self.usual
         for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket):
             if keys := [{"Key": found["Key"]} for found in page.get("Contents", ())]:
                 client.delete_objects(Bucket=bucket, Delete={"Objects": keys})
@@ -97,7 +102,7 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
 
 
 def _await_ready(running: Weed) -> None:
-    client, until = running.client(), time.monotonic() + START_SECONDS
+    client, until = running.usual, time.monotonic() + START_SECONDS
     while True:
         assert running.process.poll() is None, running.log.read_text(errors="replace")[-4_000:]
         try:

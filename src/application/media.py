@@ -6,10 +6,14 @@ from datetime import datetime
 
 from application.archives import withdraw
 from application.ports import NewId, ObjectStorage, PictureIntake, StorageUnavailable
-from application.store import Store
+from application.store import IdempotencyKey, Remembered, Store, Transaction
 from domain.accounts import Caller
 from domain.media import Asset, AssetId, AssetKind, CleanPicture, check_bytes
 from domain.objects import ObjectKey
+
+
+class AdmittedBefore(Exception):
+    """Another request with the same key was first: there is an asset already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +25,10 @@ class AdmitUpload:
     intake: PictureIntake
     new_id: NewId
 
-    async def __call__(self, caller: Caller, content: bytes, kind: AssetKind) -> tuple[Asset, CleanPicture]:
+    async def __call__(
+        self, caller: Caller, content: bytes, kind: AssetKind, once: IdempotencyKey | None = None
+    ) -> tuple[Asset, CleanPicture]:
+        """Of all with the same key `once`, only the first brings an asset; the others raise AdmittedBefore."""
         caller.may_spend()
         check_bytes(len(content), kind)
         clean = await self.intake.clean(content, kind)
@@ -30,8 +37,23 @@ class AdmitUpload:
         await self.storage.put(ObjectKey.upload(caller.account_id, asset_id), clean.content, clean.format.content_type)
         async with self.store.transaction() as tx:
             asset = _asset(asset_id, caller, kind, clean, await tx.now())
-            tx.assets.add(asset)
+            is_first = not once or await _is_first(tx, once, asset, clean)
+            if is_first:
+                tx.assets.add(asset)
+        if not is_first:
+            with suppress(StorageUnavailable):
+                await self.storage.delete(asset.key)
+            raise AdmittedBefore
         return asset, clean
+
+
+async def _is_first(tx: Transaction, once: IdempotencyKey, asset: Asset, clean: CleanPicture) -> bool:
+    """If so, what is told of the asset is kept under its key."""
+    await tx.accounts.lock(asset.account_id)
+    if await tx.remembered(once):
+        return False
+    tx.remember(once, Remembered(" ".join(clean.changed), asset.id))
+    return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,19 +118,27 @@ class ObjectStorage(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LinkedObject:
-    """What a signed link leads to."""
+    """What a signed link leads to. `tag` is another when the object is; `pieces` are the bytes from one place up to another, and
+    come to an early end with StorageUnavailable."""
 
-    content: bytes
+    length: int
+    tag: str
     content_type: str
     disposition: str
     seconds_left: int
+    pieces: Callable[[int, int], AsyncIterator[bytes]]
 
 
 class LinkedObjects(Protocol):
-    """Serves the links of a store that has no server of its own."""
+    """Serves the links of a store that has no server of its own. `path` and `query` are as they came; NotFound is raised for a
+    link that is altered, expired, or for something else."""
 
-    async def open(self, path: str, signature: str) -> LinkedObject:
-        """The object behind a link. Raises NotFound for a link that is altered, expired, or leads to nothing."""
+    async def open(self, path: str, query: str) -> LinkedObject:
+        """The object behind a link. Raises NotFound for one that leads to nothing, too."""
+
+    async def receive(self, path: str, query: str, content_type: str, pieces: AsyncIterator[bytes]) -> None:
+        """Put what comes at the link's key, in one piece or not at all, without holding it in memory. Raises InvalidRequest if it
+        is not of the link's type and length."""
 
 
 class PictureIntake(Protocol):

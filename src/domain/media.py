@@ -85,6 +85,10 @@ class AssetKind(StrEnum):
     OUTPUT = "output"
 
 
+UPLOADED = (AssetKind.REFERENCE, AssetKind.MASK)
+"""What callers bring in themselves."""
+
+
 class Thumbnail(StrEnum):
     """What came of a picture's thumbnail."""
 
@@ -169,6 +173,15 @@ def sniff(content: bytes) -> PictureFormat:
     )
 
 
+def taken_format(content_type: str) -> PictureFormat:
+    """Of what is yet to come. Raises UnsupportedFormat."""
+    for format in TAKEN_FORMATS:
+        if format.content_type == content_type:
+            return format
+    allowed = [format.content_type for format in TAKEN_FORMATS]
+    raise UnsupportedFormat("this is no type that an upload may have", field="content_type", allowed=allowed)
+
+
 def _brands(content: bytes) -> list[bytes]:
     """What an AVIF or HEIC file says it is, the main brand first; empty for other files."""
     if content[4:8] != b"ftyp":
@@ -177,10 +190,13 @@ def _brands(content: bytes) -> list[bytes]:
     return [content[8:12], *(content[at : at + 4] for at in range(16, end, 4))]
 
 
-def check_bytes(size: int, kind: AssetKind) -> None:
-    limit = LIMITS["mask_bytes"] if kind is AssetKind.MASK else LIMITS["upload_bytes"]
-    if size > limit:
-        raise TooManyBytes(f"a {kind} may have at most {limit} bytes", field="file", limit=limit)
+def most_bytes(kind: AssetKind) -> int:
+    return LIMITS["mask_bytes"] if kind is AssetKind.MASK else LIMITS["upload_bytes"]
+
+
+def check_bytes(size: int, kind: AssetKind, field: str = "file") -> None:
+    if size > (limit := most_bytes(kind)):
+        raise TooManyBytes(f"a {kind} may have at most {limit} bytes", field=field, limit=limit)
 
 
 def check_pixels(width: int, height: int, frames: int) -> None:

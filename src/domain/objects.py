@@ -17,6 +17,8 @@ class ObjectClass(StrEnum):
     """The first part of every object key; each has a row in the privacy register, and a rule in RULES."""
 
     UPLOADS = "uploads"
+    INCOMING = "incoming"
+    """What a caller sent by a link, as it came: until it is taken in, or left."""
     OUTPUTS = "outputs"
     ANSWERS = "answers"
     """What a provider sent instead of pictures, kept for support."""
@@ -69,6 +71,7 @@ RULES: Mapping[ObjectClass, Rule] = MappingProxyType(
     {
         # An upload's row comes with its request.
         ObjectClass.UPLOADS: Rule(MEDIA, "the asset", "original", timedelta(hours=1)),
+        ObjectClass.INCOMING: Rule(MEDIA, "nobody", "(live|test)/(reference|mask)", timedelta(hours=1)),
         # An output's may come for as long as its generation is open, whatever its age: ends are final.
         ObjectClass.OUTPUTS: Rule(
             MEDIA, "an open generation; an asset of the attempt", f"{_NUMBER}/(manifest|{_NUMBER})", timedelta(0)
@@ -122,6 +125,11 @@ class ObjectKey:
     @classmethod
     def thumbnail(cls, account_id: AccountId, asset_id: UUID) -> Self:
         return cls(ObjectClass.THUMBNAILS, account_id, asset_id, ("small",))
+
+    @classmethod
+    def incoming(cls, account_id: AccountId, upload_id: UUID, mode: str, kind: str) -> Self:
+        """Whose it is, in which mode and what for is said by the key alone, which the link to put it pins."""
+        return cls(ObjectClass.INCOMING, account_id, upload_id, (mode, kind))
 
     @staticmethod
     def of_generation(account_id: AccountId, generation_id: UUID) -> tuple[str, ...]:

@@ -37,6 +37,7 @@ async def serve(settings: Settings) -> None:
         public = HttpConfig(
             version("gpt-image-2"),
             settings.public_url,
+            serves_files=not settings.s3_bucket,
             sandbox_sign_in=not settings.sign_in,
             sandbox_payments=not settings.stripe_secret_key,
             origins=settings.origins,

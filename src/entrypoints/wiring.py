@@ -28,6 +28,7 @@ from adapters.postgres.store import PostgresStore
 from application.attempts import PerformGeneration
 from application.calls import CallModel
 from application.credits import AdjustCredits, GrantCredits
+from application.direct_uploads import BeginUpload, CompleteUpload
 from application.echoes import FindEchoes
 from application.gates import TryKeyAgain
 from application.generations import CancelGeneration, DeleteGeneration, QuoteRequest, RequestGeneration, RetryGeneration
@@ -184,7 +185,7 @@ class UseCases(Provider):
     scope = Scope.APP
     credits = provide_all(GrantCredits, AdjustCredits)
     generations = provide_all(QuoteRequest, RetryGeneration, CancelGeneration, DeleteGeneration)
-    media = provide_all(AdmitUpload, DeleteAsset)
+    media = provide_all(AdmitUpload, BeginUpload, CompleteUpload, DeleteAsset)
 
     @provide
     def keep_house(self, store: PostgresStore, objects: Objects, points: CrashPoints) -> KeepHouse:

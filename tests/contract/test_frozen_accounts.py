@@ -43,7 +43,7 @@ from tests.world import new_id
 __all__ = ["each_store"]
 
 SPENDS = {"requestGeneration", "retryGeneration", "upload", "makeApiKey", "checkOut", "changeSubscription", "resumeSubscription"}
-SPENDS |= {"redeemPromotion"}
+SPENDS |= {"redeemPromotion", "beginUpload", "completeUpload"}
 REFUSED_TO_ALL = {"unlinkIdentity": 409, "redeemPromotion": 400}
 """The last sign-in stays, and there is no promotion; everything else is asked for so that it succeeds."""
 OF_PERSONS = {handler.operation_id for _, handler in GUARDED if isinstance(access_of(handler), PersonOnly)}
@@ -77,6 +77,7 @@ class Asking:
             "quote": {"json": picture},
             "upload": {"files": {"file": ("picture", a_png())}},
             "requestArchive": {"json": {"assets": [self.things["asset_id"]]}},
+            "beginUpload": {"json": {"content_type": "image/png", "bytes": 1}},
             "makeApiKey": {"json": {"mode": "test", "scopes": ["read"]}},
             "changeMe": {"json": {"name": "Ada L."}},
             "checkOut": {"json": {"pack": "small"}},
@@ -103,6 +104,7 @@ def asking(served: House, mode: Mode) -> Iterator[Asking]:
             "generation_id": who.picture(mode)["id"],
             "asset_id": (upload := who.upload(mode, a_png())),
             "archive_id": who.archive(mode, upload),
+            "upload_id": who.send(mode, a_png()),
             "key_id": who.make_key(mode)["id"],
             "session_id": http.get("/v1/sessions").json()["data"][0]["id"],  # the last to sign in, who does nothing here
             "identity_id": me["identities"][0]["id"],

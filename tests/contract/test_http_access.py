@@ -52,6 +52,7 @@ def owned(served: House) -> Iterator[Owned]:
         for mode in Mode:
             made, upload = owner.picture(mode), owner.upload(mode, a_png())
             things["generation_id", mode] = [made["id"]]
+            things["upload_id", mode] = [owner.send(mode, a_png())]
             things["asset_id", mode] = [upload, made["assets"][0]["id"]]
             things["archive_id", mode] = [owner.archive(mode, upload)]
         things["key_id", None] = [key["id"] for key in owner.http.get("/v1/api-keys").json()["data"]]

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from adapters.keyring import Keyring
 from adapters.storage.filesystem import FilesystemStorage
+from adapters.storage.own_links import TO_PUT, TO_READ, OwnLinks
+from application.ports import LinkedObject
 from domain.errors import NotFound
 from domain.limits import LIMITS
 from domain.media import ArchiveFormat, FileFormat, PictureFormat
@@ -64,12 +66,17 @@ def parts(link: str) -> tuple[str, str]:
     return path, query
 
 
+async def whole(found: LinkedObject, first: int = 0, past: int | None = None) -> bytes:
+    return b"".join([piece async for piece in found.pieces(first, found.length if past is None else past)])
+
+
 @pytest.mark.anyio
 async def test_a_link_leads_to_its_object(linked: Linked) -> None:
     assert linked.path == str(picture())
     assert linked.query.startswith(f"format=png&name=cat.png&expires={int(NOON.timestamp()) + 60}&kid=k1&signature=")
     found = await linked.objects.open(linked.path, linked.query)
-    assert (found.content, found.content_type) == (b"content", "image/png")
+    assert (await whole(found), found.length, found.content_type) == (b"content", 7, "image/png")
+    assert [await whole(found, *span) for span in ((0, 3), (3, 7), (6, 99), (7, 9), (2, 2))] == [b"con", b"tent", b"t", b"", b""]
     assert found.disposition == 'inline; filename="cat.png"'
 
 
@@ -84,7 +91,7 @@ async def test_what_is_not_shown_inline_is_attached(linked: Linked, format: File
 @pytest.mark.anyio
 async def test_a_link_ends_on_the_second(linked: Linked) -> None:
     linked.clock.time = NOON + timedelta(seconds=59)
-    assert (await linked.objects.open(linked.path, linked.query)).content == b"content"
+    assert await whole(await linked.objects.open(linked.path, linked.query)) == b"content"
     for late in (60, 61, 10**9):
         linked.clock.time = NOON + timedelta(seconds=late)
         with pytest.raises(NotFound):
@@ -143,13 +150,12 @@ async def test_parameters_doubled_moved_missing_or_borrowed_lead_nowhere(linked:
             await linked.objects.open(linked.path, query)
 
 
-@pytest.mark.anyio
 @given(st.text(), st.text())
-async def test_garbage_is_no_link(path: str, query: str) -> None:
-    objects = FilesystemStorage.__new__(FilesystemStorage)  # it must be refused before the disk is looked at
-    objects._signer, objects._clock = Keyring.parse(KEYRING).purpose("links"), Clock()
-    with pytest.raises(NotFound):
-        await objects.open(path, query)
+def test_garbage_is_no_link(path: str, query: str) -> None:
+    links = OwnLinks(Keyring.parse(KEYRING).purpose("links"), Clock())
+    for form in (TO_READ, TO_PUT):
+        with pytest.raises(NotFound):
+            links.follow(form, path, query)
 
 
 @pytest.mark.anyio

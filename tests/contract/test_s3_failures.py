@@ -194,14 +194,14 @@ async def test_what_did_not_come_whole_is_no_object(s3: Weed) -> None:
 async def test_the_store_keeps_the_checksum_of_what_was_sent(s3: Weed) -> None:
     with on_s3(s3) as storage:
         await storage.put(picture(), b"content", "image/png")
-        seen = s3.client().head_object(Bucket=BUCKET, Key=str(picture()), ChecksumMode="ENABLED")
+        seen = s3.usual.head_object(Bucket=BUCKET, Key=str(picture()), ChecksumMode="ENABLED")
         assert (seen["ChecksumSHA256"], seen["ContentType"]) == (CHECKSUM, "image/png")
 
 
 @ON_S3
 async def test_uploads_in_parts_that_were_abandoned_are_aborted_and_younger_ones_go_on(s3: Weed) -> None:
     with on_s3(s3) as storage:
-        client, key = s3.client(), str(picture())
+        client, key = s3.usual, str(picture())
         begun = client.create_multipart_upload(Bucket=BUCKET, Key=key)
         client.upload_part(Bucket=BUCKET, Key=key, UploadId=begun["UploadId"], PartNumber=1, Body=b"x" * (5 << 20))
         (found,) = client.list_multipart_uploads(Bucket=BUCKET)["Uploads"]

@@ -30,7 +30,7 @@ SOON = 300.0
 @pytest.mark.parametrize(("path", "handler"), DECLARED, ids=[f"{h.http_methods} {path}" for path, h in DECLARED])
 def test_every_route_says_how_large_and_how_late(path: str, handler: HTTPRouteHandler) -> None:
     bounds = handler.opt["bounds"]
-    assert 0 < bounds.answer <= 180
+    assert 0 < bounds.answer <= 340
     assert (bounds.body is not None) == (media_type(handler) is not None or bool(handler.opt.get("raw")))
     if bounds.body:
         assert bounds.body <= LARGEST.get(path, LIMITS["body_bytes"])

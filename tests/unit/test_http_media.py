@@ -7,7 +7,6 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from application.ports import LinkedObject
 from domain.errors import AssetInUse, IntakeBusy, UnsupportedFormat
 from domain.limits import LIMITS
 from domain.media import AssetKind
@@ -143,30 +142,6 @@ def test_one_picture_is_shown_and_deleted(stage: Stage, client: TestClient[Lites
     assert client.get(f"/v1/media/{picture.id}", headers=BEARER).json()["sha256"] == "0a"
     assert client.delete(f"/v1/media/{picture.id}", headers=BEARER).status_code == 204
     assert stage.told == {"deleted": picture.id}
-
-
-def test_a_file_is_served_harmlessly(stage: Stage, client: TestClient[Litestar]) -> None:
-    path, query = "uploads/1/2/original", "format=png&name=a.png&expires=1&kid=k1&signature=x"
-    stage.links[path, query] = LinkedObject(PNG, "image/png", 'inline; filename="a.png"', 60)
-    answer = client.get(f"/files/{path}?{query}")
-    assert (answer.status_code, answer.content) == (200, PNG)
-    assert answer.headers["content-type"] == "image/png"
-    assert answer.headers["content-disposition"] == 'inline; filename="a.png"'
-    assert answer.headers["cache-control"] == "private, max-age=60"
-    assert answer.headers["x-content-type-options"] == "nosniff"
-    assert "sandbox" in answer.headers["content-security-policy"]
-
-
-@pytest.mark.parametrize("path", ["%75ploads/1", "uploads//1", "uploads/1/", "uploads/%2e%2e/1", "uploads/%00", "%C3%BC", "%FF"])
-def test_a_link_is_checked_as_it_was_sent(path: str, stage: Stage, client: TestClient[Litestar]) -> None:
-    assert client.get(f"/files/{path}?a=%41&&b").status_code == 404
-    assert stage.told == (path, "a=%41&&b")
-
-
-def test_a_store_with_a_server_of_its_own_needs_no_files_here(stage: Stage) -> None:
-    with stage.client(serves_files=False) as client:
-        client.get("/files/a?b")
-    assert stage.told is None
 
 
 def test_too_many_uploads_at_once_are_sent_away(stage: Stage) -> None:

@@ -42,6 +42,8 @@ def test_every_route_is_in_it_but_those_that_browsers_are_led_to() -> None:
         ("/v1/generations/{generation_id}/retry", "post"),
         ("/v1/media", "get"),
         ("/v1/media", "post"),
+        ("/v1/media/uploads", "post"),
+        ("/v1/media/uploads/{upload_id}/complete", "post"),
         ("/v1/media/{asset_id}", "get"),
         ("/v1/media/{asset_id}", "delete"),
         ("/v1/media/{asset_id}/content", "get"),

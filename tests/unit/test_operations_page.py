@@ -20,6 +20,7 @@ from domain.rate_limits import FAILURE, PICTURE, RATES, READ, SHARES, WRITE, Pol
 from entrypoints.http.app import ROUTES
 from entrypoints.http.auth import routes
 from entrypoints.http.bounds import NO_BODY, PICTURE_BODY, PROBE, SMALL_BODY, WEBHOOK_BODY
+from entrypoints.http.direct_uploads import COMPLETION
 from entrypoints.http.media import UPLOAD
 from entrypoints.http.protocol import FRUITLESS_BYTES, HEAD_SECONDS
 from entrypoints.http.uploads import FORM_SLACK
@@ -64,10 +65,11 @@ def test_its_bounds_are_those_that_routes_declare() -> None:
             f"{WEBHOOK_BODY.answer:.0f} s more",
         ],
         ["an upload", f"{upload} MiB and {slack} KiB", f"{UPLOAD.arrival:.0f} s", f"{UPLOAD.answer:.0f} s more"],
+        ["the completion of an upload by a link", "", "", f"{COMPLETION.answer:.0f} s"],
         ["the head of a request", f"{FRUITLESS_BYTES // kib} KiB", f"{HEAD_SECONDS:.0f} s", ""],
     ]
     declared = {handler.opt["bounds"] for _, handler in routes(Litestar(list(ROUTES), openapi_config=None))}
-    assert declared == {NO_BODY, PROBE, SMALL_BODY, PICTURE_BODY, WEBHOOK_BODY, UPLOAD}
+    assert declared == {NO_BODY, PROBE, SMALL_BODY, PICTURE_BODY, WEBHOOK_BODY, UPLOAD, COMPLETION}
 
 
 def test_its_rates_are_those_of_the_code() -> None:

@@ -1,40 +1,29 @@
 """Objects as files: one folder tree, whole files only, and links the service signs and serves itself."""
 
 import asyncio
-import base64
-import binascii
-import re
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
 from adapters.storage.file_names import disposition, safe_name
+from adapters.storage.own_links import TO_PUT, TO_READ, OwnLinks
 from adapters.storage.whole_files import WholeFiles
 from application.ports import LinkedObject, LinkedObjects, ObjectMissing, ObjectStorage, PutLink, Signer, StoredObject
-from domain.errors import NotFound
-from domain.limits import LIMITS
+from domain.errors import InvalidRequest, NotFound
 from domain.media import FileFormat, file_format
 from domain.objects import ObjectKey
 
 _ABANDONED = timedelta(minutes=1)
 _BATCH = 500
-_QUERY = re.compile(
-    r"(?P<signed>format=(?P<format>[a-z]+)&name=(?P<name>[A-Za-z0-9._-]+)&expires=(?P<expires>\d{1,12}))"
-    r"&kid=(?P<kid>[A-Za-z0-9_-]+)&signature=(?P<signature>[A-Za-z0-9_-]+)",
-    re.ASCII,
-)
+_PIECE = 1 << 18
 
 
 class FilesystemStorage(ObjectStorage, LinkedObjects):
-    """Files of mode 0600 under `root`, shared by every process of one machine. `clock` tells the time links are measured by.
-
-    A link is `/files/<key>?format=…&name=…&expires=<unix seconds>&kid=…&signature=<base64url>`; the signature covers the key
-    and the whole query, character by character.
-    """
+    """Files of mode 0600 under `root`, shared by every process of one machine. `clock` tells the time links are measured by."""
 
     def __init__(self, root: Path, *, signer: Signer, clock: Callable[[], datetime]) -> None:
-        self._files, self._signer, self._clock = WholeFiles(root), signer, clock
+        self._files, self._links = WholeFiles(root), OwnLinks(signer, clock)
         self._files.clear(datetime.now(UTC) - _ABANDONED)
 
     async def put(self, key: ObjectKey, content: bytes, content_type: str) -> None:
@@ -63,42 +52,44 @@ class FilesystemStorage(ObjectStorage, LinkedObjects):
         return await asyncio.to_thread(self._files.clear, before)
 
     def link(self, key: ObjectKey, *, format: FileFormat, file_name: str, expires_at: datetime) -> str:
-        return self._signed(key, f"format={format}&name={safe_name(file_name, format)}", expires_at)
+        return self._links.to(key, f"format={format}&name={safe_name(file_name, format)}", expires_at)
 
     def link_to_put(self, key: ObjectKey, *, content_type: str, bytes: int, expires_at: datetime) -> PutLink:
-        url = self._signed(key, f"type={content_type}&bytes={bytes}", expires_at)
+        url = self._links.to(key, f"type={content_type}&bytes={bytes}", expires_at)
         return PutLink(url, {"content-length": str(bytes), "content-type": content_type})
 
-    def _signed(self, key: ObjectKey, what: str, expires_at: datetime) -> str:
-        assert (expires_at - self._clock()).total_seconds() <= LIMITS["link_seconds"], "a link lives ten minutes at most"
-        signed = f"{'/'.join(key.plain_parts)}?{what}&expires={int(expires_at.timestamp())}"
-        kid, mac = self._signer.sign(signed.encode())
-        return f"/files/{signed}&kid={kid}&signature={_base64url(mac)}"
-
-    async def open(self, path: str, signature: str) -> LinkedObject:
-        """`path` is what follows `/files/`, `signature` the whole query, both exactly as they came."""
-        asked = _QUERY.fullmatch(signature)
-        if asked is None or not self._is_ours(path, asked):
-            raise NotFound
+    async def open(self, path: str, query: str) -> LinkedObject:
+        link = self._links.follow(TO_READ, path, query)
         try:
-            format, key = file_format(asked["format"]), ObjectKey.parse(path)
-            left = datetime.fromtimestamp(int(asked["expires"]), UTC) - self._clock()
-            if left <= timedelta(0):
-                raise NotFound
-            content = await self.get(key)
+            format, file = file_format(link.said["format"]), self._files.path(link.key)
+            there = await asyncio.to_thread(self._files.seen, file)
         except (ValueError, ObjectMissing):
             raise NotFound from None
-        return LinkedObject(content, format.content_type, disposition(format, asked["name"]), int(left.total_seconds()))
+        shown = disposition(format, link.said["name"])
 
-    def _is_ours(self, path: str, asked: re.Match[str]) -> bool:
+        async def pieces(first: int, past: int) -> AsyncIterator[bytes]:
+            with self._files.reading(file, there) as reading:
+                reading.seek(first)
+                while first < past and (piece := await asyncio.to_thread(reading.read, min(past - first, _PIECE))):
+                    yield piece
+                    first += len(piece)
+
+        return LinkedObject(there.bytes, there.tag, format.content_type, shown, link.seconds_left, pieces)
+
+    async def receive(self, path: str, query: str, content_type: str, pieces: AsyncIterator[bytes]) -> None:
+        link = self._links.follow(TO_PUT, path, query)
+        if content_type != link.said["type"]:
+            raise InvalidRequest("the link is for another type", field="Content-Type", allowed=[link.said["type"]])
+        wanted = int(link.said["bytes"])
+        file, come, aside = self._files.path(link.key), 0, await asyncio.to_thread(self._files.aside)
         try:
-            mac = base64.urlsafe_b64decode(asked["signature"] + "=" * (-len(asked["signature"]) % 4))
-            message = f"{path}?{asked['signed']}".encode()
-        except (binascii.Error, UnicodeEncodeError):
-            return False
-        # Base64 has several spellings of the same bytes: only ours counts.
-        return self._signer.verify(asked["kid"], message, mac) and _base64url(mac) == asked["signature"]
-
-
-def _base64url(mac: bytes) -> str:
-    return base64.urlsafe_b64encode(mac).rstrip(b"=").decode()
+            async for piece in pieces:
+                come += len(piece)
+                if come > wanted:
+                    break
+                await asyncio.to_thread(aside.write, piece)
+            if come != wanted:
+                raise InvalidRequest("the link is for another length", field="Content-Length", limit=wanted)
+            await asyncio.to_thread(self._files.settle, aside, file)
+        finally:
+            aside.drop()

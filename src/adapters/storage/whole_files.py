@@ -6,8 +6,10 @@ import stat
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO, Self
 
 from application.ports import ObjectMissing, ObjectTooLarge, StorageUnavailable, StoredObject
 from domain.objects import PART, ObjectKey
@@ -46,6 +48,18 @@ class Aside:
         with suppress(OSError):  # a full disk is told by whoever wrote
             self._file.close()
         self.path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """`tag` differs for whatever is put at the same place later."""
+
+    bytes: int
+    tag: str
+
+    @classmethod
+    def of(cls, found: os.stat_result) -> Self:
+        return cls(found.st_size, f'"{found.st_ino:x}-{found.st_mtime_ns:x}"')
 
 
 class WholeFiles:
@@ -113,16 +127,21 @@ class WholeFiles:
                 self._check_there()
                 raise ObjectMissing from None
 
-    def read(self, path: Path, first: int, past: int) -> tuple[bytes, int]:
-        """The bytes from `first` up to `past`, as far as there are any, and the length of the whole."""
+    def seen(self, path: Path) -> "Seen":
         with unavailable_on_error():
             try:
-                with path.open("rb") as file:
-                    file.seek(first)
-                    return file.read(past - first), os.fstat(file.fileno()).st_size
+                return Seen.of(path.stat())
             except FileNotFoundError:
                 self._check_there()
                 raise ObjectMissing from None
+
+    @contextmanager
+    def reading(self, path: Path, seen: "Seen") -> Iterator[BinaryIO]:
+        """The very file that was seen, until its last piece is read; raises StorageUnavailable if another has taken its place."""
+        with unavailable_on_error(), path.open("rb") as file:
+            if Seen.of(os.fstat(file.fileno())) != seen:
+                raise StorageUnavailable("the object has changed")
+            yield file
 
     def delete(self, path: Path) -> None:
         with unavailable_on_error():

@@ -18,6 +18,8 @@ from entrypoints.http import (
     asking,
     billing,
     credits,
+    direct_uploads,
+    files,
     generations,
     media,
     models,
@@ -52,6 +54,8 @@ ROUTES: tuple[HTTPRouteHandler, ...] = (
     generations.cancel_generation,
     generations.delete_generation,
     media.upload,
+    direct_uploads.begin_upload,
+    direct_uploads.complete_upload,
     media.list_media,
     media.show_media,
     media.show_content,
@@ -120,10 +124,10 @@ def create_app(container: AsyncContainer, config: HttpConfig) -> Litestar:
 
 def routed(config: HttpConfig) -> Litestar:
     """Its routes, with nothing behind them yet."""
-    files = (media.show_file,) if config.serves_files else ()
+    linked = (files.show_file, files.put_file) if config.serves_files else ()
     sandbox = (sandbox_page.show_page, sandbox_page.answer_page) if config.sandbox_sign_in else ()
     payments = sandbox_payments_pages.PAGES if config.sandbox_payments else ()
-    return _routed((*ROUTES, *account_page.PAGES, *files, *sandbox, *payments, _openapi(config)))
+    return _routed((*ROUTES, *account_page.PAGES, *linked, *sandbox, *payments, _openapi(config)))
 
 
 def served(app: Litestar, container: AsyncContainer, config: HttpConfig) -> Litestar:

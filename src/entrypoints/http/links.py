@@ -42,4 +42,7 @@ class Links:
 
     def _link(self, key: ObjectKey, format: FileFormat, name: str) -> str:
         link = self.storage.link(key, format=format, file_name=f"{name}.{format}", expires_at=self.expires_at)
+        return self.absolute(link)
+
+    def absolute(self, link: str) -> str:
         return self.public_url + link if link.startswith("/") else link

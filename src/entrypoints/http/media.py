@@ -1,31 +1,28 @@
-"""Media over HTTP: bring a picture in, look, follow a link to its bytes, delete."""
+"""Media over HTTP: bring a picture in, look, get a link to its bytes, delete."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
 from dishka.integrations.litestar import FromDishka, inject
-from litestar import Request, Response, delete, get, post
+from litestar import Response, delete, get, post
 from litestar.datastructures import ResponseHeader
 from litestar.params import FromPath, QueryParameter
 
 from application.media import AdmitUpload, DeleteAsset
-from application.ports import CursorSigner, LinkedObjects, ObjectStorage
+from application.ports import CursorSigner, ObjectStorage
 from application.queries import Queries
 from domain.accounts import Caller, Scope
-from domain.errors import NotFound
 from domain.limits import LIMITS
 from domain.media import Asset, AssetId, AssetKind
 from entrypoints.http import media_shapes as shapes
-from entrypoints.http.auth import PUBLIC, Authed
+from entrypoints.http.auth import Authed
 from entrypoints.http.bounds import NO_BODY, Bounds
 from entrypoints.http.cursors import Cursors
 from entrypoints.http.links import Links
 from entrypoints.http.parameters import PAGE, After, Limit
-from entrypoints.http.problems import raw_path
 from entrypoints.http.uploads import FORM_SCHEMA, FORM_SLACK, Uploads
 
-FILES = "/files/"
 UPLOAD = Bounds(body=LIMITS["upload_bytes"] + FORM_SLACK, arrival=120.0, answer=340.0)
 """As many as may wait for a picture worker may take all their time there."""
 
@@ -44,7 +41,7 @@ async def upload(request: Authed, admit: FromDishka[AdmitUpload], storage: FromD
     uploads: Uploads = request.app.state.uploads
     async with uploads.form(request) as form:
         asset, clean = await admit(request.auth, form.file, form.purpose)
-    made = shapes.Upload(**_members(asset, Links.of(request, storage)), changed=list(clean.changed))
+    made = shapes.Upload(**members(asset, Links.of(request, storage)), changed=list(clean.changed))
     return Response(made, headers={"Location": f"/v1/media/{asset.id}"})
 
 
@@ -78,7 +75,7 @@ async def show_media(
 ) -> shapes.Asset:
     """One picture, with a fresh link to its bytes."""
     asset = await _find(queries, request.auth, asset_id)
-    return shapes.Asset(**_members(asset, Links.of(request, storage)))
+    return shapes.Asset(**members(asset, Links.of(request, storage)))
 
 
 @get(
@@ -111,21 +108,6 @@ async def delete_media(request: Authed, asset_id: FromPath[UUID], dispose: FromD
     await dispose(request.auth, AssetId(asset_id))
 
 
-@get(FILES + "{key:path}", include_in_schema=False, opt={"access": PUBLIC, "bounds": NO_BODY, "any_query": True})
-@inject
-async def show_file(request: Request[Any, Any, Any], objects: FromDishka[LinkedObjects]) -> Response[bytes]:
-    """What a signed link leads to. Path and query are checked as they were sent, character by character."""
-    path = raw_path(request.scope)
-    if not path.startswith(FILES):
-        raise NotFound
-    found = await objects.open(path.removeprefix(FILES), request.scope["query_string"].decode("latin-1"))
-    headers = {
-        "Content-Disposition": found.disposition,
-        "Cache-Control": f"private, max-age={found.seconds_left}",  # not in a cache longer than by the link
-    }
-    return Response(found.content, media_type=found.content_type, headers=headers)
-
-
 async def _find(queries: Queries, caller: Caller, asset_id: UUID) -> Asset:
     return await queries.asset(AssetId(asset_id), caller.account_id, caller.mode)
 
@@ -133,12 +115,12 @@ async def _find(queries: Queries, caller: Caller, asset_id: UUID) -> Asset:
 def _page(found: Sequence[Asset], limit: int, cursors: Cursors, links: Links) -> shapes.Assets:
     page = found[:limit]
     return shapes.Assets(
-        data=[shapes.Asset(**_members(asset, links)) for asset in page],
+        data=[shapes.Asset(**members(asset, links)) for asset in page],
         next=cursors.at((page[-1].created_at, page[-1].id)) if len(found) > limit else None,
     )
 
 
-def _members(asset: Asset, links: Links) -> dict[str, Any]:
+def members(asset: Asset, links: Links) -> dict[str, Any]:
     return {
         "id": asset.id,
         "mode": asset.mode,

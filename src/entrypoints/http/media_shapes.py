@@ -1,5 +1,6 @@
 """The shapes of media in JSON."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -7,7 +8,7 @@ from msgspec import Meta, Struct
 
 from domain.accounts import Mode
 from domain.archives import ArchiveFailure, ArchiveState
-from domain.limits import LIMITS
+from domain.limits import LIMITS, MAX_INTEGER
 from domain.media import AssetKind
 from entrypoints.http.shapes import Time
 
@@ -71,3 +72,22 @@ class Archive(Struct, frozen=True, kw_only=True):
     expires_at: Time | None
     url: str | None
     url_expires_at: Time | None
+
+
+class UploadBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """A file that is to be sent by a link: its type, such as `image/jpeg`, and its length."""
+
+    content_type: Annotated[str, Meta(max_length=100)]
+    bytes: Annotated[int, Meta(ge=1, le=MAX_INTEGER)]
+    purpose: Literal["reference", "mask"] = "reference"
+
+
+class UploadBegun(Struct, frozen=True):
+    """Where to send the file, with these headers exactly, until `expires_at`."""
+
+    id: UUID
+    url: str
+    headers: Mapping[str, str]
+    expires_at: Time
+    object: Literal["upload"] = "upload"
+    method: Literal["PUT"] = "PUT"

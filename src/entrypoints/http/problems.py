@@ -137,6 +137,7 @@ EDGE: Mapping[int, tuple[str, str]] = {
     408: ("timeout", "The body did not arrive in time"),
     413: ("body-too-large", "The body is too large"),
     415: ("unsupported-media-type", "The body is not of the type this route reads"),
+    416: ("range-not-satisfiable", "There is no such part of it"),
     500: ("internal-error", "Something went wrong on our side"),
     503: ("unavailable", "The service is not available for the moment"),
 }

@@ -10,10 +10,10 @@ from multipart import MultipartError, MultipartSegment, PushMultipartParser
 
 from domain.errors import IntakeBusy, InvalidRequest, TooManyBytes
 from domain.limits import LIMITS
-from domain.media import AssetKind
+from domain.media import UPLOADED, AssetKind
 
 FORM_SLACK = 64 * 1024  # what a form may hold beside the picture
-PURPOSES = (AssetKind.REFERENCE, AssetKind.MASK)
+PURPOSES = UPLOADED
 FORM_SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {
@@ -44,7 +44,7 @@ class Uploads:
     async def form(self, request: Request[Any, Any, Any]) -> AsyncIterator[UploadForm]:
         """What was sent, which keeps its place until the block ends. Raises IntakeBusy, TooManyBytes, InvalidRequest,
         RequestEntityTooLarge, or BodyLate."""
-        with self._place():
+        with self.place():
             yield await self._read(request)
 
     async def _read(self, request: Request[Any, Any, Any]) -> UploadForm:
@@ -59,7 +59,7 @@ class Uploads:
         return UploadForm(bytes(parts["file"]), _purpose(bytes(parts["purpose"])) if "purpose" in parts else PURPOSES[0])
 
     @contextmanager
-    def _place(self) -> Iterator[None]:
+    def place(self) -> Iterator[None]:
         if self.under_way >= self.most:
             raise IntakeBusy(limit=self.most)
         self.under_way += 1

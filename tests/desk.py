@@ -32,6 +32,7 @@ LOOKS = {
     *(("generations", "show"), ("jobs", "status")),
     *(("billing", "reconcile"), ("billing", "events")),
     *(("catalogue", "show"), ("catalogue", "radar")),
+    *(("media", "orphans"), ("media", "verify")),
     *(("db", "check"), ("db", "upgrade")),
 }
 """Commands that change nothing of anybody's: every other one is signed, and says which role it takes."""

@@ -1,6 +1,6 @@
 """What is done for the generations, objects and ways in that everyone forgot."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -95,20 +95,31 @@ class SweepObjects:
         async with self.store.transaction() as tx:
             now = await tx.now()
         await self.storage.clear_remnants(now - REMNANTS_KEPT)
-        swept, batch = 0, list[StoredObject]()
+        swept = 0
+        async for found in self.orphans():
+            await self.delete(found)
+            swept += len(found)
+        return swept
+
+    async def orphans(self) -> AsyncIterator[Sequence[StoredObject]]:
+        """Those that are to go, as they are found, some at a time; nothing is deleted."""
+        batch = list[StoredObject]()
         async for found in self.storage.list(""):
             batch.append(found)
             if len(batch) == self.batch:
-                swept, batch = swept + await self._sweep(batch), []
-        return swept + await self._sweep(batch)
+                yield await self._orphans_of(batch)
+                batch = []
+        yield await self._orphans_of(batch)
 
-    async def _sweep(self, found: list[StoredObject]) -> int:
-        orphans = await self.queries.orphans(found)
-        for key in orphans:
-            if key.object_class is ObjectClass.OUTPUTS:
-                await self._book_loss(key)
-            await self.storage.delete(key)
-        return len(orphans)
+    async def _orphans_of(self, found: Sequence[StoredObject]) -> Sequence[StoredObject]:
+        keys = set(await self.queries.orphans(found))
+        return [each for each in found if each.key in keys]
+
+    async def delete(self, orphans: Sequence[StoredObject]) -> None:
+        for each in orphans:
+            if each.key.object_class is ObjectClass.OUTPUTS:
+                await self._book_loss(each.key)
+            await self.storage.delete(each.key)
 
     async def _book_loss(self, key: ObjectKey) -> None:
         """Bytes that came after the end were paid by us: their attempt says so, before what tells of it is deleted."""

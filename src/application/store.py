@@ -140,6 +140,9 @@ class Assets(Protocol):
         """The account's assets, in the order asked for; none of them can be deleted before this transaction ends. Raises NotFound
         naming the first that is not there."""
 
+    async def find(self, asset: AssetId) -> Asset:
+        """For staff: whosever it is. No locks. Raises NotFound."""
+
     async def take(self, asset: AssetId, account: AccountId, mode: Mode) -> Asset:
         """Lock the asset for deletion; waits for requests that pinned it. Raises NotFound, or AssetInUse while an open generation
         needs it."""
@@ -211,6 +214,12 @@ class Turns(Protocol):
 
     async def rest(self, name: str, holder: UUID, until: datetime) -> None:
         """The next time is then, unless another has the turn by now."""
+
+    async def place(self, name: str) -> str | None:
+        """Where whoever had the turn left off; None: nowhere yet."""
+
+    async def move(self, name: str, place: str) -> None:
+        """Whoever has the turn next goes on here."""
 
 
 class Transaction(Protocol):

@@ -52,6 +52,8 @@ class Act(StrEnum):
     REPLAY = "billing.replay"
     REFUND = "billing.refund"
     CANCEL = "billing.cancel"
+    SWEEP = "media.sweep"
+    PURGE = "media.purge"
 
     @property
     def least_role(self) -> Role:
@@ -73,6 +75,10 @@ LEAST_ROLE = {
     # To look again changes nothing that is not true, and a subscription that was ended can be bought again.
     Act.REPLAY: Role.SUPPORT,
     Act.CANCEL: Role.SUPPORT,
+    # Workers do the same by themselves, by the same rule.
+    Act.SWEEP: Role.SUPPORT,
+    # What is gone does not come back.
+    Act.PURGE: Role.ADMIN,
     # Prices are everybody's, and money that left does not come back.
     Act.SYNC: Role.ADMIN,
     Act.REFUND: Role.ADMIN,

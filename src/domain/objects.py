@@ -151,6 +151,11 @@ class ObjectKey:
         return rule.grace is not None and re.fullmatch(rule.path, "/".join(self.path)) is not None
 
     @property
+    def of_owner(self) -> str:
+        """What the keys of everything of the same class and owner begin with."""
+        return f"{self.object_class}/{self.account_id}/{self.owner}/"
+
+    @property
     def is_manifest(self) -> bool:
         return self.path[-1] == "manifest"
 

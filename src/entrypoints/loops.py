@@ -13,6 +13,7 @@ from application.audit_chain import SignHeads
 from application.hints import HandleHints
 from application.housekeeping import ForgetAccess, KeepHouse, SweepObjects
 from application.notices import SendNotices
+from application.object_checks import SampleObjects
 from application.payments import PaymentsUnavailable
 from application.ports import Clock, StorageUnavailable
 from application.rate_limits import ForgetRates
@@ -22,7 +23,7 @@ from application.store import StoreUnavailable
 from application.thumbnails import MakeThumbnails
 from application.top_up import WatchCredits
 from application.turns import InTurn
-from entrypoints.metrics import count_hints, count_notices, count_top_ups, count_unexplained
+from entrypoints.metrics import OBJECTS_ORPHANED, OBJECTS_WRONG, count_hints, count_notices, count_top_ups, count_unexplained
 from entrypoints.settings import Settings
 from entrypoints.wiring_payments import Deliver, SandboxPayments
 
@@ -45,13 +46,13 @@ async def loops(parts: AsyncContainer, settings: Settings) -> Sequence[tuple[flo
     payments, clock = await parts.get(PollPayments), await parts.get(Clock)
     thumbnails = await parts.get(MakeThumbnails)
     turns, archives, expired = await parts.get(InTurn), await parts.get(MakeArchives), await parts.get(ForgetArchives)
+    sweep, sample = await parts.get(SweepObjects), await parts.get(SampleObjects)
 
     def in_turn(name: str, seconds: float, act: Act) -> tuple[float, Act]:
         return until_asked(often, seconds), lambda: turns(name, timedelta(seconds=seconds), act)
 
     table: list[tuple[float, Act]] = [
         (often, await parts.get(KeepHouse)),
-        (seldom, await parts.get(SweepObjects)),
         (often, lambda: _pack(archives)),
         (often, lambda: _sketch(thumbnails)),
         (seldom, lambda: _forget(expired)),
@@ -61,6 +62,8 @@ async def loops(parts: AsyncContainer, settings: Settings) -> Sequence[tuple[flo
         (often, lambda: _send(notices)),
         (often, lambda: follow(hints)),
         (often, await parts.get(FinishRefunds)),
+        in_turn(SampleObjects.NAME, seldom, lambda: _sample(sample)),
+        in_turn("orphans", seldom, lambda: _sweep(sweep)),
         in_turn("payments", settings.payments_poll_seconds, lambda: _poll(payments, clock)),
         in_turn("credits", settings.credit_watch_seconds, lambda: watch(credits)),
     ]
@@ -89,6 +92,20 @@ async def every(seconds: float, act: Act) -> None:
         except Exception as error:
             log.error("sweep_failed", error=type(error).__name__)
         await asyncio.sleep(seconds)
+
+
+async def _sweep(sweep: SweepObjects) -> int:
+    swept = await sweep()
+    OBJECTS_ORPHANED.set(swept)
+    return swept
+
+
+async def _sample(sample: SampleObjects) -> None:
+    """What is wrong is for an operator, who finds the same by `gpt-image admin media verify`."""
+    wrong, lately = await sample()
+    OBJECTS_WRONG.set(lately)
+    for each in wrong:
+        log.error("object_wrong", error=each.fault.value, where=str(each.key))
 
 
 async def _pack(make: MakeArchives) -> Mapping[str, int]:

@@ -68,6 +68,14 @@ PAYMENTS_UNEXPLAINED = Gauge(
     ("remark",),
     registry=WORKER_REGISTRY,
 )
+OBJECTS_ORPHANED = Gauge(
+    "objects_orphaned", "Stored objects that no row spoke of at the last look, and were deleted.", registry=WORKER_REGISTRY
+)
+OBJECTS_WRONG = Gauge(
+    "objects_wrong",
+    "Rows whose object is gone or of another size, in the round through all rows that goes on or in the last.",
+    registry=WORKER_REGISTRY,
+)
 CALLS_IN_FLIGHT = Gauge("calls_in_flight", "Calls of a model that are out.", registry=WORKER_REGISTRY)
 WORK = {
     name: Gauge(name, meaning, registry=WORKER_REGISTRY)

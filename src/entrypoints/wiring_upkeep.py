@@ -4,10 +4,15 @@ from datetime import timedelta
 
 from dishka import Provider, Scope, provide, provide_all
 
+from adapters.postgres.objects import PostgresObjectRows
+from adapters.postgres.session import Pool
 from adapters.postgres.store import PostgresStore
 from adapters.zip_files import ZipFiles
 from application.archives import ForgetArchives, MakeArchives, RequestArchive
 from application.housekeeping import SweepObjects
+from application.object_checks import CheckObjects, SampleObjects, VerifyObjects
+from application.object_rows import ObjectRows
+from application.purging import PurgeMedia, SweepByHand
 from application.queries import Queries
 from entrypoints.crash_points import CrashPoints
 from entrypoints.settings import Settings
@@ -19,6 +24,20 @@ class Upkeep(Provider):
 
     scope = Scope.APP
     archives = provide_all(RequestArchive)
+    by_hand = provide_all(SweepByHand, PurgeMedia)
+    checks = provide(CheckObjects)
+
+    @provide
+    def object_rows(self, pool: Pool) -> ObjectRows:
+        return PostgresObjectRows(pool)
+
+    @provide
+    def verify_objects(self, rows: ObjectRows, check: CheckObjects) -> VerifyObjects:
+        return VerifyObjects(rows, check)
+
+    @provide
+    def sample_objects(self, store: PostgresStore, rows: ObjectRows, check: CheckObjects) -> SampleObjects:
+        return SampleObjects(store, rows, check)
 
     @provide
     def sweep_objects(self, store: PostgresStore, objects: Objects, queries: Queries, points: CrashPoints) -> SweepObjects:

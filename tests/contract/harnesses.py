@@ -12,7 +12,8 @@ from typing import Protocol
 
 import pytest
 
-from adapters.memory import MemoryQueries, MemoryStore
+from adapters.memory import MemoryObjectRows, MemoryQueries, MemoryStore
+from application.object_rows import ObjectRows
 from application.queries import Queries
 from application.store import Store
 from tests.contract.postgres_harness import on_postgres
@@ -27,6 +28,9 @@ class StoreHarness(Protocol):
 
     @property
     def queries(self) -> Queries: ...
+
+    @property
+    def object_rows(self) -> ObjectRows: ...
 
     async def advance(self, seconds: float) -> None:
         """Move the store's clock forward by at least that much."""
@@ -56,10 +60,12 @@ class MemoryHarness:
     clock: Clock = field(default_factory=Clock)
     store: MemoryStore = field(init=False)
     queries: MemoryQueries = field(init=False)
+    object_rows: MemoryObjectRows = field(init=False)
 
     def __post_init__(self) -> None:
         self.store = MemoryStore(self.clock)
         self.queries = MemoryQueries(self.store)
+        self.object_rows = MemoryObjectRows(self.queries)
 
     async def advance(self, seconds: float) -> None:
         self.clock.advance(seconds)

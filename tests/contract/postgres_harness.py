@@ -8,6 +8,7 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
+from adapters.postgres.objects import PostgresObjectRows
 from adapters.postgres.pool import open_pool
 from adapters.postgres.queries import PostgresQueries
 from adapters.postgres.store import PostgresStore
@@ -18,6 +19,7 @@ class PostgresHarness:
     url: str
     store: PostgresStore
     queries: PostgresQueries
+    object_rows: PostgresObjectRows
     owners: dict[int, AsyncConnection[Any]] = field(default_factory=dict)
 
     async def advance(self, seconds: float) -> None:
@@ -39,7 +41,7 @@ class PostgresHarness:
 async def on_postgres(url: str) -> AsyncIterator[PostgresHarness]:
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(open_pool(url, size=12))
-        harness = PostgresHarness(url, PostgresStore(pool), PostgresQueries(pool))
+        harness = PostgresHarness(url, PostgresStore(pool), PostgresQueries(pool), PostgresObjectRows(pool))
         try:
             yield harness
         finally:

@@ -9,6 +9,7 @@ from typing import Any
 from psycopg import AsyncConnection
 
 from adapters.postgres.audit import PostgresBooksAudit
+from adapters.postgres.objects import PostgresObjectRows
 from adapters.postgres.pool import open_pool
 from adapters.postgres.queries import PostgresQueries
 from adapters.postgres.session import Pool, Session
@@ -59,7 +60,8 @@ async def on_still_postgres(url: str) -> AsyncIterator[StillPostgres]:
     clock = Clock()
     async with open_pool(url, size=12) as pool:
         store, queries = _StillStore(pool, clock), _StillQueries(pool, clock)
-        harness = StillPostgres(url=url, store=store, queries=queries, clock=clock, audit=PostgresBooksAudit(pool))
+        rows, audit = PostgresObjectRows(pool), PostgresBooksAudit(pool)
+        harness = StillPostgres(url=url, store=store, queries=queries, object_rows=rows, clock=clock, audit=audit)
         try:
             yield harness
         finally:

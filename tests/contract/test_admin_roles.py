@@ -17,7 +17,7 @@ from domain.errors import DomainError, LastAdmin, StaffOnly, Unauthenticated
 from domain.identities import Person
 from domain.sessions import SessionId
 from entrypoints.answers import ACTS
-from tests.contract.store_contract import customer, new_id, soon, waits
+from tests.contract.store_contract import customer, new_id, soon, uploaded, waits
 from tests.desk import LOOKS, Desk, Traded, a_staffed_desk, an_operator, commands, without_picture_workers
 from tests.doors import sign_in_on
 
@@ -29,6 +29,7 @@ __all__ = ["a_staffed_desk", "an_operator", "without_picture_workers"]
 class Scene:
     lot: object
     traded: Traded
+    asset: object
 
 
 Words = Callable[[AccountId, "Scene", Desk], tuple[object, ...]]
@@ -42,6 +43,8 @@ WORDS: dict[Act, Words] = {
     Act.REPLAY: lambda person, scene, desk: (scene.traded.event,),
     Act.REFUND: lambda person, scene, desk: (scene.traded.purchase,),
     Act.CANCEL: lambda person, scene, desk: (scene.traded.subscription,),
+    Act.SWEEP: lambda person, scene, desk: (),
+    Act.PURGE: lambda person, scene, desk: (scene.asset,),
 }
 """What each act is asked with: nothing about it is to refuse but the role."""
 
@@ -59,7 +62,8 @@ def test_a_command_changes_nothing_or_says_which_role_it_takes() -> None:
 
 
 async def test_every_change_takes_its_least_role_or_a_higher_one_and_refuses_the_others(desk: Desk) -> None:
-    scene = Scene((await desk.grant(30)).json["lot"], await desk.trades())
+    asset = await uploaded(desk.store, desk.customer)
+    scene = Scene((await desk.grant(30)).json["lot"], await desk.trades(), asset.id)
     matrix = dict[tuple[Act, Role], int]()
     people = {Role.USER: desk.customer, Role.SUPPORT: desk.supporter, Role.ADMIN: desk.admin}
     for path, command in commands():

@@ -26,6 +26,12 @@ class MemoryAssets(Assets):
             await self.locks.lock(self.rows, ("asset", asset), shared=True)
         return [self._find(asset, account, mode) for asset in assets]
 
+    async def find(self, asset: AssetId) -> Asset:
+        found = self.rows.assets.get(asset)
+        if not found:
+            raise NotFound("there is no such asset", asset=str(asset))
+        return found
+
     async def take(self, asset: AssetId, account: AccountId, mode: Mode) -> Asset:
         await self.locks.lock(self.rows, ("asset", asset))
         found = self._find(asset, account, mode)

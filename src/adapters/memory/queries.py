@@ -1,11 +1,12 @@
 """Reads of the store in memory: committed rows only, and copies of them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from adapters.memory.store import MemoryStore, line_of
 from adapters.memory.tables import Tables, WalletRow, copy_of_generation
+from application.object_rows import ObjectRows, SpokenObject, Walk
 from application.ports import StoredObject
 from application.queries import (
     BalanceRow,
@@ -24,7 +25,7 @@ from domain.errors import Gone, InvalidInstant, NotFound
 from domain.gates import Gate
 from domain.generations import Generation, GenerationId
 from domain.ledger import LedgerAccount, Transfer, WalletId
-from domain.media import Asset, AssetId, AssetKind
+from domain.media import Asset, AssetId, AssetKind, Thumbnail
 from domain.objects import ObjectClass, ObjectKey
 from domain.waiting import Line, Worked
 
@@ -135,12 +136,16 @@ class MemoryQueries(Queries):
         return replace(found)
 
     async def orphans(self, found: Sequence[StoredObject]) -> Sequence[ObjectKey]:
+        swept, now = [thing for thing in found if thing.key.is_swept], self.store.clock()
+        spoken_of = self.spoken_of([thing.key for thing in swept])
+        return [thing.key for thing in swept if not thing.stays(now, spoken_of=thing.key in spoken_of)]
+
+    def spoken_of(self, keys: Collection[ObjectKey]) -> set[ObjectKey]:
         assets = [asset for asset in self.rows.assets.values() if asset]
         archives = [a for a in self.rows.archives.values() if a and a.state in (ArchiveState.RUNNING, ArchiveState.READY)]
-        keys = {a.key for a in assets} | {ObjectKey.thumbnail(a.account_id, a.id) for a in assets}
-        keys |= {a.key for a in archives} | {_manifest(asset) for asset in assets if asset.generation_id}
-        swept, now = (thing for thing in found if thing.key.is_swept), self.store.clock()
-        return [t.key for t in swept if not t.stays(now, spoken_of=t.key in keys or self._may_be_spoken_of(t.key))]
+        known = {a.key for a in assets} | {ObjectKey.thumbnail(a.account_id, a.id) for a in assets}
+        known |= {a.key for a in archives} | {_manifest(asset) for asset in assets if asset.generation_id}
+        return {key for key in keys if key in known or self._may_be_spoken_of(key)}
 
     def _may_be_spoken_of(self, key: ObjectKey) -> bool:
         """Whether a row can still come that speaks of it, or support still needs it."""
@@ -220,3 +225,26 @@ def _fits(generation: Generation, matching: GenerationFilter) -> bool:
         and (matching.created_after is None or generation.created_at > matching.created_after)
         and (matching.created_before is None or generation.created_at < matching.created_before)
     )
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryObjectRows(ObjectRows):
+    queries: MemoryQueries
+
+    async def walk(self, walk: Walk, after: str, limit: int) -> Sequence[SpokenObject]:
+        rows = self.queries.rows
+        assets = [asset for asset in rows.assets.values() if asset]
+        drawn = [a for a in assets if a.thumbnail is Thumbnail.MADE]
+        ready = [a for a in rows.archives.values() if a and a.state is ArchiveState.READY]
+        every = {
+            Walk.PICTURES: [SpokenObject(a.key, a.bytes, a.sha256, str(a.id)) for a in assets],
+            Walk.THUMBNAILS: [SpokenObject(ObjectKey.thumbnail(a.account_id, a.id), None, None, str(a.id)) for a in drawn],
+            Walk.ARCHIVES: [SpokenObject(a.key, a.bytes, None, str(a.id)) for a in ready],
+        }
+        return sorted((each for each in every[walk] if each.place > after), key=lambda each: each.place)[:limit]
+
+    async def count(self) -> int:
+        return sum([len(await self.walk(walk, "", 1_000_000)) for walk in Walk])
+
+    async def spoken_of(self, keys: Collection[ObjectKey]) -> Collection[ObjectKey]:
+        return self.queries.spoken_of(keys)

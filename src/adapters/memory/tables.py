@@ -83,6 +83,8 @@ class Tables:
     notices: MutableMapping[NoticeId, Notice] = field(default_factory=dict)
     turns: MutableMapping[str, tuple[UUID, datetime]] = field(default_factory=dict)
     """By the act: its holder, and when it is due."""
+    places: MutableMapping[str, str] = field(default_factory=dict)
+    """By the act: where it goes on."""
 
     def draft(self) -> Self:
         """The same rows, for one transaction to write over; what others commit meanwhile shines through."""

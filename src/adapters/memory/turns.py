@@ -26,3 +26,10 @@ class MemoryTurns(Turns):
         await self.locks.lock(self.rows, ("turn", name))
         if self.rows.turns[name][0] == holder:
             self.rows.turns[name] = holder, until
+
+    async def place(self, name: str) -> str | None:
+        return self.rows.places.get(name)
+
+    async def move(self, name: str, place: str) -> None:
+        if name in self.rows.turns:
+            self.rows.places[name] = place

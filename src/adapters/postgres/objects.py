@@ -1,14 +1,19 @@
 """Which rows speak of stored objects, class by class: rules of how long they stay are the domain's."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
+from adapters.postgres.archives import archive_document
 from adapters.postgres.pool import read_all
-from adapters.postgres.session import Pool
-from application.ports import StoredObject
+from adapters.postgres.session import Pool, unavailable
+from application.object_rows import ObjectRows, SpokenObject, Walk
+from domain.media import Asset
 from domain.objects import ObjectClass, ObjectKey
+
+asset_document = msgspec.json.Decoder(Asset)
 
 # What holds of `o` (class, owner and the parts of the path as text, from 1) while a row speaks of the object, or may yet.
 SPEAKS: Mapping[ObjectClass, str] = {
@@ -27,12 +32,64 @@ WHERE CASE o.class {" ".join(f"WHEN '{kind}' THEN {speaks}" for kind, speaks in 
 """
 
 
-async def spoken_of(pool: Pool, found: Sequence[StoredObject]) -> set[str]:
-    """The keys, of these that are all of our making, of which a row speaks or may yet."""
-    if not found:
+_WALKS: Mapping[Walk, str] = {
+    Walk.PICTURES: "SELECT row_to_json(a)::text FROM assets a WHERE id > %(after)s ORDER BY id LIMIT %(limit)s",
+    Walk.THUMBNAILS: """SELECT row_to_json(a)::text FROM assets a
+        WHERE id > %(after)s AND thumbnail = 'made' ORDER BY id LIMIT %(limit)s""",
+    Walk.ARCHIVES: """SELECT row_to_json(a)::text FROM archives a
+        WHERE id > %(after)s AND state = 'ready' ORDER BY id LIMIT %(limit)s""",
+}
+
+# As the planner knows it: it's for a bar that shows how far a walk is.
+_COUNT = "SELECT greatest(reltuples, 0)::bigint FROM pg_class WHERE oid IN ('assets'::regclass, 'archives'::regclass)"
+
+
+async def spoken_of(pool: Pool, keys: Collection[ObjectKey]) -> set[ObjectKey]:
+    """Those of the keys, all of our making, of which a row speaks or may yet."""
+    if not keys:
         return set()
-    asked = [_asked(thing.key) for thing in found]
-    return set(await read_all(pool, _SPOKEN_OF, {"found": msgspec.json.encode(asked).decode()}))
+    asked = msgspec.json.encode([_asked(key) for key in keys]).decode()
+    return {ObjectKey.parse(key) for key in await read_all(pool, _SPOKEN_OF, {"found": asked})}
+
+
+class PostgresObjectRows(ObjectRows):
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def walk(self, walk: Walk, after: str, limit: int) -> Sequence[SpokenObject]:
+        said = {"after": UUID(after or str(UUID(int=0))), "limit": limit}
+        with unavailable():
+            return [_READ[walk](row) for row in await read_all(self._pool, _WALKS[walk], said)]
+
+    async def count(self) -> int:
+        with unavailable():
+            return sum(await read_all(self._pool, _COUNT, {}))
+
+    async def spoken_of(self, keys: Collection[ObjectKey]) -> Collection[ObjectKey]:
+        with unavailable():
+            return await spoken_of(self._pool, keys)
+
+
+def _picture(row: str) -> SpokenObject:
+    asset = asset_document.decode(row)
+    return SpokenObject(asset.key, asset.bytes, asset.sha256, str(asset.id))
+
+
+def _thumbnail(row: str) -> SpokenObject:
+    asset = asset_document.decode(row)
+    return SpokenObject(ObjectKey.thumbnail(asset.account_id, asset.id), None, None, str(asset.id))
+
+
+def _archive(row: str) -> SpokenObject:
+    archive = archive_document.decode(row)
+    return SpokenObject(archive.key, archive.bytes, None, str(archive.id))
+
+
+_READ: Mapping[Walk, Callable[[str], SpokenObject]] = {
+    Walk.PICTURES: _picture,
+    Walk.THUMBNAILS: _thumbnail,
+    Walk.ARCHIVES: _archive,
+}
 
 
 def _asked(key: ObjectKey) -> dict[str, Any]:

@@ -225,9 +225,9 @@ class PostgresQueries(Queries):
     async def orphans(self, found: Sequence[StoredObject]) -> Sequence[ObjectKey]:
         ours = [thing for thing in found if thing.key.is_swept]
         with unavailable():
-            spoken_of = await objects.spoken_of(self._pool, ours)
+            spoken_of = await objects.spoken_of(self._pool, [thing.key for thing in ours])
         now = await self.now()
-        return [thing.key for thing in ours if not thing.stays(now, spoken_of=str(thing.key) in spoken_of)]
+        return [thing.key for thing in ours if not thing.stays(now, spoken_of=thing.key in spoken_of)]
 
     async def accounts(self, matching: str, limit: int) -> Sequence[Account]:
         return await self._rows(Account, _ACCOUNTS, matching=matching, limit=limit)

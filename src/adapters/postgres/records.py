@@ -56,6 +56,12 @@ class PostgresAssets(Assets):
                 raise NotFound(asset=str(asset))
         return [found[asset] for asset in assets]
 
+    async def find(self, asset: AssetId) -> Asset:
+        row = await self._session.read("SELECT row_to_json(a)::text FROM assets a WHERE id = %(asset)s", asset=asset)
+        if not row:
+            raise NotFound(asset=str(asset))
+        return asset_document.decode(row)
+
     async def take(self, asset: AssetId, account: AccountId, mode: Mode) -> Asset:
         row = await self._session.read(_TAKE, asset=asset, account=account, mode=mode)
         if not row:

@@ -268,6 +268,7 @@ turns = Table(
     _machinery("name", Text, primary_key=True),
     _machinery("holder", Uuid),
     _machinery("due", Time),
+    _machinery("place", Text, nullable=True),
 )
 
 rate_buckets = Table(

@@ -16,6 +16,8 @@ WITH first AS (
 )
 SELECT 1 FROM first UNION ALL SELECT 1 FROM next
 """
+_PLACE = "SELECT place FROM turns WHERE name = %(name)s"
+_MOVE = "UPDATE turns SET place = %(place)s WHERE name = %(name)s RETURNING 1"
 _REST = "UPDATE turns SET due = %(until)s WHERE name = %(name)s AND holder = %(holder)s RETURNING 1"
 
 
@@ -29,3 +31,10 @@ class PostgresTurns(Turns):
 
     async def rest(self, name: str, holder: UUID, until: datetime) -> None:
         await self._session.read(_REST, name=name, holder=holder, until=until)
+
+    async def place(self, name: str) -> str | None:
+        found: str | None = await self._session.read(_PLACE, name=name)
+        return found
+
+    async def move(self, name: str, place: str) -> None:
+        await self._session.read(_MOVE, name=name, place=place)

@@ -10,15 +10,16 @@ from entrypoints.admin.credits import credits
 from entrypoints.admin.db import db
 from entrypoints.admin.generations import generations
 from entrypoints.admin.jobs import jobs
+from entrypoints.admin.media import media
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def admin() -> None:
-    """Look after accounts, the audit records, credits, billing, generations, the catalogue, jobs and the database.
+    """Look after accounts, the audit records, credits, billing, generations, media, the catalogue, jobs and the database.
 
     Every command has --json. Exit code: 0 done, 1 refused, 2 wrong usage. Prompts and pictures are never shown.
     """
 
 
-for noun in (accounts, audit, credits, billing, generations, catalogue, jobs, db):
+for noun in (accounts, audit, credits, billing, generations, media, catalogue, jobs, db):
     admin.add_command(noun)

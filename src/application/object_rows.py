@@ -1,0 +1,40 @@
+"""Rows that speak of stored objects, walked through however many there are."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from domain.objects import ObjectKey
+
+
+class Walk(StrEnum):
+    """Rows of one kind, each of which speaks of an object of its own."""
+
+    PICTURES = "pictures"
+    THUMBNAILS = "thumbnails"
+    ARCHIVES = "archives"
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenObject:
+    """What a row says of its object, as far as it says it; `place` is where a walk goes on after it."""
+
+    key: ObjectKey
+    bytes: int | None
+    sha256: str | None
+    place: str
+
+
+class ObjectRows(Protocol):
+    async def walk(self, walk: Walk, after: str, limit: int) -> Sequence[SpokenObject]:
+        """The next rows after a place (empty: from the first on), in an order that lasts."""
+        ...
+
+    async def count(self) -> int:
+        """About how many there are of all walks together."""
+        ...
+
+    async def spoken_of(self, keys: Collection[ObjectKey]) -> Collection[ObjectKey]:
+        """Those of the keys of which a row speaks, or may yet."""
+        ...

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from bench import access, calls, claims, fairness, pickup, requests, webhooks
+from bench import access, calls, claims, fairness, pickup, requests, uploads, webhooks
 from bench.books import BooksWrong
 from bench.figures import Figure, show
 from bench.floor import NoPgbench
@@ -26,6 +26,7 @@ PARTS: Mapping[str, Callable[[Path, argparse.Namespace], list[Figure]]] = {
     "pickup": lambda folder, options: pickup.measure(folder, options.share, options.past),
     "fairness": lambda folder, options: fairness.measure(folder, options.share),
     "calls": lambda folder, options: calls.measure(folder),
+    "uploads": lambda folder, options: uploads.measure(folder, options.rounds, options.share),
     "access": lambda folder, options: access.measure(folder, options.rounds, options.share),
     "webhooks": lambda folder, options: webhooks.measure(folder, options.rounds, options.seconds, options.share),
 }

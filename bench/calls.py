@@ -130,7 +130,7 @@ async def _measure(folder: Path, database_url: str, openai: Provider) -> tuple[l
                 scene = await _scene(service, process, openai, database_url, f"shipped-{n}")
                 bursts.append(await scene.burst(n, PICTURE_BYTES, LATENCY, f"large-{n}"))
         report = folder / "watched.json"
-        with _worker(folder, database_url, openai, ["-m", "bench.watched", str(report)]) as process:
+        with _worker(folder, database_url, openai, ["-m", "bench.watched", "worker", str(report)]) as process:
             scene = await _scene(service, process, openai, database_url, "watched")
             process.send_signal(signal.SIGUSR1)
             for n in (1, 4):

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -40,14 +40,14 @@ def postmaster(postgres: EmbeddedPostgres) -> int:
 
 
 class Part:
-    """`gpt-image <name>` as a child process; its output goes to `log`."""
+    """`gpt-image <name>` as a child process, or another module's `words`; its output goes to `log`."""
 
-    def __init__(self, name: str, log: Path, environment: Mapping[str, str], cwd: Path) -> None:
+    def __init__(self, name: str, log: Path, environment: Mapping[str, str], cwd: Path, words: Sequence[str] = ()) -> None:
         self.log = log
         inherited = {key: value for key, value in os.environ.items() if key in ("PATH", "HOME", "LANG", "TMPDIR")}
         with log.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "entrypoints.command", name],
+                [sys.executable, "-m", *(words or ("entrypoints.command", name))],
                 env=inherited | dict(environment),
                 cwd=cwd,
                 stdin=subprocess.DEVNULL,

@@ -6,6 +6,7 @@ and left: one `kill -9`, even of an idle worker, breaks them for good, or leaves
 """
 
 import asyncio
+import io
 import os
 import pickle
 import socket
@@ -201,11 +202,15 @@ class _Worker:
     def ask(self, task: _Task, until: float | None) -> None:
         """Raises WorkerDied, or TimeoutError."""
         self.done += 1
-        question = pickle.dumps((task.function, task.args), pickle.HIGHEST_PROTOCOL)
+        # Large bytes go as they are: to copy them would stop every other thread meanwhile.
+        large = list[pickle.PickleBuffer]()
+        args = [pickle.PickleBuffer(arg) if isinstance(arg, bytes) and len(arg) > _PIECE else arg for arg in task.args]
+        question = pickle.dumps((task.function, args), pickle.HIGHEST_PROTOCOL, buffer_callback=large.append)
         try:
-            self._wait_no_longer_than(until)
-            self._socket.sendall(_LENGTH.pack(len(question)))
-            self._socket.sendall(question)
+            for part in (bytes((len(large),)), question, *(each.raw() for each in large)):
+                self._wait_no_longer_than(until)
+                self._socket.sendall(_LENGTH.pack(len(part)))
+                self._socket.sendall(part)
         except TimeoutError:
             raise
         except OSError as error:
@@ -228,14 +233,14 @@ class _Worker:
 
     def _read(self, size: int, until: float | None) -> bytes:
         """Grows as it comes, for a length is easily said."""
-        came = bytearray()
-        while len(came) < size:
+        came = io.BytesIO()  # whose bytes are taken out without being copied
+        while came.tell() < size:
             self._wait_no_longer_than(until)
-            taken = self._socket.recv(min(size - len(came), _PIECE))
+            taken = self._socket.recv(min(size - came.tell(), _PIECE))
             if not taken:
                 raise EOFError
-            came += taken
-        return bytes(came)
+            came.write(taken)
+        return came.getvalue()
 
     def _wait_no_longer_than(self, until: float | None) -> None:
         left = None if until is None else until - monotonic()

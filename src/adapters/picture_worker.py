@@ -11,6 +11,7 @@ import resource
 import signal
 import sys
 import warnings
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from enum import Enum
@@ -42,12 +43,14 @@ def serve(descriptor: int, parent: int, memory_mb: int) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
         with suppress(EOFError, OSError):
             while True:
-                socket.send_bytes(_answer(socket.recv_bytes()))
+                (large,) = socket.recv_bytes()
+                question, *buffers = [socket.recv_bytes() for _ in range(1 + large)]
+                socket.send_bytes(_answer(question, buffers))
 
 
-def _answer(question: bytes) -> bytes:
+def _answer(question: bytes, buffers: Sequence[bytes]) -> bytes:
     try:
-        function, args = pickle.loads(question)  # noqa: S301 - from the service itself
+        function, args = pickle.loads(question, buffers=buffers)  # noqa: S301 - from the service itself
         return say((True, function(*args)))
     except Exception as error:
         known = type(error).__module__ == "builtins" or type(error).__module__.startswith(_OUR_OWN)

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any
 
 from litestar import Request
@@ -56,7 +57,7 @@ class Uploads:
             raise InvalidRequest("the body is not a form") from None
         if "file" not in parts:
             raise InvalidRequest("file is missing", field="file")
-        return UploadForm(bytes(parts["file"]), _purpose(bytes(parts["purpose"])) if "purpose" in parts else PURPOSES[0])
+        return UploadForm(parts["file"].getvalue(), _purpose(parts["purpose"].getvalue()) if "purpose" in parts else PURPOSES[0])
 
     @contextmanager
     def place(self) -> Iterator[None]:
@@ -69,22 +70,23 @@ class Uploads:
             self.under_way -= 1
 
 
-async def _parts(boundary: str, stream: AsyncIterator[bytes]) -> dict[str, bytearray]:
-    parts = dict[str, bytearray]()
-    part = bytearray()
+async def _parts(boundary: str, stream: AsyncIterator[bytes]) -> dict[str, BytesIO]:
+    """Kept where bytes are taken out without being copied: a large file copied would stop the event loop for as long."""
+    parts = dict[str, BytesIO]()
+    part = BytesIO()
     with PushMultipartParser(boundary.encode(), max_segment_count=len(FORM_SCHEMA["properties"])) as parser:
         async for chunk in stream:
             for event in parser.parse(chunk) if chunk else ():
                 if isinstance(event, MultipartSegment):
-                    part = parts[_name(event, parts)] = bytearray()
+                    part = parts[_name(event, parts)] = BytesIO()
                 elif event:
-                    part += event
-                    if len(part) > LIMITS["upload_bytes"]:
+                    part.write(event)
+                    if part.tell() > LIMITS["upload_bytes"]:
                         raise TooManyBytes(field="file", limit=LIMITS["upload_bytes"])
     return parts
 
 
-def _name(part: MultipartSegment, seen: dict[str, bytearray]) -> str:
+def _name(part: MultipartSegment, seen: dict[str, BytesIO]) -> str:
     name = part.name
     if name not in FORM_SCHEMA["properties"]:
         raise InvalidRequest("there is no such part in this form", allowed=list(FORM_SCHEMA["properties"]))

@@ -11,8 +11,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,16 +21,15 @@ from PIL import Image, ImageOps
 
 from bench.books import BooksWrong
 from bench.figures import Figure, Promise, percentile
-from bench.stage import Part, durable_postgres, wait_until_ready
+from bench.stage import durable_postgres
 from tests.hostile import exif
 from tests.hostile_files import BOUNDARY, form
-from tests.forks import UNHURRIED
-from tests.processes import tree_of, until
-from tests.service import Customer, customer, free_port
+from tests.processes import until
+from tests.service import Customer, customer
+from tests.shipped import Shipped, shipped_api
 from tests.upload_line import Answer, Line
 from tests.world import world
 
-ROOT = Path(__file__).resolve().parent.parent
 SIDES = 4_000, 3_000
 ALONE = 5
 """Uploads one after the other, in each round."""
@@ -44,13 +42,12 @@ POOL_MB = 1_024
 class Scene:
     """A running API, and who uploads to it."""
 
-    process: int
-    port: int
+    api: Shipped
     who: Customer
 
     async def upload(self, content: bytes) -> tuple[Answer, float]:
         """The answer, and the seconds it took."""
-        line = Line("127.0.0.1", self.port, self.who.key)
+        line = Line("127.0.0.1", self.api.port, self.who.key)
         try:
             began = time.perf_counter()
             answer = await line.upload(form(content), BOUNDARY)
@@ -69,10 +66,6 @@ class Scene:
         began = time.perf_counter()
         await asyncio.gather(*(self.taken(content) for _ in range(AT_ONCE)))
         return time.perf_counter() - began
-
-    @property
-    def picture_workers(self) -> Sequence[int]:
-        return tree_of(self.process)[1:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,24 +97,27 @@ def measure(folder: Path, rounds: int, share: float) -> list[Figure]:
 async def _measure(folder: Path, database_url: str, content: bytes, rounds: int) -> list[Figure]:
     async with world(database_url, folder / "service") as service:
         who = await customer(service, 0)
-    with _api(folder, database_url, who) as scene:
+    home = folder / "service"
+    with shipped_api(database_url, home) as api:
+        scene = Scene(api, who)
         await scene.taken(content)
         floors, times = list[float](), list[float]()
         for _ in range(rounds):
             alone = sorted([await scene.taken(content) for _ in range(ALONE)])
             times.append(percentile(alone, 50))
             floors.append(percentile(sorted(_by_hand(content) for _ in range(ALONE)), 50))
-        at_most = {"API": _most(scene.process), "worker": max(map(_most, scene.picture_workers))}
+        at_most = {"API": _most(api.pid), "worker": max(map(_most, scene.api.picture_workers))}
         before = at_most["API"]
         seconds = await scene.burst(content)
-        burst = _most(scene.process)
+        burst = _most(api.pid)
         refused = await _refused(scene, content)
     report = folder / "watched.json"
-    with _api(folder, database_url, who, "bench.watched", "api", str(report)) as scene:
+    with shipped_api(database_url, home, "bench.watched", "api", str(report)) as api:
+        scene = Scene(api, who)
         await scene.taken(content)
-        os.kill(scene.process, signal.SIGUSR1)
+        os.kill(api.pid, signal.SIGUSR1)
         await scene.burst(content)
-        os.kill(scene.process, signal.SIGUSR2)
+        os.kill(api.pid, signal.SIGUSR2)
         await asyncio.to_thread(until, report.exists, "the report")
     size = f"{len(content) / 1e6:.1f} million bytes"
     return [
@@ -172,12 +168,12 @@ async def _refused(scene: Scene, content: bytes) -> Refused:
     """With both workers in hand, so that it is certain whose the upload is."""
     from adapters.intake import LEAST_SECONDS
 
-    for worker in scene.picture_workers:
+    for worker in scene.api.picture_workers:
         os.kill(worker, signal.SIGSTOP)
     began = time.perf_counter()
     answers = [asyncio.create_task(scene.upload(content)) for _ in range(2)]
     await asyncio.sleep(1)
-    victim, other = scene.picture_workers
+    victim, other = scene.api.picture_workers
     killed = time.perf_counter()
     os.kill(victim, signal.SIGKILL)
     done, frozen = await asyncio.wait(answers, return_when=asyncio.FIRST_COMPLETED)
@@ -204,20 +200,3 @@ def _most(pid: int) -> float:
     """Megabytes resident at most so far."""
     (line,) = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmHWM")]
     return int(line.split()[1]) / 1024
-
-
-@contextmanager
-def _api(folder: Path, database_url: str, who: Customer, *words: str) -> Iterator[Scene]:
-    """As it ships, or as `words` have it."""
-    home, port = folder / "service", free_port()
-    home.mkdir(exist_ok=True)
-    said = {"DATABASE_URL": database_url, "DATA_DIR": str(home), "PORT": str(port), **UNHURRIED}
-    api = Part("api", home / "api.log", said, ROOT, words)
-    try:
-        wait_until_ready(api, port)
-        yield Scene(api.process.pid, port, who)
-    except Exception:
-        print((home / "api.log").read_text()[-3_000:])
-        raise
-    finally:
-        api.kill()

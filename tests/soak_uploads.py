@@ -6,7 +6,6 @@ Every file gets one plain answer. What was taken in is fetched by its link and l
 import asyncio
 import hashlib
 import io
-import os
 import shutil
 import tempfile
 import time
@@ -22,11 +21,12 @@ import psycopg
 from PIL import Image
 
 from domain.media import CleanPicture
+from domain.objects import ObjectClass
 from tests.clusters import migrated_postgres, new_database
 from tests.hostile import CANARY, pieces_of
 from tests.hostile_files import BOUNDARY, FILE_LIMIT, Hostile, form, hostile_files
-from tests.processes import tree_of
-from tests.service import Customer, customer, serving
+from tests.service import Customer, customer
+from tests.shipped import shipped_api
 from tests.upload_line import Answer, Line, LineLost
 from tests.world import world
 
@@ -55,16 +55,16 @@ async def soak_uploads(seed: int, deadline: float, folder: Path) -> dict[str, in
         url = new_database(postgres)
         async with world(url, home) as service:
             who = await customer(service, 0)
-        with serving(url, home, PICTURE_WORKERS="2") as (address,):
+        with shipped_api(url, home) as api:
             began = time.monotonic()
-            feed = Feed(address, who, hostile_files(seed))
+            feed = Feed(api.port, who, hostile_files(seed), api.pid)
             try:
                 await feed.run(deadline)
                 feed.check_memory()
                 await asyncio.to_thread(check_agreement, url, home / "objects", who, feed.kept)
-                assert "request_crashed" not in (home / "api.log").read_text(), "a request crashed"
+                assert "request_crashed" not in api.log.read_text(), "a request crashed"
             except AssertionError as error:
-                raise AssertionError(f"seed {seed}: {error}\n{_last_words(home)}") from error
+                raise AssertionError(f"seed {seed}: {error}\n{api.last_words}") from error
     counts = dict(feed.counts) | {GROWN: max(0, feed.growth // 1024), SLOWEST: round(feed.slowest * 1000)}
     return counts | {"seconds": round(time.monotonic() - began)}
 
@@ -85,11 +85,13 @@ def quick_folder(folder: Path) -> Iterator[Path]:
 
 @dataclass
 class Feed:
-    """One API fed over several lines. `kept`: SHA-256 by id of what it said it had taken in, and still has."""
+    """One API fed over several lines. `process`: whose memory is looked at. `kept`: SHA-256 by id of what it said it had taken
+    in, and still has."""
 
-    address: str
+    port: int
     who: Customer
     files: Iterator[Hostile]
+    process: int | None = None
     counts: Counter[str] = field(default_factory=Counter)
     kept: dict[str, str] = field(default_factory=dict)
     taken: int = 0
@@ -100,11 +102,8 @@ class Feed:
 
     async def run(self, deadline: float, most: int | None = None) -> None:
         """Until then, or until so many files."""
-        where = urlsplit(self.address)
-        assert where.hostname
-        assert where.port
-        self._api, self._most = api_process(where.port), most
-        lines = [Line(where.hostname, where.port, self.who.key) for _ in range(LINES)]
+        self._most = most
+        lines = [Line("127.0.0.1", self.port, self.who.key) for _ in range(LINES)]
         try:
             async with asyncio.TaskGroup() as group:
                 for line in lines:
@@ -114,7 +113,8 @@ class Feed:
         finally:
             for line in lines:
                 await line.close()
-        self.growth = resident_bytes(self._api) - self._before if self._before else 0
+        if self.process and self._before:
+            self.growth = resident_bytes(self.process) - self._before
 
     def check_memory(self) -> None:
         assert self.growth < GROWTH_BYTES, f"the API grew by {self.growth / 2**20:.0f} MB over {self._place} files"
@@ -123,8 +123,8 @@ class Feed:
         while time.monotonic() < deadline and self._place != self._most:
             self._place += 1
             place, file = self._place, next(self.files)
-            if place == WARM:
-                self._before = resident_bytes(self._api)
+            if place == WARM and self.process:
+                self._before = resident_bytes(self.process)
             try:
                 ending = await self._one(line, file)
             except Exception as error:
@@ -223,7 +223,7 @@ def check_agreement(database_url: str, objects: Path, who: Customer, kept: dict[
     with psycopg.connect(database_url) as connection:
         rows = connection.execute("SELECT id::text, sha256 FROM assets WHERE account_id = %s", (who.account,)).fetchall()
     assert dict(rows) == kept, f"{len(rows)} rows for {len(kept)} pictures taken in"
-    stored = {path.parent.name: path for path in objects.rglob("*.object") if str(who.account) in path.parts}
+    stored = {path.parent.name: path for path in (objects / ObjectClass.UPLOADS / str(who.account)).rglob("*.object")}
     assert stored.keys() == kept.keys(), f"{len(stored)} objects for {len(kept)} pictures taken in"
     for id, path in stored.items():
         assert hashlib.sha256(path.read_bytes()).hexdigest() == kept[id], f"{path} is not what its row says"
@@ -231,21 +231,6 @@ def check_agreement(database_url: str, objects: Path, who: Customer, kept: dict[
     assert not left_aside, f"{len(left_aside)} files were left half written"
 
 
-def api_process(port: int) -> int:
-    """The one that listens there, among our descendants."""
-    said = {
-        pid: (Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"), Path(f"/proc/{pid}/cmdline").read_bytes())
-        for pid in tree_of(os.getpid())
-    }
-    (found,) = [pid for pid, (env, words) in said.items() if f"PORT={port}".encode() in env and b"\0api\0" in words]
-    return found
-
-
 def resident_bytes(pid: int | str = "self") -> int:
     """A process's memory, without its children's."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096
-
-
-def _last_words(folder: Path) -> str:
-    log = (folder / "api.log").read_text(errors="replace")
-    return "\n".join(line for line in log.splitlines() if '"request"' not in line)[-2_000:]

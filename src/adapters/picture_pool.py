@@ -206,8 +206,9 @@ class _Worker:
         large = list[pickle.PickleBuffer]()
         args = [pickle.PickleBuffer(arg) if isinstance(arg, bytes) and len(arg) > _PIECE else arg for arg in task.args]
         question = pickle.dumps((task.function, args), pickle.HIGHEST_PROTOCOL, buffer_callback=large.append)
+        parts: list[bytes | memoryview] = [bytes((len(large),)), question, *(each.raw() for each in large)]
         try:
-            for part in (bytes((len(large),)), question, *(each.raw() for each in large)):
+            for part in parts:
                 self._wait_no_longer_than(until)
                 self._socket.sendall(_LENGTH.pack(len(part)))
                 self._socket.sendall(part)

@@ -145,7 +145,7 @@ class Repeated:
 
     def _api(self, listener: socket.socket, crash_at: str = "") -> Fork:
         said = FREELY | {"CRASH_POINTS": str(self._points), "CRASH_AT": crash_at, "DATABASE_CONNECTIONS": "2"}
-        said |= {"DATABASE_URL": self._lane.url}
+        said |= {"DATABASE_URL": self._lane.url, **self._lane.storage}
         return self._lane.forks.start("api", self._lane.folder, said, listener)
 
     def _calls(self) -> int:

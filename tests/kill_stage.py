@@ -5,7 +5,7 @@ import io
 import json
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +36,7 @@ from tests.clusters import migrated_postgres
 from tests.forks import Fork, Forks
 from tests.kill_ends import Left
 from tests.provider import Provider
+from tests.weed import Weed
 from tests.world import World, world
 
 CREDITS, TRIES = 100_000_000, 20
@@ -147,10 +148,12 @@ class Lane:
     connection: psycopg.AsyncConnection[Any]
     callers: dict[Mode, Caller]
     references: dict[Mode, AssetId]
+    storage: Mapping[str, str] = field(default_factory=dict)
+    """What its parts are told of where objects lie; nothing: in its folder."""
     starts: Counter[str] = field(default_factory=Counter)
 
     def worker(self, points: Path, crash_at: str = "", **environment: str) -> Fork:
-        said = FREELY | (self.provider.environment if self.provider else {}) | environment
+        said = FREELY | (self.provider.environment if self.provider else {}) | dict(self.storage) | environment
         said |= {"DATABASE_URL": self.url, "CRASH_POINTS": str(points), "CRASH_AT": crash_at}
         return self.forks.start("worker", self.folder, said)
 
@@ -232,16 +235,21 @@ class Lane:
 
 
 @asynccontextmanager
-async def lane(forks: Forks, url: str, folder: Path, pictures: OnePool, provider: Counted | None) -> AsyncIterator[Lane]:
+async def lane(
+    forks: Forks, url: str, folder: Path, pictures: OnePool, provider: Counted | None, s3: Weed | None = None
+) -> AsyncIterator[Lane]:
+    """`s3`: where objects lie, in a bucket of the lane's own."""
+    storage = dict(s3.bucket(f"lane-{folder.name}")) if s3 else {}
+    at = {name.lower(): value for name, value in storage.items() if name.startswith("S3_")}
     freely = {"open_generations": 100_000, "refusals_per_hour": 1_000_000, "refunds_per_hour": 1_000_000}
     async with (
-        world(url, folder, pictures, database_connections=2, **freely) as service,
+        world(url, folder, pictures, database_connections=2, **freely, **at) as service,
         await psycopg.AsyncConnection.connect(url, autocommit=True) as connection,
     ):
         callers = {mode: await service.caller(credits=CREDITS, mode=mode) for mode in Mode}
         upload = await service.parts.get(AdmitUpload)
         references = {mode: (await upload(caller, a_png(), AssetKind.REFERENCE))[0].id for mode, caller in callers.items()}
-        yield Lane(forks, url, folder, provider, service, connection, callers, references)
+        yield Lane(forks, url, folder, provider, service, connection, callers, references, storage)
 
 
 def points_of(record: Path) -> dict[int, list[str]]:

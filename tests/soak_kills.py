@@ -15,8 +15,9 @@ from tests.kill_stage import Counted, Lane, lane, roomy_postgres, shared_picture
 from tests.provider import provider
 from tests.soak_promises import A_NAME, A_PAIR, API_KILLED, ENOUGH_MOMENTS, MOMENTS, WORKER_KILLED, promised
 from tests.soak_random_kills import ENDING_SECONDS, random_kills
+from tests.weed import Weed
 
-LANES, ASKING = 14, 3
+LANES, LANES_ON_S3, ASKING = 14, 6, 3
 HOUSEKEEPING = "generate"
 """The scenario in which housekeeping dies: it is the same in all."""
 MISSES = 3
@@ -69,8 +70,8 @@ class Schedule:
         return {self.key(pair): self.died[pair] for pair in self._pairs if self.died[pair] or self._misses[pair] < MISSES}
 
 
-async def soak_kills(seed: int, deadline: float, folder: Path, kept: Mapping[str, int]) -> dict[str, int]:
-    """`kept`: how often each point has been died at in earlier runs."""
+async def soak_kills(seed: int, deadline: float, folder: Path, kept: Mapping[str, int], s3: Weed | None = None) -> dict[str, int]:
+    """`kept`: how often each point has been died at in earlier runs. `s3`: where objects lie, if not in folders."""
     counts = Counter[str]()
     workers, requests = (Schedule(role, kept, random.Random(f"{seed} {role}")) for role in ("worker", "api"))
     with roomy_postgres(folder / "postgres") as postgres, zygote(folder) as forks, provider(folder / "provider") as openai:
@@ -78,10 +79,10 @@ async def soak_kills(seed: int, deadline: float, folder: Path, kept: Mapping[str
             pictures, counted = await stack.enter_async_context(shared_pictures()), Counted(openai)
 
             async def a_lane(name: str) -> Lane:
-                made = lane(forks, new_database(postgres), folder / name, pictures, counted)
+                made = lane(forks, new_database(postgres), folder / name, pictures, counted, s3)
                 return await stack.enter_async_context(made)
 
-            lanes = [await a_lane(f"lane-{number}") for number in range(LANES)]
+            lanes = [await a_lane(f"lane-{number}") for number in range(LANES_ON_S3 if s3 else LANES)]
             served, idle, crowded = [await a_lane(name) for name in ("served", "idle", "crowded")]
             stop = max(deadline - ENDING_SECONDS, time.monotonic() + 15)
             killing = [_kill_workers(lanes, workers, stop, counts), _kill_requests(served, idle, requests, stop, counts)]

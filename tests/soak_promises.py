@@ -174,6 +174,7 @@ PROMISES: dict[str, tuple[Promise, ...]] = {
                 figures=said("generations", "second calls")),),
 }  # fmt: skip
 """By suite."""
+PROMISES["crash-s3"] = PROMISES["crash"]
 
 
 def _uploads_said(counts: Counts) -> str:

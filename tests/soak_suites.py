@@ -1,12 +1,14 @@
 """What each random suite runs: a seed, a time to stop, a folder of its own and the sums so far, to counts of what was done."""
 
 import asyncio
+import os
 import time
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
+from unittest import mock
 
 from tests import ledger_stores, use_cases_stage
 from tests.clusters import migrated_postgres, new_database
@@ -25,6 +27,7 @@ from tests.soak_timelines import soak_timelines
 from tests.soak_uploads import soak_uploads
 from tests.soak_use_cases import soak_use_cases
 from tests.soak_webhooks import soak_webhooks
+from tests.weed import weed
 
 Kept = Mapping[str, int]
 """What earlier runs have counted."""
@@ -99,6 +102,12 @@ async def uploads(seed: int, deadline: float, folder: Path, _: Kept) -> dict[str
 async def crash(seed: int, deadline: float, folder: Path, kept: Kept) -> dict[str, int]:
     """kill -9 of workers and API: at every recorded point, fewest deaths first, and at any moment."""
     return await soak_kills(seed, deadline, folder, kept)
+
+
+async def crash_s3(seed: int, deadline: float, folder: Path, kept: Kept) -> dict[str, int]:
+    """The same with objects at a real S3."""
+    with weed() as s3, mock.patch.dict(os.environ, s3.environment):
+        return await soak_kills(seed, deadline, folder, kept, s3)
 
 
 async def stops(seed: int, deadline: float, folder: Path, _: Kept) -> dict[str, int]:

@@ -45,6 +45,11 @@ class Weed:
         keys = {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
         return {"S3_BUCKET": BUCKET, "S3_ENDPOINT_URL": self.url, "S3_REGION": REGION, **keys}
 
+    def bucket(self, name: str) -> Mapping[str, str]:
+        """What a part of the service is told to use a new bucket."""
+        self.usual.create_bucket(Bucket=name)
+        return {**self.environment, "S3_BUCKET": name}
+
     def client(self, secret: str = SECRET) -> Any:
         """For looks from outside."""
         keys = {"aws_access_key_id": KEY, "aws_secret_access_key": secret}

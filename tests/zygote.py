@@ -190,6 +190,8 @@ def _import_everything() -> None:
     import uvloop  # noqa: F401
     from PIL import GifImagePlugin, Image, ImageCms, JpegImagePlugin, PngImagePlugin, WebPImagePlugin  # noqa: F401
 
+    if "S3_BUCKET" in os.environ:
+        import adapters.storage.s3
     import entrypoints.api
     import entrypoints.command
     import entrypoints.worker  # noqa: F401

@@ -75,8 +75,7 @@ class SignHeads:
         for each in await self.trail.tips(since):
             head = Head.signed(each, now, self.signer.sign)
             if head.key not in known:
-                await self.storage.put(head.key, head.write(), "application/json")
-                signed += 1
+                signed += await self.storage.put_new(head.key, head.write(), "application/json")
         return {"heads": signed}
 
     async def _keys(self, day: date | None) -> frozenset[ObjectKey]:

@@ -17,15 +17,16 @@ from adapters.postgres.store import PostgresStore
 from application.direct_uploads import BeginUpload, CompleteUpload
 from application.housekeeping import SweepObjects
 from application.media import AdmitUpload, DeleteAsset
-from application.ports import ObjectStorage, PictureIntake, StoredObject
+from application.ports import ObjectStorage, PictureIntake, StorageUnavailable, StoredObject
 from domain.accounts import Caller, Mode
 from domain.errors import AccountFrozen, BrokenImage, IntakeBusy, NotFound, TooManyBytes, UnsupportedFormat
 from domain.limits import LIMITS
 from domain.media import Asset, AssetKind, CleanPicture, PictureFormat
 from domain.objects import ObjectKey
 from tests.contract.store_contract import customer, new_id
+from tests.mortal import DIED, Breath, MortalStorage, MortalStore
 from tests.object_stores import filesystem, names, on_s3
-from tests.scripted_storage import Gate
+from tests.scripted_storage import Gate, ScriptedStorage
 from tests.weed import ON_S3
 
 pytestmark = pytest.mark.anyio
@@ -247,3 +248,40 @@ class Aged:
     async def list(self, prefix: str) -> Any:
         async for found in self._storage.list(prefix):
             yield StoredObject(found.key, found.bytes, self._modified)
+
+
+async def test_a_store_that_does_not_answer_is_asked_again_and_nothing_is_half_taken_in(pool: Pool) -> None:
+    store, storage = PostgresStore(pool), ScriptedStorage()
+    room = Room(await customer(store), store, PostgresQueries(pool), storage)
+    upload, room.intake.gate = await room.sends(), Gate()
+    completing = asyncio.create_task(room.complete(room.caller, upload))
+    await room.intake.gate.wait()
+    storage.down = True  # it was read, and cannot be put
+    room.intake.gate.open()
+    with pytest.raises(StorageUnavailable):
+        await completing
+    with pytest.raises(StorageUnavailable):
+        await room.complete(room.caller, upload)
+    assert await room.assets() == []
+    storage.down, room.intake.gate = False, None
+    asset, _ = await room.complete(room.caller, upload)
+    await room.is_whole(asset)
+
+
+async def test_whoever_dies_on_the_way_leaves_one_asset_to_the_next_and_nothing_after_a_sweep(pool: Pool, tmp_path: Path) -> None:
+    """At every call of a port that there is."""
+    store, points, dying = PostgresStore(pool), 0, True
+    queries, storage = PostgresQueries(pool), filesystem(tmp_path)
+    while dying:
+        room, breath = Room(await customer(store), store, queries, storage), Breath(points)
+        upload = await room.sends()
+        mortal = MortalStore(store, breath), MortalStorage(storage, breath)
+        doomed = CompleteUpload(*mortal, AdmitUpload(*mortal, room.intake, new_id))
+        dying = await breath.live(asyncio.create_task(doomed(room.caller, upload))) is DIED
+        asset, changed = await room.complete(room.caller, upload)
+        assert changed == ("oriented", "converted")
+        await SweepObjects(store, Aged(storage, datetime.now(UTC) - timedelta(hours=2)), queries)()
+        await room.is_whole(asset)
+        await DeleteAsset(store, storage)(room.caller, asset.id)
+        points += 1
+    assert points > 10

@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from adapters.postgres.objects import SPEAKS
-from domain.accounts import AccountId
+from domain.accounts import AccountId, Mode
 from domain.media import AssetId
 from domain.objects import RULES, ObjectClass, ObjectKey
 
@@ -42,6 +42,9 @@ def test_a_class_without_a_grace_stays_for_ever() -> None:
         ObjectKey.picture(ACCOUNT, OWNER, 1, 9),
         ObjectKey.manifest(ACCOUNT, OWNER, 2),
         ObjectKey.answer(ACCOUNT, OWNER, 1),
+        ObjectKey.archive(ACCOUNT, OWNER, 1),
+        ObjectKey.thumbnail(ACCOUNT, OWNER),
+        ObjectKey.incoming(ACCOUNT, OWNER, Mode.TEST, "mask"),
     ],
 )
 def test_what_we_put_is_swept_and_what_a_stranger_left_beside_it_is_not(key: ObjectKey) -> None:

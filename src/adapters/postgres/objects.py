@@ -21,6 +21,7 @@ SPEAKS: Mapping[ObjectClass, str] = {
     ObjectClass.OUTPUTS: """EXISTS (SELECT 1 FROM generations g WHERE g.id = o.owner AND g.state IN ('queued', 'running'))
         OR EXISTS (SELECT 1 FROM assets a WHERE a.generation_id = o.owner AND a.attempt::text = o.path[1]
             AND (a."index"::text = o.path[2] OR o.path[2] = 'manifest'))""",
+    ObjectClass.INCOMING: "false",
     ObjectClass.ARCHIVES: """EXISTS (SELECT 1 FROM archives a
         WHERE a.id = o.owner AND a.attempt::text = o.path[1] AND a.state IN ('running', 'ready'))""",
     ObjectClass.THUMBNAILS: "EXISTS (SELECT 1 FROM assets a WHERE a.id = o.owner)",

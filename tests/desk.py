@@ -16,6 +16,7 @@ from adapters.payments.sandbox_state import Card
 from adapters.postgres.session import Pool
 from adapters.postgres.store import PostgresStore
 from domain.accounts import AccountId, Caller, Role
+from domain.quarantine import Impounded, ImpoundedId, Origin
 from entrypoints import wiring
 from entrypoints.admin import admin
 from tests.contract.store_contract import customer, new_id
@@ -40,7 +41,7 @@ BOOKS = (
     *("accounts", "api_keys", "sessions", "invitations"),
     *("wallets", "lots", "transfers", "wallet_commands", "lot_reversals"),
     *("customers", "purchases", "refunds", "subscriptions", "payment_hints"),
-    "audit_records",
+    *("quarantine", "audit_records"),
 )
 
 
@@ -108,6 +109,14 @@ class Desk:
         pack = next(each["ref"] for each in page["purchases"] if each["paid"] == CATALOGUE.packs["small"].price)
         events = (await self.run("billing", "events", "--json")).json["events"]
         return Traded(pack, page["subscriptions"][0]["id"], events[0]["id"])
+
+    async def impounds(self) -> ImpoundedId:
+        """A picture of the customer's is held."""
+        held = ImpoundedId(new_id())
+        async with self.store.transaction() as tx:
+            now, account = await tx.now(), self.customer.account_id
+            await tx.quarantine.add(Impounded(held, account, Origin.UPLOAD, "0a" * 32, "f0" * 32, 7, now))
+        return held
 
     async def somebody(self, *, frozen: bool = False) -> AccountId:
         """An account with a key."""

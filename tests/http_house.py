@@ -34,7 +34,8 @@ class Left:
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """`client` knows the address and no key; it follows no redirect. The use cases of `service` run in `portal`."""
+    """`client` knows the address and no key; it follows no redirect. The use cases of `service` run in `portal`. `hashes` lists
+    the pictures that must not be here, none at first."""
 
     portal: BlockingPortal
     service: World
@@ -42,6 +43,7 @@ class House:
     database_url: str
     folder: Path
     worker: Fork
+    hashes: Path
 
     def customer(self, credits: int = CREDITS, mode: Mode = Mode.TEST, scopes: frozenset[Scope] = frozenset(Scope)) -> Customer:
         made: Customer = self.portal.call(lambda: customer(self.service, credits, mode, scopes=scopes))
@@ -110,6 +112,8 @@ def house(database_url: str, folder: Path, **environment: str) -> Iterator[House
     points = {"CRASH_POINTS": str(folder / "points"), "DATABASE_URL": database_url, "SWEEP_SECONDS": "1"}
     folder.mkdir(exist_ok=True)
     (folder / "points").touch()  # the worker may not be up yet when it is first read
+    (hashes := folder / "hashes").touch()
+    environment = {"HASH_LIST": str(hashes)} | environment
     with (
         start_blocking_portal() as portal,
         portal.wrap_async_context_manager(world(database_url, folder, picture_workers=1)) as service,
@@ -117,7 +121,7 @@ def house(database_url: str, folder: Path, **environment: str) -> Iterator[House
         part("worker", folder, **points, PORT=address.rpartition(":")[2], **environment) as worker,
         plain_http.Client(base_url=address, timeout=60) as client,
     ):
-        yield House(portal, service, client, database_url, folder, worker)
+        yield House(portal, service, client, database_url, folder, worker, hashes)
 
 
 def check_problem(answer: httpx.Response, status: int, problem: str, **members: Any) -> None:

@@ -31,7 +31,7 @@ from domain.recovery import candidate, decide
 
 Settle = Callable[[Held, Attempt, CallResult, Sequence[StoredPicture]], Awaitable[None]]
 Wait = Callable[[Sequence[Attempt], datetime, Timing], timedelta]
-_NOBODY_CAN_TELL = (StorageUnavailable, ObjectMissing, IntakeBusy, ModeratorUnavailable)
+_NOBODY_CAN_TELL = (StoreUnavailable, StorageUnavailable, ObjectMissing, IntakeBusy, ModeratorUnavailable)
 
 Owner = Callable[[], int]
 """The advisory lock this process holds, its proof of life. Raises StoreUnavailable while it holds none: then no call starts."""

@@ -6,10 +6,12 @@ from datetime import datetime
 
 from application.archives import withdraw
 from application.ports import NewId, ObjectStorage, PictureIntake, StorageUnavailable
+from application.quarantine import Seize
 from application.store import IdempotencyKey, Remembered, Store, Transaction
 from domain.accounts import Caller
-from domain.media import Asset, AssetId, AssetKind, CleanPicture, check_bytes
+from domain.media import Asset, AssetId, AssetKind, CleanPicture, check_bytes, unsupported
 from domain.objects import ObjectKey
+from domain.quarantine import ImpoundedId, Origin
 
 
 class AdmittedBefore(Exception):
@@ -24,6 +26,7 @@ class AdmitUpload:
     storage: ObjectStorage
     intake: PictureIntake
     new_id: NewId
+    seize: Seize | None = None
 
     async def __call__(
         self, caller: Caller, content: bytes, kind: AssetKind, once: IdempotencyKey | None = None
@@ -33,6 +36,9 @@ class AdmitUpload:
         check_bytes(len(content), kind)
         clean = await self.intake.clean(content, kind)
         asset_id = AssetId(self.new_id())
+        known, id = clean.likeness, ImpoundedId(asset_id)
+        if self.seize and await self.seize(id, caller.account_id, clean.content, Origin.UPLOAD, likeness=known):
+            raise unsupported()  # to the letter what is said of any file that is none of ours
         # Bytes first: an object without a row is swept, a row without an object would be a lie.
         await self.storage.put(ObjectKey.upload(caller.account_id, asset_id), clean.content, clean.format.content_type)
         async with self.store.transaction() as tx:

@@ -3,16 +3,21 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from uuid import uuid5
 
 from application.moderation import Moderator, ModeratorUnavailable
-from application.ports import ObjectStorage
+from application.ports import ObjectStorage, StorageUnavailable
+from application.quarantine import Seize
 from application.references import Reference
+from application.store import StoreUnavailable
 from domain.accounts import Mode
 from domain.attempts import Failure, Finality, NotExecuted, Stage, StoredPicture
+from domain.errors import IntakeBusy
 from domain.generations import Generation
 from domain.media import AssetKind
-from domain.moderation import NOBODY_JUDGED, Verdict
+from domain.moderation import CLEAN, FORBIDDEN, NOBODY_JUDGED, NOT_LOOKED_AT, Verdict
 from domain.objects import ObjectKey
+from domain.quarantine import ImpoundedId, Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +30,15 @@ class ScreenInput:
 
     moderators: Mapping[Mode, Moderator]
     local: Moderator
+    seize: Seize | None = None
 
     async def __call__(self, generation: Generation, shown: Sequence[Reference], until: float) -> NotExecuted | None:
         """How the attempt ends without a call; None if it may call. It is over by `until`, on the event loop's clock."""
+        try:
+            if await self._seized(generation, shown):
+                return _refused(FORBIDDEN)
+        except (StoreUnavailable, StorageUnavailable, IntakeBusy):
+            return NOT_LOOKED_AT
         moderator, request = self.moderators.get(generation.mode), generation.request
         if moderator is None or request is None:
             return None
@@ -40,6 +51,19 @@ class ScreenInput:
             verdict = await self.local.judge(request.prompt, ())
         return _refused(verdict)
 
+    async def _seized(self, generation: Generation, shown: Sequence[Reference]) -> bool:
+        """Whether one of them became known since it was brought here."""
+        if not self.seize:
+            return False
+        return any(
+            [
+                await self.seize(
+                    ImpoundedId(each.asset.id), generation.account_id, each.content, Origin.REFERENCE, asset=each.asset
+                )
+                for each in shown
+            ]
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class ScreenOutputs:
@@ -48,18 +72,33 @@ class ScreenOutputs:
 
     moderators: Mapping[Mode, Moderator]
     storage: ObjectStorage
+    seize: Seize | None = None
 
     async def __call__(
         self, generation: Generation, attempt: int, pictures: Sequence[StoredPicture], contents: Mapping[int, bytes]
     ) -> Failure | None:
-        """Why not. `contents`: the bytes of those at hand, by index. Raises ModeratorUnavailable, StorageUnavailable or
-        ObjectMissing."""
+        """Why not. `contents`: the bytes of those at hand, by index. Raises ModeratorUnavailable, StoreUnavailable,
+        StorageUnavailable, ObjectMissing or IntakeBusy when nobody can tell now."""
         moderator = self.moderators.get(generation.mode)
-        if moderator is None or not pictures:
+        if not pictures or not (moderator or (self.seize and self.seize.hashes)):
             return None
         shown = [contents.get(picture.index) or await self._read(generation, attempt, picture) for picture in pictures]
-        verdict = await moderator.judge("", shown)
+        if await self._seized(generation, attempt, pictures, shown):
+            return FORBIDDEN.refusal(Stage.OUTPUT)
+        verdict = await moderator.judge("", shown) if moderator else CLEAN
         return verdict.refusal(Stage.OUTPUT) if verdict.category else None
+
+    async def _seized(
+        self, generation: Generation, attempt: int, pictures: Sequence[StoredPicture], shown: Sequence[bytes]
+    ) -> bool:
+        """All of them are looked at: each that is known is evidence."""
+        if not self.seize:
+            return False
+        known = []
+        for picture, content in zip(pictures, shown, strict=True):
+            id = ImpoundedId(uuid5(generation.id, f"{attempt}/{picture.index}"))
+            known.append(await self.seize(id, generation.account_id, content, Origin.OUTPUT))
+        return any(known)
 
     async def _read(self, generation: Generation, attempt: int, picture: StoredPicture) -> bytes:
         return await self.storage.get(ObjectKey.picture(generation.account_id, generation.id, attempt, picture.index))

@@ -54,6 +54,8 @@ class Act(StrEnum):
     CANCEL = "billing.cancel"
     SWEEP = "media.sweep"
     PURGE = "media.purge"
+    LIST_IMPOUNDED = "quarantine.list"
+    RELEASE_IMPOUNDED = "quarantine.release"
 
     @property
     def least_role(self) -> Role:
@@ -82,6 +84,9 @@ LEAST_ROLE = {
     # Prices are everybody's, and money that left does not come back.
     Act.SYNC: Role.ADMIN,
     Act.REFUND: Role.ADMIN,
+    # Whose pictures lie there says enough about them; and what is released is gone.
+    Act.LIST_IMPOUNDED: Role.ADMIN,
+    Act.RELEASE_IMPOUNDED: Role.ADMIN,
 }
 
 

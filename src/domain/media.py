@@ -168,9 +168,13 @@ def sniff(content: bytes) -> PictureFormat:
         raise Animated("an upload may hold one picture only", field="file", limit=LIMITS["upload_frames"])
     if still:
         return still
-    raise UnsupportedFormat(
-        "the file is not a PNG, JPEG, WebP, AVIF or HEIC image", field="file", allowed=[f.value for f in TAKEN_FORMATS]
-    )
+    raise unsupported()
+
+
+def unsupported() -> UnsupportedFormat:
+    """What is said of a file that is no picture we take."""
+    allowed = [format.value for format in TAKEN_FORMATS]
+    return UnsupportedFormat("the file is not a PNG, JPEG, WebP, AVIF or HEIC image", field="file", allowed=allowed)
 
 
 def taken_format(content_type: str) -> PictureFormat:

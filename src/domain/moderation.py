@@ -41,6 +41,11 @@ NOBODY_JUDGED = NotExecuted(
     Finality.RETRYABLE,
 )
 
+NOT_LOOKED_AT = NotExecuted(
+    Failure(FailureClass.CAPACITY, Stage.INPUT, "not_looked_at", "The references could not be looked at; no call was made"),
+    Finality.RETRYABLE,
+)
+
 
 def only_waited(attempt: Attempt) -> bool:
     """Whether it ended before its call because the moderator did not answer."""

@@ -10,7 +10,7 @@ from typing import Self
 from uuid import UUID
 
 from domain.accounts import AccountId
-from domain.privacy import AUDIT, COPY, MEDIA, SUPPORT, Classification
+from domain.privacy import AUDIT, COPY, HELD, MEDIA, SUPPORT, Classification
 
 
 class ObjectClass(StrEnum):
@@ -26,6 +26,8 @@ class ObjectClass(StrEnum):
     """Pictures of an account as one file, to be downloaded."""
     THUMBNAILS = "thumbnails"
     """A small copy of each picture, shown in lists."""
+    QUARANTINE = "quarantine"
+    """Pictures that must not be here, held for the law: no link leads there, no export and no erasure takes them."""
     AUDIT = "audit"
     """Signed heads of the audit chain: no row speaks of them, for they testify against the rows."""
 
@@ -81,6 +83,8 @@ RULES: Mapping[ObjectClass, Rule] = MappingProxyType(
         ObjectClass.ARCHIVES: Rule(COPY, "the archive", _NUMBER, timedelta(0)),
         # Put before its picture's row says so; a picture has one, whatever became of it.
         ObjectClass.THUMBNAILS: Rule(MEDIA, "the asset", "small", timedelta(hours=1)),
+        # Bytes lie there before their row: one without a row is as much evidence.
+        ObjectClass.QUARANTINE: Rule(HELD, "the row, until it is released by hand", "original", None),
         ObjectClass.AUDIT: Rule(AUDIT, "nobody", ".*", None),
     }
 )
@@ -162,6 +166,10 @@ class ObjectKey:
     @classmethod
     def answer(cls, account_id: AccountId, generation_id: UUID, attempt: int) -> Self:
         return cls(ObjectClass.ANSWERS, account_id, generation_id, (str(attempt),))
+
+    @classmethod
+    def quarantined(cls, account_id: AccountId, impounded_id: UUID) -> Self:
+        return cls(ObjectClass.QUARANTINE, account_id, impounded_id, ("original",))
 
     @classmethod
     def archive(cls, account_id: AccountId, archive_id: UUID, attempt: int) -> Self:

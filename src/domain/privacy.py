@@ -22,6 +22,7 @@ class Retention(StrEnum):
     BRIEF = "brief"  # an hour or so, until it tells nothing any more: prevent abuse
     PROOF = "proof"  # 24 months: resolve disputes
     ABUSE = "abuse"  # 24 months: a keyed digest, so that what is given once is given once
+    HOLD = "hold"  # until staff releases it, for good reason: the law
     NONE = "none"  # no subject: what the service itself is made of
 
 
@@ -55,6 +56,7 @@ SUPPORT = Classification("P21", Retention.SUPPORT, Erasure.ERASE)
 BOOKS = Classification("P11", Retention.BILLING, Erasure.KEEP)
 PAYMENT = Classification("P11", Retention.ACCOUNT, Erasure.ERASE)
 HINT = Classification("P11", Retention.SUPPORT, Erasure.KEEP, export=False)
+HELD = Classification("P28", Retention.HOLD, Erasure.KEEP, export=False)
 PROTOCOL = Classification("P20", Retention.BILLING, Erasure.KEEP, export=False)
 REPEATS = Classification("P19", Retention.REQUEST, Erasure.ERASE, export=False)
 AUDIT = Classification("P21", Retention.PROOF, Erasure.OPAQUE)

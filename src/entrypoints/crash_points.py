@@ -25,7 +25,7 @@ _PARTS = {
 }
 _PARTS |= {"archives": "Archives", "wakeups": "Wakeups", "notices": "WaitingNotices"}
 _PARTS |= {"customers": "Customers", "purchases": "Purchases", "subscriptions": "Subscriptions", "inbox": "Inbox"}
-_PARTS |= {"top_ups": "TopUps"}
+_PARTS |= {"top_ups": "TopUps", "quarantine": "Quarantine"}
 
 
 class CrashPoints:

@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,16 +15,9 @@ from domain.hosts import is_loopback
 from domain.rate_limits import RATES, Policy, Rate
 from domain.registration import RegistrationRules
 from domain.sessions import SessionRules
-
-
-class Environment(StrEnum):
-    DEVELOPMENT = "development"
-    PRODUCTION = "production"
-
-
-class SettingsInvalid(Exception):
-    """A setting is missing or makes no sense; the message names it."""
-
+from entrypoints.environment import Environment as Environment
+from entrypoints.environment import SettingsInvalid as SettingsInvalid
+from entrypoints.environment import from_file, is_said, read
 
 REAL_PARTS = {
     "DATABASE_URL": "the database",
@@ -40,7 +32,6 @@ REAL_PARTS = {
 }
 """What production needs, and what stands in for it elsewhere: an embedded part of the same shape."""
 
-_YES_OR_NO = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 _ORIGIN = r"https?://[a-z0-9.\[\]:-]+"
 _LONGEST_SESSION = 315_360_000.0
 
@@ -120,6 +111,9 @@ class Settings:
     moderation_words: Path | None = _setting(
         None, "a list of words in place of the packaged one, by which is judged without OPENAI_API_KEY"
     )
+    hash_list: Path | None = _setting(
+        None, "a file of PDQ hashes of pictures that must not be here, 64 hexadecimal digits a line; empty: none is known"
+    )
     moderation_pause_seconds: float = _setting(120.0, "when the moderator is asked again about an upload, once it did not answer")
     moderation_patience_seconds: float = _setting(600.0, "after so long without its answer such a request fails")
     worker_concurrency: int = _setting(32, "generations a worker performs at once")
@@ -152,16 +146,16 @@ class Settings:
         said: dict[str, Any] = {}
         for known in fields(cls):
             name = known.name.upper()
-            value = environment.get(name) or _from_file(environment.get(f"{name}_FILE"))
+            value = environment.get(name) or from_file(environment.get(f"{name}_FILE"))
             if value:
-                said[known.name] = _read(name, value, str(known.type))
+                said[known.name] = read(name, value, str(known.type))
         settings = cls(**said)
         settings.check(environment)
         return settings
 
     def check(self, environment: Mapping[str, str]) -> None:
         if self.environment is Environment.PRODUCTION:
-            missing = [f"{name} ({part})" for name, part in REAL_PARTS.items() if not _is_said(environment, name)]
+            missing = [f"{name} ({part})" for name, part in REAL_PARTS.items() if not is_said(environment, name)]
             if missing:
                 raise SettingsInvalid(f"ENVIRONMENT=production needs {', '.join(missing)}")
             if self.allow_sandbox_on_network or self.crash_points or self.crash_at:
@@ -204,7 +198,7 @@ class Settings:
                 "GRACEFUL_SECONDS must be at least ACT_SECONDS and SETTLE_MARGIN_SECONDS together: a stopping worker would "
                 "cut off calls that are paid"
             )
-        sandbox = [name for name in REAL_PARTS if not _is_said(environment, name)]
+        sandbox = [name for name in REAL_PARTS if not is_said(environment, name)]
         if sandbox and not self.allow_sandbox_on_network and not (is_loopback(self.host) and self._public_is_loopback()):
             parts = ", ".join(REAL_PARTS[name] for name in sandbox)
             raise SettingsInvalid(
@@ -291,29 +285,3 @@ class Settings:
             )
             for f in fields(self)
         }
-
-
-def _is_said(environment: Mapping[str, str], name: str) -> bool:
-    return bool(environment.get(name) or environment.get(f"{name}_FILE"))
-
-
-def _from_file(path: str | None) -> str:
-    try:
-        return Path(path).read_text().strip() if path else ""
-    except OSError as error:
-        raise SettingsInvalid(f"{path} cannot be read: {error.strerror}") from None
-
-
-def _read(name: str, value: str, kind: str) -> Any:
-    try:
-        if "bool" in kind:
-            return _YES_OR_NO[value.lower()]
-        if "int" in kind:
-            return int(value)
-        if "float" in kind:
-            return float(value)
-        if "Path" in kind:
-            return Path(value).expanduser()
-        return Environment(value) if "Environment" in kind else value
-    except (KeyError, ValueError):
-        raise SettingsInvalid(f"{name} is not a valid {kind.removeprefix('<class ').strip(chr(39) + '>')}") from None

@@ -33,7 +33,7 @@ from application.echoes import FindEchoes
 from application.gates import TryKeyAgain
 from application.generations import CancelGeneration, DeleteGeneration, QuoteRequest, RequestGeneration, RetryGeneration
 from application.housekeeping import KeepHouse
-from application.media import AdmitUpload, DeleteAsset
+from application.media import DeleteAsset
 from application.ports import CursorSigner, ImageModel, NewId, ObjectStorage, PictureIntake, Today
 from application.queries import BooksAudit, Queries
 from application.screening import ScreenInput, ScreenOutputs
@@ -185,7 +185,7 @@ class UseCases(Provider):
     scope = Scope.APP
     credits = provide_all(GrantCredits, AdjustCredits)
     generations = provide_all(QuoteRequest, RetryGeneration, CancelGeneration, DeleteGeneration)
-    media = provide_all(AdmitUpload, BeginUpload, CompleteUpload, DeleteAsset)
+    media = provide_all(BeginUpload, CompleteUpload, DeleteAsset)
 
     @provide
     def keep_house(self, store: PostgresStore, objects: Objects, points: CrashPoints) -> KeepHouse:

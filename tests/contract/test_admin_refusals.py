@@ -14,7 +14,7 @@ __all__ = ["a_staffed_desk", "an_operator", "without_picture_workers"]
 NOBODY = UUID(int=4711)
 
 
-def changes(desk: Desk, lot: object) -> dict[tuple[str, str], tuple[object, ...]]:
+def changes(desk: Desk, lot: object) -> dict[tuple[str, ...], tuple[object, ...]]:
     account = desk.customer.account_id
     return {
         ("accounts", "role"): (account, "admin"),
@@ -29,6 +29,8 @@ def changes(desk: Desk, lot: object) -> dict[tuple[str, str], tuple[object, ...]
         ("billing", "replay"): ("evt_1",),
         ("billing", "refund"): ("checkout:cs_1",),
         ("billing", "cancel"): (account,),
+        ("media", "quarantine", "list"): (),
+        ("media", "quarantine", "release"): (uuid4(),),
     }
 
 

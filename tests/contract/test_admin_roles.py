@@ -15,6 +15,7 @@ from application.sessions import AuthenticateSession, ChangeProfile
 from domain.accounts import AccountId, Act, Caller, Role, Staff
 from domain.errors import DomainError, LastAdmin, StaffOnly, Unauthenticated
 from domain.identities import Person
+from domain.quarantine import ImpoundedId
 from domain.sessions import SessionId
 from entrypoints.answers import ACTS
 from tests.contract.store_contract import customer, new_id, soon, uploaded, waits
@@ -30,6 +31,7 @@ class Scene:
     lot: object
     traded: Traded
     asset: object
+    impounded: ImpoundedId
 
 
 Words = Callable[[AccountId, "Scene", Desk], tuple[object, ...]]
@@ -45,6 +47,8 @@ WORDS: dict[Act, Words] = {
     Act.CANCEL: lambda person, scene, desk: (scene.traded.subscription,),
     Act.SWEEP: lambda person, scene, desk: (),
     Act.PURGE: lambda person, scene, desk: (scene.asset,),
+    Act.LIST_IMPOUNDED: lambda person, scene, desk: (),
+    Act.RELEASE_IMPOUNDED: lambda person, scene, desk: (scene.impounded,),
 }
 """What each act is asked with: nothing about it is to refuse but the role."""
 
@@ -63,7 +67,7 @@ def test_a_command_changes_nothing_or_says_which_role_it_takes() -> None:
 
 async def test_every_change_takes_its_least_role_or_a_higher_one_and_refuses_the_others(desk: Desk) -> None:
     asset = await uploaded(desk.store, desk.customer)
-    scene = Scene((await desk.grant(30)).json["lot"], await desk.trades(), asset.id)
+    scene = Scene((await desk.grant(30)).json["lot"], await desk.trades(), asset.id, await desk.impounds())
     matrix = dict[tuple[Act, Role], int]()
     people = {Role.USER: desk.customer, Role.SUPPORT: desk.supporter, Role.ADMIN: desk.admin}
     for path, command in commands():

@@ -18,6 +18,7 @@ from domain.generations import Generation
 from domain.media import PictureFormat
 from domain.objects import ObjectKey
 from domain.privacy import PROMPT
+from domain.quarantine import ImpoundedId
 from entrypoints.answers import ACTS
 from tests.contract.store_contract import a_request, new_id, running, uploaded
 from tests.desk import LOOKS, Desk, Traded, a_staffed_desk, an_operator, commands, without_picture_workers
@@ -65,7 +66,7 @@ async def fill(storage: ObjectStorage, desk: Desk, generation: Generation) -> No
 
 
 def words(
-    desk: Desk, generation: Generation, lot: object, traded: Traded, asset: object
+    desk: Desk, generation: Generation, lot: object, traded: Traded, asset: object, held: ImpoundedId
 ) -> Mapping[tuple[str, ...], tuple[object, ...]]:
     """How every command is asked. A new one is asked here too, or this fails."""
     account = desk.customer.account_id
@@ -91,6 +92,8 @@ def words(
         ("media", "purge"): (asset,),
         ("catalogue", "show"): (),
         ("catalogue", "radar"): ("--accounts",),
+        ("media", "quarantine", "list"): (),
+        ("media", "quarantine", "release"): (held,),
         ("db", "check"): (),
         ("db", "upgrade"): (),
     }
@@ -100,7 +103,7 @@ async def test_no_command_shows_a_prompt_or_a_picture_even_when_it_refuses(desk:
     generation = await a_nest(desk)
     lot = (await desk.grant(30)).json["lot"]
     asset = await uploaded(desk.store, desk.customer)
-    asked = words(desk, generation, lot, await desk.trades(), asset.id)
+    asked = words(desk, generation, lot, await desk.trades(), asset.id, await desk.impounds())
     assert set(asked) == {path for path, _ in commands()}
     for path, command in commands():
         signed = desk.sign(desk.admin.account_id)[:-1] if command.callback in ACTS else ()

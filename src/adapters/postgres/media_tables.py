@@ -8,6 +8,7 @@ from domain import privacy
 from domain.accounts import Mode
 from domain.archives import ArchiveState
 from domain.media import AssetKind, Thumbnail
+from domain.quarantine import Origin
 
 _media = classified(privacy.MEDIA)
 _copy = classified(privacy.COPY)
@@ -62,3 +63,19 @@ archives = Table(
 )
 Index("archives_due", archives.c.due_at, postgresql_where=archives.c.state.in_(("waiting", "running")))
 Index("archives_expiry", archives.c.expires_at)
+
+_held = classified(privacy.HELD)
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    _held("id", Uuid, primary_key=True),
+    _held("account_id", Uuid, ForeignKey("accounts.id"), index=True),
+    _held("origin", Text),
+    _held("sha256", Text),
+    _held("matched", Text),
+    _held("distance", SmallInteger),
+    _held("at", Time),
+    _held("released_at", Time, nullable=True),
+    one_of("origin", Origin),
+)

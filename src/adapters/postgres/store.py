@@ -20,6 +20,7 @@ from adapters.postgres.generations import PostgresGenerations
 from adapters.postgres.notices import PostgresWaitingNotices
 from adapters.postgres.pool import begun
 from adapters.postgres.promotions import PostgresRedemptions
+from adapters.postgres.quarantine import PostgresQuarantine
 from adapters.postgres.records import PostgresAccounts, PostgresAssets, PostgresSpendings, PostgresWakeups
 from adapters.postgres.refunds import PostgresRefunds
 from adapters.postgres.registration import PostgresInvitations, PostgresTrials
@@ -28,10 +29,11 @@ from adapters.postgres.top_up import PostgresTopUps
 from adapters.postgres.turns import PostgresTurns
 from adapters.postgres.wallets import PostgresWallets
 from application.access import AccessStore, AccessTransaction
+from application.quarantine import QuarantineStore, QuarantineTransaction
 from application.store import IdempotencyKey, Remembered, Store
 
 
-class PostgresStore(Store, AccessStore):
+class PostgresStore(Store, AccessStore, QuarantineStore):
     """`ring` is called after a commit that holds a wake-up. `offset` is added to the database's clock, for tests."""
 
     def __init__(self, pool: Pool, ring: Callable[[], None] = lambda: None) -> None:
@@ -40,7 +42,7 @@ class PostgresStore(Store, AccessStore):
         self.offset = timedelta(0)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AccessTransaction]:
+    async def transaction(self) -> AsyncIterator["PostgresTransaction"]:
         with unavailable():
             async with begun(self._pool) as connection:
                 session = self.session(connection)
@@ -54,7 +56,7 @@ class PostgresStore(Store, AccessStore):
         return Session(connection, self.offset)
 
 
-class PostgresTransaction(AccessTransaction):
+class PostgresTransaction(AccessTransaction, QuarantineTransaction):
     def __init__(self, session: Session) -> None:
         self._session = session
         self._wallets = PostgresWallets(session)
@@ -79,6 +81,7 @@ class PostgresTransaction(AccessTransaction):
         self._inbox = PostgresInbox(session)
         self._top_ups = PostgresTopUps(session)
         self._turns = PostgresTurns(session)
+        self._quarantine = PostgresQuarantine(session)
 
     async def now(self) -> datetime:
         return await self._session.now()
@@ -183,3 +186,7 @@ class PostgresTransaction(AccessTransaction):
     @property
     def turns(self) -> PostgresTurns:
         return self._turns
+
+    @property
+    def quarantine(self) -> PostgresQuarantine:
+        return self._quarantine

@@ -45,6 +45,7 @@ promotions, redemptions = billing_tables.promotions, billing_tables.redemptions
 subscriptions, payment_hints = billing_tables.subscriptions, billing_tables.payment_hints
 archives = media_tables.archives
 assets = media_tables.assets
+quarantine = media_tables.quarantine
 top_ups, top_up_attempts = billing_tables.top_ups, billing_tables.top_up_attempts
 
 wallets = Table(

@@ -19,6 +19,7 @@ from application.purging import PurgeMedia, SweepByHand
 from domain.accounts import Act
 from domain.generations import GenerationId
 from domain.media import AssetId
+from entrypoints.admin.quarantine import quarantine
 from entrypoints.answers import Signature, answer, authorized, run, signed, table, with_json
 
 SHOWN = 1_000
@@ -153,3 +154,6 @@ def purge(assets: Sequence[UUID], generation: UUID | None, signature: Signature,
     run(work)
     gone = [str(each) for each in (generation, *assets) if each]
     answer(as_json, {"purged": gone}, f"purged: {', '.join(gone)}")
+
+
+media.add_command(quarantine)

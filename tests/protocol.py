@@ -16,7 +16,9 @@ from application.calls import CallModel
 from application.echoes import FindEchoes
 from application.generations import CancelGeneration, DeleteGeneration
 from application.housekeeping import KeepHouse, SweepObjects
+from application.marking import MarkPictures
 from application.ports import ImageModel, ModelCall, PictureIntake
+from application.provenance import Provenance
 from application.store import Store, StoreUnavailable, Transaction
 from domain.accounts import Caller, Mode
 from domain.attempts import CallResult, Executed, Picture, Timing, Usage
@@ -143,6 +145,7 @@ class World:
     def __init__(self, harness: StoreHarness, timing: Timing = TIMING) -> None:
         self.harness, self.timing, self.gate_rules = harness, timing, GateRules()
         self.model, self.storage = ScriptedModel(), ScriptedStorage()
+        self.provenance: Provenance | None = None
         self.callers: list[tuple[Caller, int]] = []
         self.generations: list[Generation] = []
         self.living: set[int] = set()
@@ -177,6 +180,7 @@ class World:
             self.gate_rules,
             lambda: owner,
             new_id,
+            mark=MarkPictures(store or self.store, self.storage, self.provenance) if self.provenance else None,
         )
 
     async def work(self, owner: int = 1) -> bool:

@@ -138,6 +138,9 @@ class MakeArchives:
     async def _add(self, archive: Archive, asset_id: AssetId, package: Package, packing: _Packing) -> None:
         try:
             asset = await self.queries.asset(asset_id, archive.account_id, archive.mode)
+            if not asset.marking.may_be_handed_out:
+                packing.manifest["left_out"].append({"id": str(asset_id), "reason": "not_signed_yet"})
+                return
             content = await self.storage.get(asset.key)
         except (NotFound, ObjectMissing):
             packing.manifest["left_out"].append({"id": str(asset_id), "reason": "deleted"})

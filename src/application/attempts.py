@@ -15,8 +15,9 @@ from application.calls import CallModel
 from application.echoes import FindEchoes
 from application.generations import resolve_hold
 from application.leases import Held, Renewing
+from application.marking import MarkPictures, logged
 from application.moderation import ModeratorUnavailable
-from application.outputs import find, keep, keep_answer
+from application.outputs import asset_of, find, keep, keep_answer
 from application.ports import NewId, ObjectMissing, ObjectStorage, PictureIntake, StorageUnavailable
 from application.screening import ScreenOutputs
 from application.store import Store, StoreUnavailable, Transaction
@@ -25,7 +26,7 @@ from domain.attempts import ECHO, Attempt, CallResult, Executed, Found, StoredPi
 from domain.errors import IntakeBusy, LeaseLost
 from domain.gates import GateRules
 from domain.generations import Generation, Lease, Next
-from domain.media import Asset, AssetId, AssetKind
+from domain.media import AssetId
 from domain.moderation import look_again, refused_by_us
 from domain.recovery import candidate, decide
 
@@ -51,6 +52,7 @@ class PerformGeneration:
     owner: Owner
     new_id: NewId
     screen_outputs: ScreenOutputs | None = None
+    mark: MarkPictures | None = None
 
     async def __call__(self) -> bool:
         """False if there was nothing to do."""
@@ -118,6 +120,7 @@ class PerformGeneration:
     async def _found(self, generation: Generation, attempt: Attempt, was_past: bool) -> Found:
         """What lies at its keys and is a picture. What nobody can tell of a call that is over is the caller's picture."""
         found = await find(self.storage, self.intake, generation, attempt, was_past)
+        found = await self.mark.looked_at(generation, found) if self.mark else found
         try:
             return found.without(await self.find_echoes(generation, attempt.number, found.pictures))
         except IntakeBusy:
@@ -166,6 +169,7 @@ class PerformGeneration:
             stored: Sequence[StoredPicture] = ()
             settle: Settle = self._settle
             if isinstance(result, Executed):
+                result = await self.mark(held.generation, result, held.until) if self.mark else result
                 stored = await keep(self.storage, held.generation, attempt, result, until=held.until, pause=self._pause)
                 result, stored = await self._without_echoes(held, attempt, result, stored)
                 try:
@@ -260,7 +264,9 @@ class PerformGeneration:
         """The generation with all that its new state asks for: assets and hold at an end, a wake-up while it waits."""
         if decision is Next.ENDED:
             for picture in pictures[: generation.delivered]:
-                tx.assets.add(_asset(AssetId(self.new_id()), generation, attempt, picture))
+                asset = asset_of(AssetId(self.new_id()), generation, attempt, picture)
+                tx.assets.add(asset)
+                tx.provenance.record(logged(asset, generation.model))
             await resolve_hold(tx, generation)
         elif decision is Next.WAIT:
             tx.wakeups.wake(generation.resume_at)
@@ -287,27 +293,6 @@ class PerformGeneration:
     def _until(self) -> float:
         """Taken before the intent is written, so that this worker's own limit falls before the one in the row."""
         return asyncio.get_running_loop().time() + self.timing.act.total_seconds()
-
-
-def _asset(asset_id: AssetId, generation: Generation, attempt: int, picture: StoredPicture) -> Asset:
-    if generation.finished_at is None:
-        raise AssertionError("pictures are the caller's when their generation has ended, not before")
-    return Asset(
-        id=asset_id,
-        account_id=generation.account_id,
-        mode=generation.mode,
-        kind=AssetKind.OUTPUT,
-        format=picture.format,
-        width=picture.width,
-        height=picture.height,
-        bytes=picture.bytes,
-        sha256=picture.sha256,
-        has_alpha=picture.has_alpha,
-        created_at=generation.finished_at,
-        generation_id=generation.id,
-        attempt=attempt,
-        index=picture.index,
-    )
 
 
 def _is_gated(generation: Generation) -> bool:

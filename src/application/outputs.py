@@ -1,4 +1,4 @@
-"""What a call brought, at keys made of account, generation and attempt: putting it there, and finding it again."""
+"""What a call brought, at keys made of account, generation and attempt: putting it there, finding it again, and its row."""
 
 import asyncio
 import hashlib
@@ -9,6 +9,7 @@ from application.ports import ObjectMissing, ObjectStorage, PictureIntake, Stora
 from domain.attempts import Attempt, BrokenManifest, Executed, Found, Manifest, Picture, StoredPicture
 from domain.errors import BrokenImage
 from domain.generations import Generation
+from domain.media import Asset, AssetId, AssetKind
 from domain.objects import ObjectKey
 
 _LARGE = 256 << 10
@@ -63,6 +64,28 @@ async def find(storage: ObjectStorage, intake: PictureIntake, generation: Genera
     return Found(attempt.number, tuple(pictures), manifest, was_past)
 
 
+def asset_of(asset_id: AssetId, generation: Generation, attempt: int, picture: StoredPicture) -> Asset:
+    if generation.finished_at is None:
+        raise AssertionError("pictures are the caller's when their generation has ended, not before")
+    return Asset(
+        id=asset_id,
+        account_id=generation.account_id,
+        mode=generation.mode,
+        kind=AssetKind.OUTPUT,
+        format=picture.format,
+        width=picture.width,
+        height=picture.height,
+        bytes=picture.bytes,
+        sha256=picture.sha256,
+        has_alpha=picture.has_alpha,
+        created_at=generation.finished_at,
+        generation_id=generation.id,
+        attempt=attempt,
+        index=picture.index,
+        marking=picture.marking,
+    )
+
+
 async def _put(storage: ObjectStorage, key: ObjectKey, content: bytes, content_type: str, until: float, pause: float) -> bool:
     loop = asyncio.get_running_loop()
     while loop.time() < until:
@@ -79,7 +102,8 @@ async def _put(storage: ObjectStorage, key: ObjectKey, content: bytes, content_t
 
 async def _stored(index: int, picture: Picture) -> StoredPicture:
     digest = await _digest(picture.content)
-    return StoredPicture(index, picture.format, picture.width, picture.height, len(picture.content), digest, picture.has_alpha)
+    bytes, alpha = len(picture.content), picture.has_alpha
+    return StoredPicture(index, picture.format, picture.width, picture.height, bytes, digest, alpha, picture.marking)
 
 
 async def _digest(content: bytes) -> str:

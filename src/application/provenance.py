@@ -1,11 +1,13 @@
-"""The port to content credentials: reading those that a file carries, and signing what we made."""
+"""What proof of origin needs from outside: content credentials, read and signed, and the log of what we made."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
-from domain.media import PictureFormat
-from domain.provenance import Credentials, Made
+from domain.accounts import Mode
+from domain.media import Asset, AssetId, PictureFormat
+from domain.provenance import Credentials, LoggedPicture, Made, Marking
 
 
 class ProvenanceUnavailable(Exception):
@@ -42,4 +44,45 @@ class Provenance(Protocol):
         What `parent` and `inputs` carry goes on in it, checked. What `content` itself carries does not, so whatever is to go on
         is its parent. The source type is written as XMP too. Raises ProvenanceUnavailable; nothing is left out silently.
         """
+        ...
+
+
+class ProvenanceLog(Protocol):
+    """Rows of the pictures that we made. They survive the pictures."""
+
+    def record(self, picture: LoggedPicture) -> None: ...
+
+    async def mark(self, asset: AssetId, sha256: str, marking: Marking) -> None:
+        """It has other bytes now."""
+
+    async def looked(self, asset: AssetId, pdq: str | None, now: datetime) -> None:
+        """What it looks like, None where it cannot be told by that."""
+
+    async def forget(self, before: datetime, limit: int) -> int:
+        """Remove at most so many that were made before then; answers how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A picture in our log that is the same, or (`distance` of its PDQ hash above 0, or other bytes) looks alike."""
+
+    made_at: datetime
+    mode: Mode
+    model: str
+    marking: Marking
+    same_bytes: bool
+    distance: int | None
+
+
+class ProvenanceQueries(Protocol):
+    async def pending(self, limit: int) -> Sequence[Asset]:
+        """Pictures that wait for our signature, the oldest first."""
+        ...
+
+    async def unseen(self, limit: int) -> Sequence[tuple[AssetId, Asset | None]]:
+        """Pictures in the log that nobody has looked at; those that have been deleted since without their asset."""
+        ...
+
+    async def matches(self, sha256: str, pdq: str | None, most_distance: int, limit: int) -> Sequence[Match]:
+        """The same bytes first, then the nearest."""
         ...

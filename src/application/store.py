@@ -9,6 +9,7 @@ from typing import Protocol
 from uuid import UUID
 
 from application.packing import Archives
+from application.provenance import ProvenanceLog
 from application.purchases import Customers, Inbox, Purchases, Refunds, Subscriptions, TopUps
 from domain.accounts import Account, AccountId, AuditRecord, KeyId, Mode
 from domain.api_keys import ApiKey, Spending
@@ -152,6 +153,11 @@ class Assets(Protocol):
     async def remove(self, asset: Asset) -> Sequence[ObjectKey]:
         """Its row and those of its copies; answers where the copies lie."""
 
+    async def lock(self, asset: AssetId) -> Asset:
+        """Anybody's, to be changed; it is not deleted meanwhile. Raises NotFound."""
+
+    def save(self, asset: Asset) -> None: ...
+
 
 class Accounts(Protocol):
     """Accounts, their keys, and the record of what staff did."""
@@ -237,6 +243,8 @@ class Transaction(Protocol):
     def assets(self) -> Assets: ...
     @property
     def archives(self) -> Archives: ...
+    @property
+    def provenance(self) -> ProvenanceLog: ...
     @property
     def accounts(self) -> Accounts: ...
     @property

@@ -1,13 +1,14 @@
 """One call of a model, and the three ways it can have ended as far as we know."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Self
+from typing import Any, Self
 
-from domain.media import PictureFormat
+from domain.media import Asset, PictureFormat
+from domain.provenance import Marking
 from domain.timing import Timing as Timing
 
 MESSAGE_CHARACTERS = 500
@@ -84,13 +85,14 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One picture as the model returned it, untouched. `width` and `height` in pixels."""
+    """One picture as the model returned it, but for our signature where it has no other. `width` and `height` in pixels."""
 
     content: bytes
     format: PictureFormat
     width: int
     height: int
     has_alpha: bool
+    marking: Marking = Marking.UNMARKED
 
 
 class Obstacle(StrEnum):
@@ -224,7 +226,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class StoredPicture:
-    """A picture lying at its key in object storage. `sha256` is of the bytes as the model returned them."""
+    """A picture lying at its key in object storage. `sha256` is of the bytes that lie there."""
 
     index: int
     format: PictureFormat
@@ -233,6 +235,7 @@ class StoredPicture:
     bytes: int
     sha256: str
     has_alpha: bool
+    marking: Marking = Marking.UNMARKED
 
 
 class BrokenManifest(Exception):
@@ -251,15 +254,29 @@ class Manifest:
     def write(self) -> bytes:
         return json.dumps(asdict(self)).encode()
 
+    def about(self, asset: Asset) -> Self:
+        """Saying of one picture what its row says."""
+        told = [
+            replace(p, bytes=asset.bytes, sha256=asset.sha256, marking=asset.marking) if p.index == asset.index else p
+            for p in self.pictures
+        ]
+        return replace(self, pictures=tuple(told))
+
     @classmethod
     def read(cls, content: bytes) -> Self:
         """Raises BrokenManifest, also for one that a later version wrote differently."""
         try:
             said = json.loads(content)
-            pictures = tuple(StoredPicture(**(p | {"format": PictureFormat(p["format"])})) for p in said["pictures"])
+            pictures = tuple(_stored(p) for p in said["pictures"])
             return cls(pictures, said["request_id"], Usage(**said["usage"]), said["cost"])
         except (ValueError, KeyError, TypeError) as error:
             raise BrokenManifest from error
+
+
+def _stored(said: Mapping[str, Any]) -> StoredPicture:
+    """An earlier version's manifest says nothing of the marking."""
+    marking = Marking(said.get("marking", Marking.UNMARKED))
+    return StoredPicture(**{**said, "format": PictureFormat(said["format"]), "marking": marking})
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,6 +112,10 @@ class TooManyArchives(DomainError):
     title = "The account has as many archives as it may have"
 
 
+class SignaturePending(DomainError):
+    title = "The picture waits for the signature that says where it comes from"
+
+
 class IntakeBusy(DomainError):
     title = "The picture workers are busy"
 

@@ -10,6 +10,7 @@ from domain.accounts import AccountId, Mode
 from domain.errors import Animated, MaskMismatch, TooManyBytes, TooManyPixels, UnsupportedFormat
 from domain.limits import LIMITS
 from domain.objects import ObjectKey
+from domain.provenance import Carried, Marking
 
 AssetId = NewType("AssetId", UUID)
 
@@ -114,6 +115,9 @@ class Asset:
     generation_id: UUID | None = None
     attempt: int | None = None
     index: int | None = None
+    marking: Marking = Marking.UNMARKED
+    credentials: Carried | None = None
+    """Of an upload: what its own file carried."""
     pdq: str | None = None
     """The PDQ hash, 64 hexadecimal digits, of a picture that can be told by it; of an output once it has been looked at."""
     thumbnail: Thumbnail | None = None

@@ -21,6 +21,7 @@ class Retention(StrEnum):
     NOTICE = "notice"  # until it is sent, three days at most: operate
     BRIEF = "brief"  # an hour or so, until it tells nothing any more: prevent abuse
     PROOF = "proof"  # 24 months: resolve disputes
+    ORIGIN = "origin"  # 24 months: say which pictures are ours
     ABUSE = "abuse"  # 24 months: a keyed digest, so that what is given once is given once
     HOLD = "hold"  # until staff releases it, for good reason: the law
     NONE = "none"  # no subject: what the service itself is made of
@@ -51,6 +52,7 @@ NOTICE = Classification("P17", Retention.NOTICE, Erasure.ERASE, export=False)
 SKELETON = Classification("P07", Retention.BILLING, Erasure.KEEP)
 PROMPT = Classification("P07", Retention.HISTORY, Erasure.ERASE)
 MEDIA = Classification("P09", Retention.HISTORY, Erasure.ERASE)
+ORIGIN = Classification("P09", Retention.ORIGIN, Erasure.KEEP, export=False)
 COPY = Classification("P10", Retention.COPY, Erasure.ERASE, export=False)
 SUPPORT = Classification("P21", Retention.SUPPORT, Erasure.ERASE)
 BOOKS = Classification("P11", Retention.BILLING, Erasure.KEEP)

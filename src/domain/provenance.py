@@ -1,18 +1,24 @@
 """Where a picture comes from: what is signed into each that we make, and what the credentials in one say."""
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Self
+from uuid import UUID
+
+from domain.accounts import Mode
 
 MOST_WORDS, MOST_CODES, MOST_INGREDIENTS = 200, 20, 100
 """What is kept of credentials that somebody else wrote: characters of a text, codes, and ingredients of the whole chain."""
+LOG_KEPT = timedelta(days=730)
+"""How long we know our own pictures again."""
 
 
 class Marking(StrEnum):
     """Whether a picture says where it comes from."""
 
     UNMARKED = "unmarked"
-    """What somebody uploaded: its credentials were read, and what we keep is only pixels."""
+    """What somebody uploaded: its credentials were read, and what we keep is only pixels. Or nobody has looked yet."""
     UPSTREAM = "upstream"
     """The model's own credentials, untouched."""
     SIGNED = "signed"
@@ -68,9 +74,10 @@ class Made:
     model: str | None = None
 
     @classmethod
-    def by_model(cls, model: str, *, edited: bool) -> Self:
+    def by_model(cls, model: str, *, edited: bool, opened: bool = True) -> Self:
+        """`opened`: what was edited is at hand, to be named as what this was made from."""
         if edited:
-            return cls((Act.EDITED,), SourceType.EDITED, model)
+            return cls((Act.EDITED if opened else Act.CREATED,), SourceType.EDITED, model)
         return cls((Act.CREATED,), SourceType.GENERATED, model)
 
 
@@ -110,3 +117,28 @@ class Credentials:
 NO_CREDENTIALS = Credentials(CredentialState.NONE)
 UNREADABLE = Credentials(CredentialState.INVALID, ("unreadable",))
 """What is there cannot be taken apart at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What is kept of the credentials that an upload came with."""
+
+    state: CredentialState
+    claim_generator: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedPicture:
+    """A picture that we made, as we know it again when it, its owner and its prompt are gone. `asset_id` leads nowhere then.
+
+    `pdq` is what it looks like, 64 hexadecimal digits, once it was `looked_at` and if it can be told by it.
+    """
+
+    asset_id: UUID
+    mode: Mode
+    model: str
+    sha256: str
+    marking: Marking
+    made_at: datetime
+    pdq: str | None = None
+    looked_at: datetime | None = None

@@ -26,6 +26,7 @@ _PARTS = {
 _PARTS |= {"archives": "Archives", "wakeups": "Wakeups", "notices": "WaitingNotices"}
 _PARTS |= {"customers": "Customers", "purchases": "Purchases", "subscriptions": "Subscriptions", "inbox": "Inbox"}
 _PARTS |= {"top_ups": "TopUps", "quarantine": "Quarantine"}
+_PARTS |= {"provenance": "ProvenanceLog"}
 
 
 class CrashPoints:

@@ -18,6 +18,7 @@ from application.payments import PaymentsUnavailable
 from application.ports import Clock, StorageUnavailable
 from application.rate_limits import ForgetRates
 from application.reconciliation import PollPayments
+from application.recording import RecordOutputs
 from application.refunds import FinishRefunds
 from application.store import StoreUnavailable
 from application.thumbnails import MakeThumbnails
@@ -43,6 +44,7 @@ async def loops(parts: AsyncContainer, settings: Settings) -> Sequence[tuple[flo
     """How many seconds pass from the end of an act to its next beginning, and the act."""
     often, seldom = settings.sweep_seconds, settings.object_sweep_seconds
     notices, hints, credits = await parts.get(SendNotices), await parts.get(HandleHints), await parts.get(WatchCredits)
+    outputs = await parts.get(RecordOutputs)
     payments, clock = await parts.get(PollPayments), await parts.get(Clock)
     thumbnails = await parts.get(MakeThumbnails)
     turns, archives, expired = await parts.get(InTurn), await parts.get(MakeArchives), await parts.get(ForgetArchives)
@@ -64,6 +66,7 @@ async def loops(parts: AsyncContainer, settings: Settings) -> Sequence[tuple[flo
         (often, await parts.get(FinishRefunds)),
         in_turn(SampleObjects.NAME, seldom, lambda: _sample(sample)),
         in_turn("orphans", seldom, lambda: _sweep(sweep)),
+        in_turn("outputs", 5 * often, outputs),
         in_turn("payments", settings.payments_poll_seconds, lambda: _poll(payments, clock)),
         in_turn("credits", settings.credit_watch_seconds, lambda: watch(credits)),
     ]

@@ -33,6 +33,7 @@ from application.echoes import FindEchoes
 from application.gates import TryKeyAgain
 from application.generations import CancelGeneration, DeleteGeneration, QuoteRequest, RequestGeneration, RetryGeneration
 from application.housekeeping import KeepHouse
+from application.marking import MarkPictures
 from application.media import DeleteAsset
 from application.ports import CursorSigner, ImageModel, NewId, ObjectStorage, PictureIntake, Today
 from application.queries import BooksAudit, Queries
@@ -227,9 +228,11 @@ class UseCases(Provider):
         owner: Owner,
         new_id: NewId,
         screen: ScreenOutputs,
+        mark: MarkPictures,
     ) -> PerformGeneration:
         find_echoes, rules = FindEchoes(store, storage, intake), settings.gate_rules
-        return PerformGeneration(store, storage, intake, call_model, find_echoes, settings.timing, rules, owner, new_id, screen)
+        timing = settings.timing
+        return PerformGeneration(store, storage, intake, call_model, find_echoes, timing, rules, owner, new_id, screen, mark)
 
 
 @asynccontextmanager

@@ -5,14 +5,21 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from dishka import Provider, Scope, provide
+from dishka import Provider, Scope, provide, provide_all
 
 from adapters.picture_pool import PicturePool
+from adapters.postgres.provenance_log import PostgresProvenanceQueries
+from adapters.postgres.session import Pool
+from adapters.postgres.store import PostgresStore
 from adapters.provenance.c2pa import Authority, C2paProvenance
 from adapters.provenance.chain import SigningChain as SigningChain
-from application.provenance import Provenance
+from application.marking import MarkPictures
+from application.ports import PictureIntake
+from application.provenance import Provenance, ProvenanceQueries
+from application.recording import RecordOutputs
 from entrypoints.crash_points import CrashPoints
 from entrypoints.settings import Settings
+from entrypoints.wiring_storage import Objects
 
 SYSTEM = "gpt-image-2"
 
@@ -21,6 +28,7 @@ class Proof(Provider):
     """Where pictures come from, and how they say so."""
 
     scope = Scope.APP
+    marking = provide_all(MarkPictures)
 
     @provide
     def chain(self, settings: Settings) -> SigningChain:
@@ -36,6 +44,24 @@ class Proof(Provider):
         made = C2paProvenance(pool, chain, authority, (SYSTEM, version(SYSTEM)), lambda: datetime.now(UTC))
         yield points.wrap("Provenance", made)
         made.close()
+
+    @provide
+    def queries(self, pool: Pool) -> ProvenanceQueries:
+        return PostgresProvenanceQueries(pool)
+
+    @provide
+    def record_outputs(
+        self,
+        store: PostgresStore,
+        objects: Objects,
+        provenance: Provenance,
+        intake: PictureIntake,
+        queries: ProvenanceQueries,
+        points: CrashPoints,
+    ) -> RecordOutputs:
+        by = "RecordOutputs"
+        store_of_ours, storage = points.wrap("Store", store, by), points.wrap("ObjectStorage", objects.storage, by)
+        return RecordOutputs(store_of_ours, storage, provenance, intake, queries)
 
 
 def _pem(file: Path | None) -> str:

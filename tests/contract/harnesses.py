@@ -12,8 +12,9 @@ from typing import Protocol
 
 import pytest
 
-from adapters.memory import MemoryObjectRows, MemoryQueries, MemoryStore
+from adapters.memory import MemoryObjectRows, MemoryProvenanceQueries, MemoryQueries, MemoryStore
 from application.object_rows import ObjectRows
+from application.provenance import ProvenanceQueries
 from application.queries import Queries
 from application.store import Store
 from tests.contract.postgres_harness import on_postgres
@@ -31,6 +32,9 @@ class StoreHarness(Protocol):
 
     @property
     def object_rows(self) -> ObjectRows: ...
+
+    @property
+    def provenance(self) -> ProvenanceQueries: ...
 
     async def advance(self, seconds: float) -> None:
         """Move the store's clock forward by at least that much."""
@@ -61,11 +65,13 @@ class MemoryHarness:
     store: MemoryStore = field(init=False)
     queries: MemoryQueries = field(init=False)
     object_rows: MemoryObjectRows = field(init=False)
+    provenance: MemoryProvenanceQueries = field(init=False)
 
     def __post_init__(self) -> None:
         self.store = MemoryStore(self.clock)
         self.queries = MemoryQueries(self.store)
         self.object_rows = MemoryObjectRows(self.queries)
+        self.provenance = MemoryProvenanceQueries(self.store)
 
     async def advance(self, seconds: float) -> None:
         self.clock.advance(seconds)

@@ -10,6 +10,7 @@ from psycopg import AsyncConnection
 
 from adapters.postgres.objects import PostgresObjectRows
 from adapters.postgres.pool import open_pool
+from adapters.postgres.provenance_log import PostgresProvenanceQueries
 from adapters.postgres.queries import PostgresQueries
 from adapters.postgres.store import PostgresStore
 
@@ -20,6 +21,7 @@ class PostgresHarness:
     store: PostgresStore
     queries: PostgresQueries
     object_rows: PostgresObjectRows
+    provenance: PostgresProvenanceQueries
     owners: dict[int, AsyncConnection[Any]] = field(default_factory=dict)
 
     async def advance(self, seconds: float) -> None:
@@ -41,7 +43,8 @@ class PostgresHarness:
 async def on_postgres(url: str) -> AsyncIterator[PostgresHarness]:
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(open_pool(url, size=12))
-        harness = PostgresHarness(url, PostgresStore(pool), PostgresQueries(pool), PostgresObjectRows(pool))
+        reads = PostgresQueries(pool), PostgresObjectRows(pool), PostgresProvenanceQueries(pool)
+        harness = PostgresHarness(url, PostgresStore(pool), *reads)
         try:
             yield harness
         finally:

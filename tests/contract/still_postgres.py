@@ -11,6 +11,7 @@ from psycopg import AsyncConnection
 from adapters.postgres.audit import PostgresBooksAudit
 from adapters.postgres.objects import PostgresObjectRows
 from adapters.postgres.pool import open_pool
+from adapters.postgres.provenance_log import PostgresProvenanceQueries
 from adapters.postgres.queries import PostgresQueries
 from adapters.postgres.session import Pool, Session
 from adapters.postgres.store import PostgresStore
@@ -61,7 +62,8 @@ async def on_still_postgres(url: str) -> AsyncIterator[StillPostgres]:
     async with open_pool(url, size=12) as pool:
         store, queries = _StillStore(pool, clock), _StillQueries(pool, clock)
         rows, audit = PostgresObjectRows(pool), PostgresBooksAudit(pool)
-        harness = StillPostgres(url=url, store=store, queries=queries, object_rows=rows, clock=clock, audit=audit)
+        known = PostgresProvenanceQueries(pool)
+        harness = StillPostgres(url, store, queries, rows, known, clock=clock, audit=audit)
         try:
             yield harness
         finally:

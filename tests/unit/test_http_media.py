@@ -9,7 +9,8 @@ from litestar.testing import TestClient
 
 from domain.errors import AssetInUse, IntakeBusy, UnsupportedFormat
 from domain.limits import LIMITS
-from domain.media import AssetKind
+from domain.media import AssetKind, Thumbnail
+from domain.provenance import Marking
 from entrypoints.http.app import HttpConfig, create_app
 from entrypoints.http.uploads import FORM_SLACK, Uploads
 from tests.http_stage import BEARER, Stage, shorten
@@ -126,6 +127,16 @@ def test_content_leads_to_a_signed_link(stage: Stage, client: TestClient[Litesta
     assert (answer.status_code, answer.content) == (307, b"")
     assert answer.headers["location"].startswith(f"/files/{picture.key}?name={picture.id}.png&")
     assert answer.headers["cache-control"] == "no-store"
+
+
+def test_a_picture_that_waits_for_its_signature_is_handed_out_by_no_route(stage: Stage, client: TestClient[Litestar]) -> None:
+    waits = stage.has_picture(kind=AssetKind.OUTPUT, marking=Marking.PENDING, thumbnail=Thumbnail.MADE)
+    shown = client.get(f"/v1/media/{waits.id}", headers=BEARER).json()
+    (listed,) = client.get("/v1/media", headers=BEARER).json()["data"]
+    assert [(each["url"], each["thumbnail_url"]) for each in (shown, listed)] == [(None, None)] * 2
+    refused = client.get(f"/v1/media/{waits.id}/content", headers=BEARER, follow_redirects=False)
+    assert (refused.status_code, refused.json()["type"]) == (503, "/problems/signature-pending")
+    assert refused.headers["retry-after"] == "5"
 
 
 def test_pictures_are_listed_newest_first_by_kind(stage: Stage, client: TestClient[Litestar]) -> None:

@@ -54,3 +54,12 @@ class MemoryAssets(Assets):
         await self.locks.lock(self.rows, ("asset", asset.id))
         self.rows.assets[asset.id] = None
         return [ObjectKey.thumbnail(asset.account_id, asset.id)]
+
+    async def lock(self, asset: AssetId) -> Asset:
+        await self.locks.lock(self.rows, ("asset", asset))
+        if not (found := self.rows.assets.get(asset)):
+            raise NotFound("there is no such asset", asset=str(asset))
+        return found
+
+    def save(self, asset: Asset) -> None:
+        self.rows.assets[asset.id] = asset

@@ -12,6 +12,7 @@ from adapters.memory.archives import MemoryArchives
 from adapters.memory.assets import MemoryAssets
 from adapters.memory.billing import MemoryCustomers, MemoryInbox, MemoryPurchases, MemoryRefunds, MemorySubscriptions
 from adapters.memory.locks import RowLocks
+from adapters.memory.provenance_log import MemoryProvenanceLog
 from adapters.memory.tables import Tables, copy_of_generation
 from adapters.memory.top_up import MemoryNotices, MemoryTopUps
 from adapters.memory.turns import MemoryTurns
@@ -196,6 +197,7 @@ class MemoryTransaction(Transaction):
         self._gates = MemoryGates(rows, store.locks)
         self._assets = MemoryAssets(rows, store.locks)
         self._archives = MemoryArchives(rows, store.locks)
+        self._provenance = MemoryProvenanceLog(rows)
         self._accounts = MemoryAccounts(rows, store.locks)
         self._spendings = MemorySpendings(rows, store.locks)
         self._wakeups = MemoryWakeups(rows, store.clock, store.numbers)
@@ -227,6 +229,10 @@ class MemoryTransaction(Transaction):
     @property
     def archives(self) -> MemoryArchives:
         return self._archives
+
+    @property
+    def provenance(self) -> MemoryProvenanceLog:
+        return self._provenance
 
     @property
     def accounts(self) -> MemoryAccounts:

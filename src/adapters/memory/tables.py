@@ -20,6 +20,7 @@ from domain.generations import Generation, GenerationId, GenerationState
 from domain.ledger import CommandId, HoldId, Lot, LotId, LotSource, Transfer, WalletId
 from domain.media import Asset, AssetId
 from domain.notices import Notice, NoticeId
+from domain.provenance import LoggedPicture
 from domain.refunds import Refund, RefundId
 from domain.top_up import TopUp, TopUpAttempt, TopUpId
 
@@ -70,6 +71,7 @@ class Tables:
     generations: MutableMapping[GenerationId, Generation] = field(default_factory=dict)
     assets: MutableMapping[AssetId, Asset | None] = field(default_factory=dict)
     archives: MutableMapping[ArchiveId, Archive | None] = field(default_factory=dict)
+    logged: MutableMapping[AssetId, LoggedPicture | None] = field(default_factory=dict)
     gates: MutableMapping[str, Gate] = field(default_factory=dict)
     tokens: MutableMapping[int, datetime] = field(default_factory=dict)
     """Wake-ups: by number, when to act."""

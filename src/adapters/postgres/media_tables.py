@@ -1,16 +1,18 @@
 """The tables of pictures: what is kept of them beside their bytes."""
 
 from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Integer, SmallInteger, Table, Text, UniqueConstraint, Uuid
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import BIT, JSONB
 
 from adapters.postgres.columns import Time, classified, metadata, one_of
 from domain import privacy
 from domain.accounts import Mode
 from domain.archives import ArchiveState
 from domain.media import AssetKind, Thumbnail
+from domain.provenance import Marking
 from domain.quarantine import Origin
 
 _media = classified(privacy.MEDIA)
+_origin = classified(privacy.ORIGIN)
 _copy = classified(privacy.COPY)
 
 assets = Table(
@@ -35,13 +37,34 @@ assets = Table(
     _media("blurhash", Text, nullable=True),
     _media("looks", SmallInteger, server_default="0"),
     _media("look_due", Time, nullable=True),
+    _media("marking", Text, server_default="unmarked"),
+    _media("credentials", JSONB, nullable=True),
     UniqueConstraint("generation_id", "index"),
     one_of("mode", Mode),
     one_of("kind", AssetKind),
     one_of("thumbnail", Thumbnail),
+    one_of("marking", Marking),
 )
 Index("assets_unsketched", assets.c.looks, assets.c.created_at, assets.c.id, postgresql_where=assets.c.thumbnail.is_(None))
+Index("assets_pending", assets.c.created_at, postgresql_where=assets.c.marking == "pending")
 Index("assets_history", assets.c.account_id, assets.c.mode, assets.c.created_at.desc(), assets.c.id.desc())
+
+provenance_log = Table(
+    "provenance_log",
+    metadata,
+    _origin("asset_id", Uuid, primary_key=True),
+    _origin("mode", Text),
+    _origin("model", Text),
+    _origin("sha256", Text, index=True),
+    _origin("marking", Text),
+    _origin("made_at", Time, index=True),
+    _origin("pdq", BIT(256), nullable=True),
+    _origin("looked_at", Time, nullable=True),
+    one_of("mode", Mode),
+    one_of("marking", Marking),
+)
+"""No key leads from here to an asset, which may be gone."""
+Index("provenance_log_unseen", provenance_log.c.made_at, postgresql_where=provenance_log.c.looked_at.is_(None))
 
 archives = Table(
     "archives",

@@ -78,6 +78,16 @@ class PostgresAssets(Assets):
         await self._session.read_all("DELETE FROM assets WHERE id = %(asset)s RETURNING 1", asset=asset.id)
         return [ObjectKey.thumbnail(asset.account_id, asset.id)]
 
+    async def lock(self, asset: AssetId) -> Asset:
+        select = "SELECT row_to_json(a)::text FROM assets a WHERE id = %(asset)s FOR NO KEY UPDATE"
+        row = await self._session.read(select, asset=asset)
+        if not row:
+            raise NotFound(asset=str(asset))
+        return asset_document.decode(row)
+
+    def save(self, asset: Asset) -> None:
+        self._session.writes.update(tables.assets, asset)
+
 
 class PostgresAccounts(Accounts):
     def __init__(self, session: Session) -> None:

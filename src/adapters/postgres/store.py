@@ -20,6 +20,7 @@ from adapters.postgres.generations import PostgresGenerations
 from adapters.postgres.notices import PostgresWaitingNotices
 from adapters.postgres.pool import begun
 from adapters.postgres.promotions import PostgresRedemptions
+from adapters.postgres.provenance_log import PostgresProvenanceLog
 from adapters.postgres.quarantine import PostgresQuarantine
 from adapters.postgres.records import PostgresAccounts, PostgresAssets, PostgresSpendings, PostgresWakeups
 from adapters.postgres.refunds import PostgresRefunds
@@ -64,6 +65,7 @@ class PostgresTransaction(AccessTransaction, QuarantineTransaction):
         self._gates = PostgresGates(session)
         self._assets = PostgresAssets(session)
         self._archives = PostgresArchives(session)
+        self._provenance = PostgresProvenanceLog(session)
         self._accounts = PostgresAccounts(session)
         self._spendings = PostgresSpendings(session)
         self._wakeups = PostgresWakeups(session)
@@ -118,6 +120,10 @@ class PostgresTransaction(AccessTransaction, QuarantineTransaction):
     @property
     def archives(self) -> PostgresArchives:
         return self._archives
+
+    @property
+    def provenance(self) -> PostgresProvenanceLog:
+        return self._provenance
 
     @property
     def accounts(self) -> PostgresAccounts:

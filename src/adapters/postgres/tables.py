@@ -44,8 +44,8 @@ customers, purchases, refunds = billing_tables.customers, billing_tables.purchas
 promotions, redemptions = billing_tables.promotions, billing_tables.redemptions
 subscriptions, payment_hints = billing_tables.subscriptions, billing_tables.payment_hints
 archives = media_tables.archives
-assets = media_tables.assets
 quarantine = media_tables.quarantine
+assets, provenance_log = media_tables.assets, media_tables.provenance_log
 top_ups, top_up_attempts = billing_tables.top_ups, billing_tables.top_up_attempts
 
 wallets = Table(

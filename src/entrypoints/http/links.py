@@ -29,11 +29,14 @@ class Links:
 
     def to_thumbnail(self, asset: Asset) -> str | None:
         """None until it has been made."""
-        if asset.thumbnail is not Thumbnail.MADE:
+        if asset.thumbnail is not Thumbnail.MADE or not asset.marking.may_be_handed_out:
             return None
         return self._link(ObjectKey.thumbnail(asset.account_id, asset.id), THUMBNAIL_FORMAT, f"{asset.id}-small")
 
-    def to(self, asset: Asset) -> str:
+    def to(self, asset: Asset) -> str | None:
+        """None while it waits for a signature."""
+        if not asset.marking.may_be_handed_out:
+            return None
         name = f"{asset.generation_id}-{asset.index}" if asset.generation_id else f"{asset.id}"
         return self._link(asset.key, asset.format, name)
 

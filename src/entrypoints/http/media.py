@@ -13,6 +13,7 @@ from application.media import AdmitUpload, DeleteAsset
 from application.ports import CursorSigner, ObjectStorage
 from application.queries import Queries
 from domain.accounts import Caller, Scope
+from domain.errors import SignaturePending
 from domain.limits import LIMITS
 from domain.media import Asset, AssetId, AssetKind
 from entrypoints.http import media_shapes as shapes
@@ -92,7 +93,10 @@ async def show_content(
 ) -> Response[bytes]:
     """The bytes, by way of a signed link that lives ten minutes."""
     asset = await _find(queries, request.auth, asset_id)
-    return Response(b"", headers={"Location": Links.of(request, storage).to(asset)})
+    link = Links.of(request, storage).to(asset)
+    if link is None:
+        raise SignaturePending
+    return Response(b"", headers={"Location": link})
 
 
 @delete(

@@ -16,7 +16,8 @@ from entrypoints.http.shapes import Time
 class Asset(Struct, frozen=True, kw_only=True):
     """A stored picture of the account. `url` and `thumbnail_url` are readable by whoever has them, until `url_expires_at`. The
     thumbnail, a WebP of 512 pixels at most, and the `blurhash` to show until it is loaded come seconds after the picture: null
-    until then, and for what cannot be drawn."""
+    until then, and for what cannot be drawn. A picture that waits for the signature which says where it comes from is handed
+    out to nobody: both addresses are null."""
 
     id: UUID
     object: Literal["asset"] = "asset"
@@ -31,7 +32,7 @@ class Asset(Struct, frozen=True, kw_only=True):
     created_at: Time
     generation: UUID | None
     index: int | None
-    url: str
+    url: str | None
     thumbnail_url: str | None
     blurhash: str | None
     url_expires_at: Time

@@ -96,6 +96,7 @@ STATUS: Mapping[type[DomainError], int] = {
     buying_errors.PromotionUsedUp: 409,
     buying_errors.PromotionRedeemed: 409,
     errors.IntakeBusy: 503,
+    errors.SignaturePending: 503,
     buying_errors.NotSold: 409,
     buying_errors.EmailNeeded: 409,
     buying_errors.SubscriptionExists: 409,
@@ -123,6 +124,7 @@ class AnswerLate(Exception):
 RETRY_AFTER: Mapping[type[Exception], int] = {
     errors.TooManyOpen: 10,  # the shortest time a picture takes
     errors.IntakeBusy: 2,
+    errors.SignaturePending: 5,
     errors.ProviderUnavailable: 10,
     StoreUnavailable: 5,
     StorageUnavailable: 5,

@@ -156,7 +156,8 @@ class Failure(Struct, frozen=True):
 
 class Picture(Struct, frozen=True):
     """A delivered picture. `url` and `thumbnail_url` are readable by whoever has them, until `url_expires_at`; ask again for
-    fresh ones. The thumbnail comes some seconds after the picture."""
+    fresh ones. The thumbnail comes some seconds after the picture. Both are null while the picture waits for the signature that
+    says where it comes from."""
 
     id: UUID
     index: int
@@ -165,7 +166,7 @@ class Picture(Struct, frozen=True):
     height: int
     bytes: int
     sha256: str
-    url: str
+    url: str | None
     thumbnail_url: str | None
     blurhash: str | None
     url_expires_at: Time

@@ -1,0 +1,36 @@
+"""Reads of the log of pictures in memory: committed rows only."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from adapters.memory.store import MemoryStore
+from application.provenance import Match, ProvenanceQueries
+from domain.media import Asset, AssetId
+from domain.provenance import Marking
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryProvenanceQueries(ProvenanceQueries):
+    store: MemoryStore
+
+    async def pending(self, limit: int) -> Sequence[Asset]:
+        waiting = [a for a in self.store.tables.assets.values() if a and a.marking is Marking.PENDING]
+        return sorted(waiting, key=lambda asset: asset.created_at)[:limit]
+
+    async def unseen(self, limit: int) -> Sequence[tuple[AssetId, Asset | None]]:
+        rows = self.store.tables
+        unseen = [(id, rows.assets.get(id)) for id, each in rows.logged.items() if each and not each.looked_at]
+        return [(id, asset) for id, asset in unseen if not asset or asset.marking is not Marking.PENDING][:limit]
+
+    async def matches(self, sha256: str, pdq: str | None, most_distance: int, limit: int) -> Sequence[Match]:
+        found = []
+        for each in self.store.tables.logged.values():
+            if each is None:
+                continue
+            same = each.sha256 == sha256
+            distance = (int(pdq, 16) ^ int(each.pdq, 16)).bit_count() if pdq and each.pdq else None
+            if same or (distance is not None and distance <= most_distance):
+                found.append(Match(each.made_at, each.mode, each.model, each.marking, same, distance))
+        far = most_distance + 1
+        newest = sorted(found, key=lambda match: match.made_at, reverse=True)
+        return sorted(newest, key=lambda m: (not m.same_bytes, far if m.distance is None else m.distance))[:limit]

@@ -1,0 +1,121 @@
+"""Every picture says where it comes from before anybody gets it: by the model's credentials, or by ours."""
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from application import references
+from application.ports import ObjectMissing, ObjectStorage, StorageUnavailable
+from application.provenance import Provenance, ProvenanceUnavailable, Source
+from application.store import Store, StoreUnavailable
+from domain.attempts import Executed, Found, Picture, StoredPicture
+from domain.errors import Gone, IntakeBusy, NotFound
+from domain.generations import Generation
+from domain.media import Asset, PictureFormat
+from domain.objects import ObjectKey
+from domain.provenance import UNREADABLE, Act, Credentials, CredentialState, LoggedPicture, Made, Marking
+
+MOST_SECONDS = 5.0
+"""Whoever signs has no longer: a paid picture waits at nobody's desk before it is put."""
+T = TypeVar("T")
+_LATER = (ProvenanceUnavailable, IntakeBusy, StoreUnavailable, StorageUnavailable, ObjectMissing, NotFound, Gone)
+
+
+@dataclass(frozen=True, slots=True)
+class MarkPictures:
+    """Sign what a model made and did not sign itself. What cannot be signed in time is kept as it is, and handed out later."""
+
+    store: Store
+    storage: ObjectStorage
+    provenance: Provenance
+
+    async def __call__(self, generation: Generation, result: Executed, until: float) -> Executed:
+        """`until`, on the event loop's clock: the attempt's time, of which this takes half of what is left at most."""
+        now = asyncio.get_running_loop().time()
+        latest = min(now + MOST_SECONDS, (now + until) / 2)
+        pictures = result.pictures[: generation.n]
+        if not pictures:
+            return result
+        carried = await asyncio.gather(*(_by(latest, self.provenance.read(each.content, each.format)) for each in pictures))
+        if all(credentials and credentials.state.holds for credentials in carried):
+            sources: Sequence[Source] | None = ()
+        else:
+            sources = await _by(latest, sources_of(self.store, self.storage, generation))
+        signing = [
+            self._marked(generation, picture, credentials, sources, latest)
+            for picture, credentials in zip(pictures, carried, strict=True)
+        ]
+        return replace(result, pictures=tuple(await asyncio.gather(*signing)))
+
+    async def _marked(
+        self,
+        generation: Generation,
+        picture: Picture,
+        credentials: Credentials | None,
+        sources: Sequence[Source] | None,
+        latest: float,
+    ) -> Picture:
+        """`credentials` or `sources` that nobody could read in time leave it as it is."""
+        if credentials and credentials.state.holds:
+            return replace(picture, marking=credentials.marking)
+        content = None
+        if credentials and sources is not None:
+            signing = sign_output(self.provenance, generation, picture.content, picture.format, credentials, sources)
+            content = await _by(latest, signing)
+        if content is None:
+            return replace(picture, marking=Marking.PENDING)
+        return replace(picture, content=content, marking=Marking.SIGNED)
+
+    async def looked_at(self, generation: Generation, found: Found) -> Found:
+        """With the marking of pictures that no manifest speaks of. Raises StorageUnavailable, ObjectMissing or IntakeBusy."""
+        pictures = [await self._looked_at(generation, found.attempt, picture) for picture in found.pictures]
+        return replace(found, pictures=tuple(pictures))
+
+    async def _looked_at(self, generation: Generation, attempt: int, picture: StoredPicture) -> StoredPicture:
+        if picture.marking is not Marking.UNMARKED:
+            return picture
+        key = ObjectKey.picture(generation.account_id, generation.id, attempt, picture.index)
+        credentials = await self.provenance.read(await self.storage.get(key), picture.format)
+        return replace(picture, marking=credentials.marking)
+
+
+async def sources_of(store: Store, storage: ObjectStorage, generation: Generation) -> Sequence[Source]:
+    """What an edit starts from, in the request's order. Raises as `references.load` does."""
+    request = generation.request
+    if not request or not request.references:
+        return ()
+    loaded = await references.load(store, storage, generation, request.references)
+    return [Source(reference.content, reference.asset.format) for reference in loaded]
+
+
+async def sign_output(
+    provenance: Provenance,
+    generation: Generation,
+    content: bytes,
+    format: PictureFormat,
+    credentials: Credentials,
+    sources: Sequence[Source],
+) -> bytes:
+    """Sign a model's picture whose own `credentials` do not hold: the first of its sources is its parent, the others went into
+    it. Credentials that are broken, or only too old, stay to be seen, and so the file as it came is the parent then. Raises
+    ProvenanceUnavailable."""
+    edited = generation.request is not None and bool(generation.request.references)
+    made = Made.by_model(generation.model, edited=edited, opened=bool(sources))
+    if credentials.state is CredentialState.INVALID and credentials != UNREADABLE:
+        return await provenance.sign(content, format, replace(made, acts=(Act.PUBLISHED,)), Source(content, format))
+    parent, inputs = (sources[0], sources[1:]) if sources else (None, ())
+    return await provenance.sign(content, format, made, parent, inputs)
+
+
+def logged(asset: Asset, model: str) -> LoggedPicture:
+    return LoggedPicture(asset.id, asset.mode, model, asset.sha256, asset.marking, asset.created_at)
+
+
+async def _by(latest: float, act: Awaitable[T]) -> T | None:
+    """What it came to; None if that was nothing in time."""
+    try:
+        async with asyncio.timeout_at(latest):
+            return await act
+    except (*_LATER, TimeoutError):
+        return None

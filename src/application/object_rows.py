@@ -14,6 +14,7 @@ class Walk(StrEnum):
     PICTURES = "pictures"
     THUMBNAILS = "thumbnails"
     ARCHIVES = "archives"
+    QUARANTINE = "quarantine"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import pytest
 
+from adapters.postgres.store import PostgresStore
 from application.media import DeleteAsset
 from application.object_checks import CheckObjects, Fault, SampleObjects, VerifyObjects, Wrong
 from application.object_rows import ObjectRows, SpokenObject, Walk
@@ -21,6 +22,7 @@ from domain.errors import AssetInUse, NotFinished, NotFound, StaffOnly
 from domain.generations import GenerationId
 from domain.media import Asset, AssetId, AssetKind, Thumbnail
 from domain.objects import ObjectClass, ObjectKey
+from domain.quarantine import Impounded, ImpoundedId, Origin
 from tests.contract.harnesses import StoreHarness, each_store
 from tests.contract.store_contract import a_generation, a_request, an_upload, cancelled, customer, new_id, now, place, queued
 from tests.scripted_storage import ScriptedStorage
@@ -117,9 +119,18 @@ async def test_a_picture_that_is_deleted_while_one_looks_is_not_missing(room: Ro
 async def test_every_class_that_rows_speak_of_is_walked_through(room: Room) -> None:
     [output], upload = await room.outputs(1), await room.picture(thumbnail=Thumbnail.MADE)
     archive, thumbnail = await room.archive(upload), ObjectKey.thumbnail(upload.account_id, upload.id)
+    wanted, nobodys = {output.key, upload.key, archive.key, thumbnail}, {ObjectClass.AUDIT, ObjectClass.ANSWERS}
+    nobodys.add(ObjectClass.INCOMING)
+    if isinstance(room.harness.store, PostgresStore):
+        at, match = await now(room.harness.store), ("ab" * 32, 3)
+        held = Impounded(ImpoundedId(new_id()), room.caller.account_id, Origin.UPLOAD, "cd" * 32, *match, at)
+        async with room.harness.store.transaction() as tx:
+            await tx.quarantine.add(held)
+        wanted.add(ObjectKey.quarantined(held.account_id, held.id))
+    else:
+        nobodys.add(ObjectClass.QUARANTINE)
     seen = {each.key for walk in Walk for each in await room.rows.walk(walk, "", 10)}
-    assert seen == {output.key, upload.key, archive.key, thumbnail}
-    nobodys = {ObjectClass.AUDIT, ObjectClass.ANSWERS, ObjectClass.INCOMING}
+    assert seen == wanted
     assert {key.object_class for key in seen} == set(ObjectClass) - nobodys
     assert await room.rows.spoken_of(seen) == seen
 
@@ -143,14 +154,14 @@ async def test_slices_go_on_where_the_last_holder_left_off_and_count_what_is_wro
     archive = await room.archive(*pictures)
     del room.storage.objects[str(pictures[3].key)]
     seen, told = Seen(room.rows, room.storage), list[tuple[int, int]]()
-    for turn in range(9):  # three slices of pictures, one of thumbnails and one of archives make a round
+    for turn in range(9):  # three slices of pictures, and one of each other kind make a round
         sample = SampleObjects(room.harness.store, room.rows, seen, batch=2)
         holder = InTurn(room.harness.store, UUID(int=turn // 3))
         done = await holder(SampleObjects.NAME, timedelta(hours=1), sample)
         assert done
         told.append((len(done[0]), done[1]))
         await room.harness.advance(3 * 3600)
-    assert told == [(0, 0), (1, 1), (0, 1), (0, 1), (0, 1), (0, 1), (1, 1), (0, 1), (0, 1)]
+    assert told == [(0, 0), (1, 1), (0, 1), (0, 1), (0, 1), (0, 1), (0, 1), (1, 1), (0, 1)]
     in_order = [str(asset.id) for asset in pictures] + [str(archive.id)]
     assert seen.places == [*in_order, *in_order[:5]]
 

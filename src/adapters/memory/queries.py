@@ -236,10 +236,11 @@ class MemoryObjectRows(ObjectRows):
         assets = [asset for asset in rows.assets.values() if asset]
         drawn = [a for a in assets if a.thumbnail is Thumbnail.MADE]
         ready = [a for a in rows.archives.values() if a and a.state is ArchiveState.READY]
-        every = {
+        every: dict[Walk, list[SpokenObject]] = {
             Walk.PICTURES: [SpokenObject(a.key, a.bytes, a.sha256, str(a.id)) for a in assets],
             Walk.THUMBNAILS: [SpokenObject(ObjectKey.thumbnail(a.account_id, a.id), None, None, str(a.id)) for a in drawn],
             Walk.ARCHIVES: [SpokenObject(a.key, a.bytes, None, str(a.id)) for a in ready],
+            Walk.QUARANTINE: [],
         }
         return sorted((each for each in every[walk] if each.place > after), key=lambda each: each.place)[:limit]
 

@@ -12,8 +12,10 @@ from adapters.postgres.session import Pool, unavailable
 from application.object_rows import ObjectRows, SpokenObject, Walk
 from domain.media import Asset
 from domain.objects import ObjectClass, ObjectKey
+from domain.quarantine import Impounded
 
 asset_document = msgspec.json.Decoder(Asset)
+impounded_document = msgspec.json.Decoder(Impounded)
 
 # What holds of `o` (class, owner and the parts of the path as text, from 1) while a row speaks of the object, or may yet.
 SPEAKS: Mapping[ObjectClass, str] = {
@@ -25,6 +27,7 @@ SPEAKS: Mapping[ObjectClass, str] = {
     ObjectClass.ARCHIVES: """EXISTS (SELECT 1 FROM archives a
         WHERE a.id = o.owner AND a.attempt::text = o.path[1] AND a.state IN ('running', 'ready'))""",
     ObjectClass.THUMBNAILS: "EXISTS (SELECT 1 FROM assets a WHERE a.id = o.owner)",
+    ObjectClass.QUARANTINE: "EXISTS (SELECT 1 FROM quarantine q WHERE q.id = o.owner AND q.released_at IS NULL)",
     ObjectClass.ANSWERS: "EXISTS (SELECT 1 FROM generations g WHERE g.id = o.owner AND g.request IS NOT NULL)",
 }
 _SPOKEN_OF = f"""
@@ -39,6 +42,8 @@ _WALKS: Mapping[Walk, str] = {
         WHERE id > %(after)s AND thumbnail = 'made' ORDER BY id LIMIT %(limit)s""",
     Walk.ARCHIVES: """SELECT row_to_json(a)::text FROM archives a
         WHERE id > %(after)s AND state = 'ready' ORDER BY id LIMIT %(limit)s""",
+    Walk.QUARANTINE: """SELECT row_to_json(q)::text FROM quarantine q
+        WHERE id > %(after)s AND released_at IS NULL ORDER BY id LIMIT %(limit)s""",
 }
 
 # As the planner knows it: it's for a bar that shows how far a walk is.
@@ -86,10 +91,16 @@ def _archive(row: str) -> SpokenObject:
     return SpokenObject(archive.key, archive.bytes, None, str(archive.id))
 
 
+def _impounded(row: str) -> SpokenObject:
+    held = impounded_document.decode(row)
+    return SpokenObject(ObjectKey.quarantined(held.account_id, held.id), None, held.sha256, str(held.id))
+
+
 _READ: Mapping[Walk, Callable[[str], SpokenObject]] = {
     Walk.PICTURES: _picture,
     Walk.THUMBNAILS: _thumbnail,
     Walk.ARCHIVES: _archive,
+    Walk.QUARANTINE: _impounded,
 }
 
 

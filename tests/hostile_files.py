@@ -11,8 +11,8 @@ from tests import hostile
 from tests.hostile import CANARY, PNG_MAGIC, Corpus, blank_png, png, png_chunk, profile_bomb, scan_bomb, text_bomb
 from tests.hostile_corpus import corpus, deep_png, masks, segment
 
-HEAVY_EVERY = 2_500
-"""Files between two that cost a second or more."""
+HEAVY_EVERY, HEAVY_FIRST = 2_500, (400, 2_000, 200)
+"""Files between two that cost a second or more; and where the first of them come, so that each of them has come early."""
 ODD_FORM = "odd forms"
 FILE_LIMIT = 25 * 1024 * 1024
 MASK_LIMIT = 4 * 1024 * 1024
@@ -42,7 +42,7 @@ def hostile_files(seed: int) -> Iterator[Hostile]:
     place = 0
     while True:
         place += 1
-        if place % HEAVY_EVERY == 0:
+        if place % HEAVY_EVERY == 0 or place in range(*HEAVY_FIRST):
             yield Hostile("heavy bombs", heavy[0], HEAVY[heavy[0]]())
             heavy.append(heavy.pop(0))
             continue

@@ -129,6 +129,10 @@ PROMISES: dict[str, tuple[Promise, ...]] = {
         Promise("a hostile file harms nothing: no 5xx, no death, no growth, no trace", files_sent, 500_000,
                 figures=lambda counts: _uploads_said(counts)),
     ),
+    "media-kills": (
+        Promise("killed around puts and deletes: after one sweep 0 rows without object, 0 orphans", beginning("kill"), 5_000,
+                figures=lambda counts: _deaths_said(counts)),
+    ),
     "crash": (
         Promise(
             WORKER_KILLED,
@@ -181,6 +185,12 @@ def _uploads_said(counts: Counts) -> str:
     taken = sum(count for name, count in counts.items() if name.endswith(": taken"))
     rate = files_sent(counts) / max(counts.get("seconds", 0), 1)
     return f"{taken:,} taken, {rate:,.0f} a second; {said('worst kilobytes the API grew by')(counts)}"
+
+
+def _deaths_said(counts: Counts) -> str:
+    acts = {name.rpartition(": ")[0] for name in counts if name.startswith("kill: ")}
+    real = beginning("kill -9")(counts)
+    return f"{real:,} of real processes, {len([n for n in counts if n.startswith('kill: ')])} points of {len(acts)} acts"
 
 
 def _some(counts: Counts) -> str:

@@ -21,6 +21,7 @@ from tests.soak_faults import soak_faults
 from tests.soak_hints import soak_hints
 from tests.soak_kills import soak_kills
 from tests.soak_ledger import soak_ledger
+from tests.soak_media_kills import soak_media_kills
 from tests.soak_restarts import soak_restarts
 from tests.soak_stops import soak_stops
 from tests.soak_timelines import soak_timelines
@@ -97,6 +98,11 @@ async def billing_kills(seed: int, deadline: float, folder: Path, kept: Kept) ->
 async def uploads(seed: int, deadline: float, folder: Path, _: Kept) -> dict[str, int]:
     """Hostile files through HTTP."""
     return await soak_uploads(seed, deadline, folder)
+
+
+async def media_kills(seed: int, deadline: float, folder: Path, _: Kept) -> dict[str, int]:
+    """Deaths around the puts and deletes of pictures, and what one sweep leaves."""
+    return await soak_media_kills(seed, deadline, folder)
 
 
 async def crash(seed: int, deadline: float, folder: Path, kept: Kept) -> dict[str, int]:

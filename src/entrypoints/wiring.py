@@ -166,10 +166,10 @@ class Outside(Provider):
         return {mode: ObservedModel(model, mode, catalogue.models, drain, pause) for mode, model in models.items()}
 
     @provide
-    def intake(self, pool: PicturePool) -> PictureIntake:
+    def intake(self, pool: PicturePool, points: CrashPoints) -> PictureIntake:
         from adapters.intake import PillowIntake  # with Pillow: only the API takes uploads
 
-        return PillowIntake(pool)
+        return points.wrap("PictureIntake", PillowIntake(pool))
 
     @provide
     def new_id(self) -> NewId:

@@ -23,6 +23,7 @@ from application.media import AdmitUpload, DeleteAsset
 from application.ports import CursorSigner, LinkedObject, LinkedObjects, ObjectMissing, ObjectStorage, Today
 from application.queries import Queries, TransferRow
 from application.rate_limits import RateLimits
+from application.renditions import ShowRendition
 from application.store import Store
 from domain.accounts import AccountId, Caller, KeyId, Mode, Scope
 from domain.api_keys import write_key
@@ -35,6 +36,7 @@ from domain.media import Asset, AssetId, AssetKind, CleanPicture, FileFormat, Pi
 from domain.objects import ObjectKey
 from domain.prices import Quote, quote
 from domain.rate_limits import LARGEST_QUOTA, Policy, Rate
+from domain.renditions import Rendition, RenditionId, Shape
 from domain.requests import Asked, PictureRequest, normalise
 from domain.waiting import Line, Worked
 from entrypoints.http.app import HttpConfig, create_app, create_operations_app, routed, served
@@ -115,6 +117,7 @@ class Stage:
             DeleteGeneration: self.delete,
             AdmitUpload: self.admit,
             DeleteAsset: self.delete_asset,
+            ShowRendition: self.show_rendition,
         }
         for port, adapter in made.items():
             provider.provide(_just(adapter), provides=port)
@@ -208,6 +211,11 @@ class Stage:
         check_bytes(len(content), kind)
         clean = CleanPicture(content, PictureFormat.PNG, 4, 3, "0a", False, ("oriented", "metadata_removed"))
         return self.has_picture(caller.account_id, kind=kind), clean
+
+    async def show_rendition(self, asset: Asset, shape: Shape) -> Rendition:
+        self._told(shape=shape)
+        id = RenditionId(UUID(int=77))
+        return Rendition(id, asset.id, asset.account_id, shape.format, shape.width, shape.label, 9, "0a", NOW, NOW)
 
     async def delete_asset(self, caller: Caller, asset_id: AssetId) -> None:
         self._told(deleted=asset_id)

@@ -6,9 +6,9 @@ from typing import Any, TypeVar
 
 from adapters.picture_pool import PicturePool, PoolStopped, WorkerDied
 from application.copies import PictureCopies
-from domain.errors import IntakeBusy
+from domain.errors import IntakeBusy, TooHeavy
 from domain.provenance import SourceType
-from domain.renditions import Sketch
+from domain.renditions import Shape, Sketch
 
 Drawn = TypeVar("Drawn")
 
@@ -21,6 +21,14 @@ class PooledCopies(PictureCopies):
 
     async def sketch(self, content: bytes, source_type: SourceType | None) -> Sketch:
         return await self._drawn(sketch_of, content, self._xmp(source_type) if source_type else None)
+
+    async def render(self, content: bytes, shape: Shape) -> bytes:
+        try:
+            return await asyncio.wrap_future(self._pool.schedule(render, (content, shape), self._timeout))
+        except (TimeoutError, MemoryError):
+            raise TooHeavy("this copy takes more time or memory than one may", field="width") from None
+        except (WorkerDied, PoolStopped):
+            raise IntakeBusy from None
 
     async def _drawn(self, draw: Callable[..., Drawn], *args: Any) -> Drawn:
         """A worker lost under it says nothing about the picture: another picture, or the machine, may have taken its memory."""
@@ -35,3 +43,10 @@ def sketch_of(content: bytes, xmp: bytes | None) -> Sketch:
     from adapters.pictures import sketching  # with numpy, which only workers need
 
     return sketching.sketch_of(content, xmp)
+
+
+def render(content: bytes, shape: Shape) -> bytes:
+    """Runs in a worker."""
+    from adapters.pictures import rendering
+
+    return rendering.render(content, shape)

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from domain.media import Asset, AssetId
 from domain.provenance import SourceType
-from domain.renditions import Sketch
+from domain.renditions import Rendition, RenditionId, Shape, Sketch
 
 
 class PictureCopies(Protocol):
@@ -16,6 +16,14 @@ class PictureCopies(Protocol):
         """The thumbnail, a WebP that says in XMP what made the picture, and what it looks like. Of a film, the first frame.
 
         Raises BrokenImage; or IntakeBusy when no worker answered, which says nothing about the picture.
+        """
+        ...
+
+    async def render(self, content: bytes, shape: Shape) -> bytes:
+        """The picture in that shape, and nothing else in the file. Of a film, the first frame; what is transparent lies on white
+        where the format knows no alpha.
+
+        Raises BrokenImage, TooHeavy, or IntakeBusy when no worker answered.
         """
         ...
 
@@ -46,4 +54,24 @@ class Sketches(Protocol):
 
     async def put_back(self, assets: Sequence[AssetId]) -> None:
         """Nothing is known about these: they are given again after `LOOK_AGAIN`, as if they had not been looked at."""
+        ...
+
+
+class Renditions(Protocol):
+    """Which renditions there are. Each method is a transaction of its own and may raise StoreUnavailable."""
+
+    async def use(self, asset: AssetId, shape: Shape) -> Rendition | None:
+        """The one of that shape, which stays for `KEPT_UNUSED` from now; None if it has to be made."""
+        ...
+
+    async def origin(self, asset: Asset) -> SourceType | None:
+        """What made the picture, if a model did."""
+        ...
+
+    async def add(self, id: RenditionId, asset: Asset, shape: Shape, bytes: int, sha256: str) -> Rendition | None:
+        """The one of that shape: this, unless there was another by now. None if the picture is gone."""
+        ...
+
+    async def forget(self, limit: int) -> Sequence[Rendition]:
+        """Remove at most so many that nobody has asked for in `KEPT_UNUSED`; answers them."""
         ...

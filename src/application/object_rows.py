@@ -13,6 +13,7 @@ class Walk(StrEnum):
 
     PICTURES = "pictures"
     THUMBNAILS = "thumbnails"
+    RENDITIONS = "renditions"
     ARCHIVES = "archives"
     QUARANTINE = "quarantine"
 

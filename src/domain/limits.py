@@ -21,6 +21,7 @@ LIMITS: Mapping[str, int] = MappingProxyType(
         "references": 16,
         "pictures": 10,
         "request_pixels": 16_600_000,
+        "rendition_pixels": 16_777_216,
         "name_characters": 100,
         "cursor_characters": 255,
         "idempotency_key_characters": 255,

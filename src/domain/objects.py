@@ -24,6 +24,8 @@ class ObjectClass(StrEnum):
     """What a provider sent instead of pictures, kept for support."""
     ARCHIVES = "archives"
     """Pictures of an account as one file, to be downloaded."""
+    RENDITIONS = "renditions"
+    """Copies of pictures in another format or size, made when they are asked for."""
     THUMBNAILS = "thumbnails"
     """A small copy of each picture, shown in lists."""
     QUARANTINE = "quarantine"
@@ -69,6 +71,7 @@ class Rule:
 
 
 _NUMBER = "[0-9]{1,4}"
+_ID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 RULES: Mapping[ObjectClass, Rule] = MappingProxyType(
     {
         # An upload's row comes with its request.
@@ -81,6 +84,8 @@ RULES: Mapping[ObjectClass, Rule] = MappingProxyType(
         ObjectClass.ANSWERS: Rule(SUPPORT, "the generation, until it is erased", _NUMBER, timedelta(0), timedelta(days=30)),
         # An archive knows which attempt may put it, and which did.
         ObjectClass.ARCHIVES: Rule(COPY, "the archive", _NUMBER, timedelta(0)),
+        # Put before its row, under an id of its own: what is thrown away is never what somebody just made.
+        ObjectClass.RENDITIONS: Rule(COPY, "the rendition", _ID, timedelta(hours=1)),
         # Put before its picture's row says so; a picture has one, whatever became of it.
         ObjectClass.THUMBNAILS: Rule(MEDIA, "the asset", "small", timedelta(hours=1)),
         # Bytes lie there before their row: one without a row is as much evidence.
@@ -125,6 +130,10 @@ class ObjectKey:
     @classmethod
     def upload(cls, account_id: AccountId, asset_id: UUID) -> Self:
         return cls(ObjectClass.UPLOADS, account_id, asset_id, ("original",))
+
+    @classmethod
+    def rendition(cls, account_id: AccountId, asset_id: UUID, rendition_id: UUID) -> Self:
+        return cls(ObjectClass.RENDITIONS, account_id, asset_id, (str(rendition_id),))
 
     @classmethod
     def thumbnail(cls, account_id: AccountId, asset_id: UUID) -> Self:

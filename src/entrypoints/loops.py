@@ -20,6 +20,7 @@ from application.rate_limits import ForgetRates
 from application.reconciliation import PollPayments
 from application.recording import RecordOutputs
 from application.refunds import FinishRefunds
+from application.renditions import ForgetRenditions
 from application.store import StoreUnavailable
 from application.thumbnails import MakeThumbnails
 from application.top_up import WatchCredits
@@ -46,7 +47,7 @@ async def loops(parts: AsyncContainer, settings: Settings) -> Sequence[tuple[flo
     notices, hints, credits = await parts.get(SendNotices), await parts.get(HandleHints), await parts.get(WatchCredits)
     outputs = await parts.get(RecordOutputs)
     payments, clock = await parts.get(PollPayments), await parts.get(Clock)
-    thumbnails = await parts.get(MakeThumbnails)
+    thumbnails, renditions = await parts.get(MakeThumbnails), await parts.get(ForgetRenditions)
     turns, archives, expired = await parts.get(InTurn), await parts.get(MakeArchives), await parts.get(ForgetArchives)
     sweep, sample = await parts.get(SweepObjects), await parts.get(SampleObjects)
 
@@ -58,6 +59,7 @@ async def loops(parts: AsyncContainer, settings: Settings) -> Sequence[tuple[flo
         (often, lambda: _pack(archives)),
         (often, lambda: _sketch(thumbnails)),
         (seldom, lambda: _forget(expired)),
+        (seldom, lambda: _throw_away(renditions)),
         (seldom, await parts.get(ForgetRates)),
         (seldom, await parts.get(ForgetAccess)),
         (min(settings.audit_head_seconds, HEAD_LOOK_SECONDS), await parts.get(SignHeads)),
@@ -117,6 +119,10 @@ async def _pack(make: MakeArchives) -> Mapping[str, int]:
 
 async def _sketch(make: MakeThumbnails) -> Mapping[str, int]:
     return {"thumbnails_made": await make()}
+
+
+async def _throw_away(forget: ForgetRenditions) -> Mapping[str, int]:
+    return {"renditions_forgotten": await forget()}
 
 
 async def _forget(forget: ForgetArchives) -> Mapping[str, int]:

@@ -131,6 +131,7 @@ async def test_every_class_that_rows_speak_of_is_walked_through(room: Room) -> N
         nobodys.add(ObjectClass.QUARANTINE)
     seen = {each.key for walk in Walk for each in await room.rows.walk(walk, "", 10)}
     assert seen == wanted
+    nobodys.add(ObjectClass.RENDITIONS)  # test_renditions.py walks through these: the store in memory has none
     assert {key.object_class for key in seen} == set(ObjectClass) - nobodys
     assert await room.rows.spoken_of(seen) == seen
 
@@ -161,9 +162,9 @@ async def test_slices_go_on_where_the_last_holder_left_off_and_count_what_is_wro
         assert done
         told.append((len(done[0]), done[1]))
         await room.harness.advance(3 * 3600)
-    assert told == [(0, 0), (1, 1), (0, 1), (0, 1), (0, 1), (0, 1), (0, 1), (1, 1), (0, 1)]
+    assert told == [(0, 0), (1, 1), *[(0, 1)] * 6, (1, 1)]
     in_order = [str(asset.id) for asset in pictures] + [str(archive.id)]
-    assert seen.places == [*in_order, *in_order[:5]]
+    assert seen.places == [*in_order, *in_order[:4]]
 
 
 # By hand

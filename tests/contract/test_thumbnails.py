@@ -19,7 +19,7 @@ from domain.errors import BrokenImage, IntakeBusy
 from domain.media import Asset, AssetKind, Likeness, Thumbnail
 from domain.objects import ObjectKey
 from domain.provenance import SourceType
-from domain.renditions import LOOK_AGAIN, MOST_LOOKS, Sketch
+from domain.renditions import LOOK_AGAIN, MOST_LOOKS, Shape, Sketch
 from tests.contract.postgres_harness import PostgresHarness, on_postgres
 from tests.contract.store_contract import a_request, an_upload, customer, queued
 from tests.scripted_storage import ScriptedStorage
@@ -42,6 +42,9 @@ class Pencil(PictureCopies):
         if content in self.wrong:
             raise self.wrong[content]
         return Sketch(b"small " + content, "LKO2?U%2Tw=w", Likeness(PDQ, 90, (PDQ,) * 8))
+
+    async def render(self, content: bytes, shape: Shape) -> bytes:
+        raise NotImplementedError
 
 
 @dataclass(slots=True)

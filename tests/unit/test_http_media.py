@@ -7,10 +7,12 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
+from application.provenance import ProvenanceUnavailable
 from domain.errors import AssetInUse, IntakeBusy, UnsupportedFormat
 from domain.limits import LIMITS
-from domain.media import AssetKind, Thumbnail
+from domain.media import AssetKind, PictureFormat, Thumbnail
 from domain.provenance import Marking
+from domain.renditions import Shape
 from entrypoints.http.app import HttpConfig, create_app
 from entrypoints.http.uploads import FORM_SLACK, Uploads
 from tests.http_stage import BEARER, Stage, shorten
@@ -134,9 +136,48 @@ def test_a_picture_that_waits_for_its_signature_is_handed_out_by_no_route(stage:
     shown = client.get(f"/v1/media/{waits.id}", headers=BEARER).json()
     (listed,) = client.get("/v1/media", headers=BEARER).json()["data"]
     assert [(each["url"], each["thumbnail_url"]) for each in (shown, listed)] == [(None, None)] * 2
-    refused = client.get(f"/v1/media/{waits.id}/content", headers=BEARER, follow_redirects=False)
-    assert (refused.status_code, refused.json()["type"]) == (503, "/problems/signature-pending")
-    assert refused.headers["retry-after"] == "5"
+    for query in ("", "?format=webp"):
+        refused = client.get(f"/v1/media/{waits.id}/content{query}", headers=BEARER, follow_redirects=False)
+        assert (refused.status_code, refused.json()["type"]) == (503, "/problems/signature-pending")
+        assert refused.headers["retry-after"] == "5"
+    assert stage.told is None
+
+
+def test_a_copy_in_another_shape_is_led_to_as_well(stage: Stage, client: TestClient[Litestar]) -> None:
+    picture = stage.has_picture(kind=AssetKind.OUTPUT)
+    address = f"/v1/media/{picture.id}/content"
+    answer = client.get(f"{address}?format=webp&width=2048&label=1", headers=BEARER, follow_redirects=False)
+    assert answer.status_code == 307
+    assert stage.told == {"shape": Shape(PictureFormat.WEBP, 4, 3, label=True)}
+    assert answer.headers["location"].startswith(f"/files/renditions/{picture.account_id}/{picture.id}/")
+    assert f"name={picture.id}-4-labelled.webp&" in answer.headers["location"]
+    same = client.get(f"{address}?format=png&width=512&label=0", headers=BEARER, follow_redirects=False)
+    assert same.headers["location"].startswith(f"/files/{picture.key}?")
+
+
+@pytest.mark.parametrize("query", ["format=gif", "format=heic", "format=svg", "width=513", "width=0", "width=-1", "label=yes!"])
+def test_shapes_are_closed_lists(query: str, stage: Stage, client: TestClient[Litestar]) -> None:
+    picture = stage.has_picture(kind=AssetKind.OUTPUT)
+    answer = client.get(f"/v1/media/{picture.id}/content?{query}", headers=BEARER, follow_redirects=False)
+    assert (answer.status_code, answer.json()["field"]) == (400, query.partition("=")[0])
+    assert stage.told is None
+
+
+def test_what_cannot_be_signed_is_not_handed_out(stage: Stage, client: TestClient[Litestar]) -> None:
+    stage.refusal = ProvenanceUnavailable("no timestamp")
+    picture = stage.has_picture()
+    answer = client.get(f"/v1/media/{picture.id}/content?format=webp", headers=BEARER, follow_redirects=False)
+    assert (answer.status_code, answer.json()["type"], answer.headers["retry-after"]) == (503, "/problems/unavailable", "30")
+
+
+def test_a_thumbnail_is_told_once_it_is_made(stage: Stage, client: TestClient[Litestar]) -> None:
+    bare = stage.has_picture()
+    made = stage.has_picture(thumbnail=Thumbnail.MADE, blurhash="LKO2?U%2Tw=w")
+    shown = {row["id"]: (row["thumbnail_url"], row["blurhash"]) for row in client.get("/v1/media", headers=BEARER).json()["data"]}
+    assert shown[str(bare.id)] == (None, None)
+    url, blurhash = shown[str(made.id)]
+    assert url.removeprefix("http://test.local").startswith(f"/files/thumbnails/{made.account_id}/{made.id}/small?")
+    assert blurhash == "LKO2?U%2Tw=w"
 
 
 def test_pictures_are_listed_newest_first_by_kind(stage: Stage, client: TestClient[Litestar]) -> None:

@@ -14,14 +14,16 @@ from application.registration import INVITATION_DAYS
 from domain.audit_check import HEAD_DUE
 from domain.billing import FIRST_WAIT, HINT_KEPT, LONGEST_WAIT
 from domain.limits import LIMITS
+from domain.media import Thumbnail
 from domain.notices import BACK_OFF, KEPT, NoticeKind
 from domain.objects import ObjectClass
 from domain.rate_limits import FAILURE, PICTURE, RATES, READ, SHARES, WRITE, Policy
+from domain.renditions import KEPT_UNUSED
 from entrypoints.http.app import ROUTES
 from entrypoints.http.auth import routes
 from entrypoints.http.bounds import NO_BODY, PICTURE_BODY, PROBE, SMALL_BODY, WEBHOOK_BODY
 from entrypoints.http.direct_uploads import COMPLETION
-from entrypoints.http.media import UPLOAD
+from entrypoints.http.media import COPY, UPLOAD
 from entrypoints.http.protocol import FRUITLESS_BYTES, HEAD_SECONDS
 from entrypoints.http.uploads import FORM_SLACK
 from entrypoints.settings import Settings
@@ -66,10 +68,11 @@ def test_its_bounds_are_those_that_routes_declare() -> None:
         ],
         ["an upload", f"{upload} MiB and {slack} KiB", f"{UPLOAD.arrival:.0f} s", f"{UPLOAD.answer:.0f} s more"],
         ["the completion of an upload by a link", "", "", f"{COMPLETION.answer:.0f} s"],
+        ["a copy of a picture in another format or size", "", "", f"{COPY.answer:.0f} s"],
         ["the head of a request", f"{FRUITLESS_BYTES // kib} KiB", f"{HEAD_SECONDS:.0f} s", ""],
     ]
     declared = {handler.opt["bounds"] for _, handler in routes(Litestar(list(ROUTES), openapi_config=None))}
-    assert declared == {NO_BODY, PROBE, SMALL_BODY, PICTURE_BODY, WEBHOOK_BODY, UPLOAD, COMPLETION}
+    assert declared == {NO_BODY, PROBE, SMALL_BODY, PICTURE_BODY, WEBHOOK_BODY, UPLOAD, COMPLETION, COPY}
 
 
 def test_its_rates_are_those_of_the_code() -> None:
@@ -85,6 +88,11 @@ def said(time: timedelta | None, otherwise: str) -> str:
         return otherwise
     days, hours = time // timedelta(days=1), time // timedelta(hours=1)
     return f"{days} days" if days > 1 else f"{hours} h" if hours else "not at all"
+
+
+def test_copies_stay_as_long_as_it_says() -> None:
+    assert f"nobody has asked for them for {KEPT_UNUSED.days} days" in WORDS
+    assert f"`assets.thumbnail` says `{Thumbnail.IMPOSSIBLE}`" in WORDS
 
 
 def test_its_objects_stay_as_long_as_their_classes_say() -> None:

@@ -239,6 +239,7 @@ class MemoryObjectRows(ObjectRows):
         every: dict[Walk, list[SpokenObject]] = {
             Walk.PICTURES: [SpokenObject(a.key, a.bytes, a.sha256, str(a.id)) for a in assets],
             Walk.THUMBNAILS: [SpokenObject(ObjectKey.thumbnail(a.account_id, a.id), None, None, str(a.id)) for a in drawn],
+            Walk.RENDITIONS: [],
             Walk.ARCHIVES: [SpokenObject(a.key, a.bytes, None, str(a.id)) for a in ready],
             Walk.QUARANTINE: [],
         }

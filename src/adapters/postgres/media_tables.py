@@ -10,6 +10,7 @@ from domain.archives import ArchiveState
 from domain.media import AssetKind, Thumbnail
 from domain.provenance import Marking
 from domain.quarantine import Origin
+from domain.renditions import RenditionFormat
 
 _media = classified(privacy.MEDIA)
 _origin = classified(privacy.ORIGIN)
@@ -65,6 +66,23 @@ provenance_log = Table(
 )
 """No key leads from here to an asset, which may be gone."""
 Index("provenance_log_unseen", provenance_log.c.made_at, postgresql_where=provenance_log.c.looked_at.is_(None))
+
+renditions = Table(
+    "renditions",
+    metadata,
+    _copy("id", Uuid, primary_key=True),
+    _copy("asset_id", Uuid, ForeignKey("assets.id")),
+    _copy("account_id", Uuid, ForeignKey("accounts.id"), index=True),
+    _copy("format", Text),
+    _copy("width", Integer),
+    _copy("label", Boolean),
+    _copy("bytes", BigInteger),
+    _copy("sha256", Text),
+    _copy("created_at", Time),
+    _copy("used_at", Time, index=True),
+    UniqueConstraint("asset_id", "format", "width", "label"),
+    one_of("format", RenditionFormat),
+)
 
 archives = Table(
     "archives",

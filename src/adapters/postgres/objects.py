@@ -8,6 +8,7 @@ import msgspec
 
 from adapters.postgres.archives import archive_document
 from adapters.postgres.pool import read_all
+from adapters.postgres.renditions import rendition_document
 from adapters.postgres.session import Pool, unavailable
 from application.object_rows import ObjectRows, SpokenObject, Walk
 from domain.media import Asset
@@ -26,6 +27,7 @@ SPEAKS: Mapping[ObjectClass, str] = {
     ObjectClass.INCOMING: "false",
     ObjectClass.ARCHIVES: """EXISTS (SELECT 1 FROM archives a
         WHERE a.id = o.owner AND a.attempt::text = o.path[1] AND a.state IN ('running', 'ready'))""",
+    ObjectClass.RENDITIONS: "EXISTS (SELECT 1 FROM renditions r WHERE r.asset_id = o.owner AND r.id::text = o.path[1])",
     ObjectClass.THUMBNAILS: "EXISTS (SELECT 1 FROM assets a WHERE a.id = o.owner)",
     ObjectClass.QUARANTINE: "EXISTS (SELECT 1 FROM quarantine q WHERE q.id = o.owner AND q.released_at IS NULL)",
     ObjectClass.ANSWERS: "EXISTS (SELECT 1 FROM generations g WHERE g.id = o.owner AND g.request IS NOT NULL)",
@@ -40,6 +42,7 @@ _WALKS: Mapping[Walk, str] = {
     Walk.PICTURES: "SELECT row_to_json(a)::text FROM assets a WHERE id > %(after)s ORDER BY id LIMIT %(limit)s",
     Walk.THUMBNAILS: """SELECT row_to_json(a)::text FROM assets a
         WHERE id > %(after)s AND thumbnail = 'made' ORDER BY id LIMIT %(limit)s""",
+    Walk.RENDITIONS: "SELECT row_to_json(r)::text FROM renditions r WHERE id > %(after)s ORDER BY id LIMIT %(limit)s",
     Walk.ARCHIVES: """SELECT row_to_json(a)::text FROM archives a
         WHERE id > %(after)s AND state = 'ready' ORDER BY id LIMIT %(limit)s""",
     Walk.QUARANTINE: """SELECT row_to_json(q)::text FROM quarantine q
@@ -47,7 +50,10 @@ _WALKS: Mapping[Walk, str] = {
 }
 
 # As the planner knows it: it's for a bar that shows how far a walk is.
-_COUNT = "SELECT greatest(reltuples, 0)::bigint FROM pg_class WHERE oid IN ('assets'::regclass, 'archives'::regclass)"
+_COUNT = """
+SELECT greatest(reltuples, 0)::bigint FROM pg_class
+WHERE oid IN ('assets'::regclass, 'renditions'::regclass, 'archives'::regclass)
+"""
 
 
 async def spoken_of(pool: Pool, keys: Collection[ObjectKey]) -> set[ObjectKey]:
@@ -96,9 +102,15 @@ def _impounded(row: str) -> SpokenObject:
     return SpokenObject(ObjectKey.quarantined(held.account_id, held.id), None, held.sha256, str(held.id))
 
 
+def _rendition(row: str) -> SpokenObject:
+    rendition = rendition_document.decode(row)
+    return SpokenObject(rendition.key, rendition.bytes, rendition.sha256, str(rendition.id))
+
+
 _READ: Mapping[Walk, Callable[[str], SpokenObject]] = {
     Walk.PICTURES: _picture,
     Walk.THUMBNAILS: _thumbnail,
+    Walk.RENDITIONS: _rendition,
     Walk.ARCHIVES: _archive,
     Walk.QUARANTINE: _impounded,
 }

@@ -75,8 +75,12 @@ class PostgresAssets(Assets):
         return [asset_document.decode(row) for row in await self._session.read_all(select, generation=generation)]
 
     async def remove(self, asset: Asset) -> Sequence[ObjectKey]:
+        renditions = await self._session.read_all(
+            "DELETE FROM renditions WHERE asset_id = %(asset)s RETURNING id", asset=asset.id
+        )
         await self._session.read_all("DELETE FROM assets WHERE id = %(asset)s RETURNING 1", asset=asset.id)
-        return [ObjectKey.thumbnail(asset.account_id, asset.id)]
+        copies = [ObjectKey.rendition(asset.account_id, asset.id, rendition) for rendition in renditions]
+        return [ObjectKey.thumbnail(asset.account_id, asset.id), *copies]
 
     async def lock(self, asset: AssetId) -> Asset:
         select = "SELECT row_to_json(a)::text FROM assets a WHERE id = %(asset)s FOR NO KEY UPDATE"

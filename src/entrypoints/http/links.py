@@ -11,7 +11,7 @@ from domain.archives import Archive
 from domain.limits import LIMITS
 from domain.media import ArchiveFormat, Asset, FileFormat, Thumbnail
 from domain.objects import ObjectKey
-from domain.renditions import THUMBNAIL_FORMAT
+from domain.renditions import THUMBNAIL_FORMAT, Rendition
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +35,11 @@ class Links:
 
     def to(self, asset: Asset) -> str | None:
         """None while it waits for a signature."""
-        if not asset.marking.may_be_handed_out:
-            return None
-        name = f"{asset.generation_id}-{asset.index}" if asset.generation_id else f"{asset.id}"
-        return self._link(asset.key, asset.format, name)
+        return self._link(asset.key, asset.format, _name(asset)) if asset.marking.may_be_handed_out else None
+
+    def to_rendition(self, asset: Asset, rendition: Rendition) -> str:
+        name = f"{_name(asset)}-{rendition.width}{'-labelled' if rendition.label else ''}"
+        return self._link(rendition.key, rendition.format, name)
 
     def to_archive(self, archive: Archive) -> str:
         return self._link(archive.key, ArchiveFormat.ZIP, f"{archive.id}")
@@ -49,3 +50,7 @@ class Links:
 
     def absolute(self, link: str) -> str:
         return self.public_url + link if link.startswith("/") else link
+
+
+def _name(asset: Asset) -> str:
+    return f"{asset.generation_id}-{asset.index}" if asset.generation_id else f"{asset.id}"

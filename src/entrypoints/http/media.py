@@ -12,10 +12,12 @@ from litestar.params import FromPath, QueryParameter
 from application.media import AdmitUpload, DeleteAsset
 from application.ports import CursorSigner, ObjectStorage
 from application.queries import Queries
+from application.renditions import ShowRendition
 from domain.accounts import Caller, Scope
 from domain.errors import SignaturePending
 from domain.limits import LIMITS
 from domain.media import Asset, AssetId, AssetKind
+from domain.renditions import RenditionFormat, RenditionWidth, shape_of
 from entrypoints.http import media_shapes as shapes
 from entrypoints.http.auth import Authed
 from entrypoints.http.bounds import NO_BODY, Bounds
@@ -26,6 +28,9 @@ from entrypoints.http.uploads import FORM_SCHEMA, FORM_SLACK, Uploads
 
 UPLOAD = Bounds(body=LIMITS["upload_bytes"] + FORM_SLACK, arrival=120.0, answer=340.0)
 """As many as may wait for a picture worker may take all their time there."""
+
+COPY = Bounds(answer=90.0)
+"""A copy waits for a picture worker, is drawn, signed and put."""
 
 
 @post(
@@ -84,18 +89,29 @@ async def show_media(
     status_code=307,
     operation_id="getMediaContent",
     tags=["media"],
-    opt={"access": Scope.READ, "bounds": NO_BODY, "refusals": (404,)},
+    opt={"access": Scope.READ, "bounds": COPY, "refusals": (404, 422)},
     response_headers=[ResponseHeader(name="Location", description="a signed link", documentation_only=True)],
 )
 @inject
 async def show_content(
-    request: Authed, asset_id: FromPath[UUID], queries: FromDishka[Queries], storage: FromDishka[ObjectStorage]
+    request: Authed,
+    asset_id: FromPath[UUID],
+    queries: FromDishka[Queries],
+    storage: FromDishka[ObjectStorage],
+    show: FromDishka[ShowRendition],
+    format: Annotated[RenditionFormat | None, QueryParameter()] = None,
+    width: Annotated[RenditionWidth | None, QueryParameter()] = None,
+    label: Annotated[bool, QueryParameter()] = False,
 ) -> Response[bytes]:
-    """The bytes, by way of a signed link that lives ten minutes."""
+    """The bytes, by way of a signed link that lives ten minutes. In another format, narrower, or with a visible label: a copy
+    that carries the picture's credentials on, made when it is first asked for."""
     asset = await _find(queries, request.auth, asset_id)
-    link = Links.of(request, storage).to(asset)
+    links, shape = Links.of(request, storage), shape_of(asset, format, width, label=label)
+    link = links.to(asset)
     if link is None:
         raise SignaturePending
+    if shape:
+        link = links.to_rendition(asset, await show(asset, shape))
     return Response(b"", headers={"Location": link})
 
 

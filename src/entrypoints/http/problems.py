@@ -18,6 +18,7 @@ from litestar.types import ExceptionHandlersMap, Scope
 
 from application.payments import PaymentDeclined, PaymentRefused, PaymentsUnavailable
 from application.ports import StorageUnavailable
+from application.provenance import ProvenanceUnavailable
 from application.store import StoreUnavailable
 from domain import buying_errors, errors
 from domain.errors import DomainError, InvalidRequest, NotFound, TooManyBytes
@@ -51,6 +52,7 @@ STATUS: Mapping[type[DomainError], int] = {
     errors.Truncated: 422,
     errors.Animated: 422,
     errors.MaskMismatch: 422,
+    errors.BrokenImage: 422,
     errors.IdempotencyMismatch: 422,
     # Who asks, and for what.
     errors.Unauthenticated: 401,
@@ -106,7 +108,6 @@ STATUS: Mapping[type[DomainError], int] = {
     buying_errors.PaymentNeeded: 402,
     # A worker's own, or an operator's: no route raises these.
     errors.LeaseLost: 409,
-    errors.BrokenImage: 422,
     errors.LastAdmin: 409,
     buying_errors.NothingToRefund: 409,
     buying_errors.RefundOpen: 409,
@@ -128,6 +129,7 @@ RETRY_AFTER: Mapping[type[Exception], int] = {
     errors.ProviderUnavailable: 10,
     StoreUnavailable: 5,
     StorageUnavailable: 5,
+    ProvenanceUnavailable: 30,
     PaymentsUnavailable: 5,
     AnswerLate: 5,
 }
@@ -271,6 +273,7 @@ EXCEPTION_HANDLERS: ExceptionHandlersMap = {
     DomainError: _refused,
     StoreUnavailable: _away,
     StorageUnavailable: _away,
+    ProvenanceUnavailable: _away,
     PaymentsUnavailable: _away,
     PaymentDeclined: _declined,
     PaymentRefused: _not_taken,

@@ -103,10 +103,10 @@ def check_others(others: Sequence[Archive], now: datetime) -> None:
     unfinished = [archive for archive in others if archive.state.is_open]
     if len(unfinished) >= LIMITS["open_archives"]:
         raise TooManyArchives(f"{len(unfinished)} archives are being made", limit=LIMITS["open_archives"], retry_after=10)
-    kept = sorted(archive.expires_at for archive in others if archive.expires_at)
-    if len(others) >= LIMITS["archives"]:
-        seconds = max(1, int((kept[0] - now).total_seconds()) + 1)
-        raise TooManyArchives(f"{len(others)} archives are kept", limit=LIMITS["archives"], retry_after=seconds)
+    kept = sorted(archive.expires_at for archive in others if archive.expires_at and archive.expires_at > now)
+    if len(unfinished) + len(kept) >= LIMITS["archives"]:
+        seconds = int((kept[0] - now).total_seconds()) + 1
+        raise TooManyArchives(f"{len(kept)} archives are kept", limit=LIMITS["archives"], retry_after=seconds)
 
 
 def name_of(asset: Asset) -> str:

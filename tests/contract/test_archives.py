@@ -84,6 +84,7 @@ async def room(harness: StoreHarness, tmp_path: Path) -> AsyncIterator[Room]:
     room = Room(harness, tmp_path, await customer(harness.store, 30))
     yield room
     assert list(tmp_path.iterdir()) == [], "a file was left behind"
+    await ForgetArchives(harness.store, room.storage)()
     await room.sweep()
     packed = [str((await room.see(archive)).key) for archive in await archives_of(room, ArchiveState.READY)]
     assert sorted(room.files) == sorted(packed)
@@ -148,6 +149,8 @@ async def test_two_are_made_at_once_and_ten_kept_and_together_they_have_an_end(r
     with pytest.raises(TooManyArchives) as refused:
         await room.ask(asset)
     assert 24 * 3600 - 60 <= int(str(refused.value.facts["retry_after"])) <= 24 * 3600 + 1
+    await room.harness.advance(int(str(refused.value.facts["retry_after"])))
+    assert await room.ask(asset) in await archives_of(room, ArchiveState.WAITING), "those that have expired do not count"
     large = [await room.upload(bytes=LIMITS["archive_bytes"] // 2 + 1) for _ in range(2)]
     with pytest.raises(LimitExceeded):
         await room.ask(*large)

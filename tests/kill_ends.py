@@ -24,6 +24,10 @@ class Answer(Enum):
     """429: nothing was made, ask again later."""
     SILENCE = "silence"
     """The work is done, and the line breaks."""
+    NOT_ASKED = "not asked"
+    """Our own check refuses the request: there is no call."""
+    BAD_PICTURES = "bad pictures"
+    """Our own check refuses what comes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,8 @@ def end_of(left: Left, calls: int, answers: Sequence[Answer]) -> End:
     if not left.state.is_open:
         return End(left.state, left.delivered, calls, left.paid)
     whole = [number for number, lie in sorted(left.pictures.items()) if number in left.manifests or lie == left.n]
+    if left.pictures and Answer.BAD_PICTURES in answers:
+        return End(State.REFUSED, 0, calls, left.paid)
     if whole:
         return End(State.SUCCEEDED, left.pictures[whole[0]], calls, left.paid)
     if left.pictures:
@@ -91,10 +97,14 @@ def end_of(left: Left, calls: int, answers: Sequence[Answer]) -> End:
 def _called_again(n: int, paid: int, calls: int, answers: Sequence[Answer]) -> End:
     while True:
         answer = answers[min(calls, len(answers) - 1)]
+        if answer is Answer.NOT_ASKED:
+            return End(State.REFUSED, 0, calls, paid)
         calls += 1
         match answer:
             case Answer.PICTURES:
                 return End(State.SUCCEEDED, n, calls, paid + 1)
+            case Answer.BAD_PICTURES:
+                return End(State.REFUSED, 0, calls, paid + 1)
             case Answer.REFUSAL:
                 return End(State.REFUSED, 0, calls, paid)
             case Answer.SILENCE:

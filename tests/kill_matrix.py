@@ -17,7 +17,7 @@ from domain.attempts import Outcome
 from domain.generations import GenerationId
 from tests.forks import Fork
 from tests.kill_ends import Answer, End, end_of
-from tests.kill_stage import Lane, calls_begun, new_tag, points_of
+from tests.kill_stage import LIVE_SIZE, TALL_SIZE, Lane, calls_begun, new_tag, points_of
 from tests.kill_stage import a_png as a_png
 from tests.processes import SHORT
 
@@ -43,6 +43,7 @@ class Scenario:
     answers: tuple[Answer, ...] = (Answer.PICTURES,)
     cancel: bool = False
     heir_of: str = ""
+    size: str = LIVE_SIZE
 
 
 SCENARIOS = (
@@ -60,6 +61,8 @@ SCENARIOS = (
     Scenario("cancelled", cancel=True, latency_ms=500),
     Scenario("heir of a call", heir_of="ImageModel.make#1:after"),
     Scenario("heir of pictures", n=2, heir_of="ObjectStorage.put#2:after"),
+    Scenario("request judged", words="[words: violence]", answers=(Answer.NOT_ASKED,)),
+    Scenario("pictures judged", n=2, size=TALL_SIZE, answers=(Answer.BAD_PICTURES,)),
     Scenario("painted", live=False),
     Scenario("painted edit", live=False, edit=True, n=2),
 )
@@ -98,7 +101,9 @@ class Run:
         lane, scenario = self._lane, self._scenario
         available, held = await lane.balance(self._mode)
         words = f"a boat [tag: {self._tag}] [latency: {scenario.latency_ms}] {scenario.words}"
-        self._id = await lane.ask(self._mode, words, n=scenario.n, edit=scenario.edit, latency_ms=scenario.latency_ms)
+        self._id = await lane.ask(
+            self._mode, words, n=scenario.n, edit=scenario.edit, latency_ms=scenario.latency_ms, size=scenario.size
+        )
         unit = ((await lane.balance(self._mode))[1] - held) // scenario.n
         canceller = asyncio.create_task(self._cancel()) if scenario.cancel else None
         try:

@@ -40,7 +40,7 @@ from tests.weed import Weed
 from tests.world import World, world
 
 CREDITS, TRIES = 100_000_000, 20
-LIVE_SIZE, TEST_SIZE = "1024x1024", "64x64"
+LIVE_SIZE, TALL_SIZE, TEST_SIZE = "1024x1024", "1024x1536", "64x64"
 FREELY = {
     "BREAKER_UNKNOWNS": "1000000",
     "REFUSALS_PER_HOUR": "1000000",
@@ -53,11 +53,12 @@ FREELY = {
 
 
 class Counted:
-    """The provider's own record of its calls, the only one that counts, read as it grows."""
+    """The provider's own record of its calls, the only one that counts, read as it grows. It judges tall pictures to be bad."""
 
     def __init__(self, provider: Provider) -> None:
         self.environment = {"OPENAI_API_KEY": "sk-soak", "OPENAI_BASE_URL": provider.url}
         self.let_go = provider.let_go
+        provider.judges("[tall-pictures: violence]")
         self._record, self._read = provider.record, 0
         self._tags: dict[int, str] = {}
         self._seen: dict[str, Counter[str]] = {}
@@ -158,12 +159,21 @@ class Lane:
         return self.forks.start("worker", self.folder, said)
 
     async def ask(
-        self, mode: Mode, prompt: str, *, n: int = 1, edit: bool = False, latency_ms: int = 0, by: Caller | None = None
+        self,
+        mode: Mode,
+        prompt: str,
+        *,
+        n: int = 1,
+        edit: bool = False,
+        latency_ms: int = 0,
+        by: Caller | None = None,
+        size: str = LIVE_SIZE,
     ) -> GenerationId:
-        """`by`: somebody else than the caller of all other requests. Whose answer is lost asks again, with the same key."""
+        """`by`: somebody else than the caller of all other requests. `size`: of live pictures. Whose answer is lost asks again,
+        with the same key."""
         asked = Asked(
             prompt=prompt,
-            size=LIVE_SIZE if mode is Mode.LIVE else TEST_SIZE,
+            size=size if mode is Mode.LIVE else TEST_SIZE,
             quality="low",
             n=n,
             images=(self.references[mode],) if edit else (),

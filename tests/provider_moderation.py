@@ -5,12 +5,14 @@
 
 Words in the text that is judged, or in what `judges` was told (which counts first):
 
-    [words: CATEGORY]       texts are flagged so; [pictures: CATEGORY] pictures
+    [words: CATEGORY]       texts are flagged so; [pictures: CATEGORY] pictures, [tall-pictures: CATEGORY] those that are tall
     [judge-fault: NAME]     a status (400, 401, 429, 500), reset, silent, not-json, no-result, or endless
     [judge-fault-of: KIND]  only for `words`, or only for `pictures`
     [judge-times: N]        only the first N questions of the kind go wrong
 """
 
+import base64
+import io
 import json
 import os
 import re
@@ -19,9 +21,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from tests.provider_wire import Line, Message, document, start
 
-_WORD = re.compile(r"\[(words|pictures|judge-fault|judge-fault-of|judge-times): *([^\[\]]*)\]")
+_WORD = re.compile(r"\[(words|pictures|tall-pictures|judge-fault|judge-fault-of|judge-times): *([^\[\]]*)\]")
 CATEGORIES = (
     "harassment",
     "harassment/threatening",
@@ -82,6 +86,8 @@ class Judge:
         path = judge_of(self.record)
         script = dict(reversed(_WORD.findall((path.read_text() if path.exists() else "") + " ".join(texts))))
         fault, flagged = self._fault(script, kind), script.get(kind)
+        if urls and is_tall(urls[0]):
+            flagged = script.get("tall-pictures", flagged)
         if "refused" in message.headers.get("authorization", ""):
             fault = "401"
         links = sum(not url.startswith("data:image/jpeg;base64,") for url in urls)
@@ -105,6 +111,11 @@ class Judge:
         descriptor = os.open(record_of(self.record), os.O_APPEND | os.O_CREAT | os.O_WRONLY, 0o644)
         os.write(descriptor, json.dumps(said).encode() + b"\n")
         os.close(descriptor)
+
+
+def is_tall(url: str) -> bool:
+    with Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))) as picture:
+        return picture.height > picture.width
 
 
 def _verdict(flagged: str | None) -> dict[str, Any]:

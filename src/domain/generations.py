@@ -6,7 +6,7 @@ record. The hold resolves only together with the generation, and the four ends a
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NewType
@@ -300,8 +300,8 @@ class Generation:
 
     def refuse(self, attempt: Attempt, refusal: Failure, now: datetime) -> Next:
         """This attempt's pictures are paid, by us, and nobody's: our own check refuses them."""
-        attempt.booked, attempt.failure = True, refusal
-        return self.end_without(refusal, now)
+        attempt.booked, attempt.failure = True, replace(refusal, request_id=attempt.request_id)
+        return self.end_without(attempt.failure, now)
 
     def end_without(self, failure: Failure, now: datetime) -> Next:
         """Executed, and nothing to deliver."""

@@ -28,6 +28,8 @@ from entrypoints.answers import plain
 from entrypoints.looked import Looked, Verdict, others_read
 from entrypoints.looks_provenance import REMEDY as PROVENANCE_REMEDY
 from entrypoints.looks_provenance import provenance
+from entrypoints.looks_safety import REMEDY as SAFETY_REMEDY
+from entrypoints.looks_safety import safety
 from entrypoints.own_ports import is_free, is_ours
 from entrypoints.running import ADDRESS, database_of
 from entrypoints.settings import Environment, Settings, SettingsInvalid
@@ -249,6 +251,7 @@ LOOKS: dict[str, Callable[[Settings], Looked]] = {
     "catalogue": _catalogue,
     "database": _database,
     "provider": _provider,
+    "safety": safety,
     "gates": _gates,
     "mail": _mail,
     "payments": _payments,
@@ -267,6 +270,7 @@ _REMEDIES = {
     "catalogue": "mend the file that CATALOGUE_MODELS or CATALOGUE_PLANS names",
     "database": f"see that it runs and that DATABASE_URL is right; after a crash of `up`, start it again (it renews {ADDRESS})",
     "provenance": PROVENANCE_REMEDY,
+    "safety": SAFETY_REMEDY,
     "storage": "see that DATA_DIR is yours and its disk is there",
     "bucket": "see S3_BUCKET, S3_ENDPOINT_URL, S3_REGION and the AWS credentials: they may put, get, delete and list there",
     "picture workers": "raise PICTURE_MEMORY_MB, and see that processes may be started here",

@@ -1,6 +1,8 @@
 """The wiring of what keeps harm out: who judges words and pictures."""
 
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 
 import structlog
 from dishka import Provider, Scope, provide
@@ -12,7 +14,7 @@ from adapters.postgres.session import Pool
 from adapters.postgres.store import PostgresStore
 from adapters.small_copies import SmallCopies
 from application.media import AdmitUpload
-from application.moderation import Moderator
+from application.moderation import Moderator, ModeratorUnavailable
 from application.ports import NewId, ObjectStorage, PictureIntake
 from application.quarantine import ListImpounded, QuarantineQueries, ReleaseImpounded, Seize
 from application.screening import ScreenInput, ScreenOutputs
@@ -22,10 +24,40 @@ from entrypoints.crash_points import CrashPoints
 from entrypoints.settings import Settings
 
 
+@dataclass(frozen=True, slots=True)
+class SafetyProbe:
+    """Whether the moderator answers, for whoever looks after the parts; None where only a list of words judges. Raises
+    BrokenWordList or BrokenHashList."""
+
+    settings: Settings
+
+    async def __call__(self) -> bool | None:
+        WordList.read(self.settings.moderation_words)
+        if self.settings.hash_list:
+            from adapters.hash_file import HashFile
+
+            HashFile(self.settings.hash_list, structlog.get_logger().warning)
+        if not (self.settings.moderation and self.settings.openai_api_key):
+            return None
+        from adapters.moderation.openai import OpenAIModerator
+
+        key, url = self.settings.openai_api_key, self.settings.openai_base_url
+        with suppress(ModeratorUnavailable):
+            async with OpenAIModerator.opened(key, url, _nothing, lambda _, **__: None) as moderator:
+                await moderator.judge("a red fox in snow", ())
+                return True
+        return False
+
+
+async def _nothing(_: bytes) -> None:
+    """The small copy of what is never shown."""
+
+
 class Safety(Provider):
     """Who judges, and what is asked of them."""
 
     scope = Scope.APP
+    probe = provide(SafetyProbe)
 
     @provide
     def words(self, settings: Settings) -> WordList:
@@ -58,7 +90,7 @@ class Safety(Provider):
             from adapters.hash_file import HashFile  # with numpy, which not every process needs
 
             hashes = points.wrap("HashList", HashFile(settings.hash_list, log))
-        return Seize(points.wrap("Store", store, "Seize"), storage, intake, hashes, log)
+        return Seize(points.wrap("Store", store), storage, intake, hashes, log)
 
     @provide
     def admit_upload(

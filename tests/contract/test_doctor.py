@@ -53,6 +53,7 @@ async def test_a_provider_that_accepts_us_is_fine_and_sells_nothing(run: Operato
     looked = await with_key(run, openai.url).doctor("--json")
     assert (looked.code, check(looked, "provider")["verdict"]) == (0, "ok")
     assert openai.calls() == []
+    assert check(looked, "safety")["verdict"] == "ok"
     parts = {part["part"]: part for part in looked.json["parts"]}
     assert (parts["the image model"]["kind"], parts["the image model"]["uses"]) == ("real", "OPENAI_API_KEY (set)")
     assert parts["the key that names accounts to it"]["kind"] == "real"
@@ -63,14 +64,32 @@ async def test_a_provider_that_accepts_us_is_fine_and_sells_nothing(run: Operato
 async def test_a_provider_that_refuses_us_is_broken_and_says_why(run: Operator, openai: Provider, key: str, words: str) -> None:
     looked = await with_key(run, openai.url, key).doctor("--json")
     said = check(looked, "provider")
-    assert (looked.code, looked.json["broken"], said["says"]) == (1, ["provider"], words)
+    assert (looked.code, looked.json["broken"][0], said["says"]) == (1, "provider", words)
     assert "OPENAI_API_KEY" in said["todo"]
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/v1", "nonsense"])
 async def test_a_provider_that_is_not_there_is_broken(run: Operator, url: str) -> None:
     looked = await with_key(run, url).doctor("--json")
-    assert (looked.code, looked.json["broken"]) == (1, ["provider"])
+    assert (looked.code, looked.json["broken"]) == (1, ["provider", "safety"])
+
+
+async def test_a_provider_that_judges_nothing_is_broken_unless_that_is_wanted(run: Operator, openai: Provider) -> None:
+    openai.judges("[judge-fault: 404]")
+    mute = with_key(run, openai.url)
+    said = await mute.doctor("--json")
+    assert (said.code, said.json["broken"]) == (1, ["safety"])
+    off = replace(mute, settings={**mute.settings, "MODERATION": "off"})
+    assert (await off.doctor("--json")).json["broken"] == []
+    openai.judges("")
+
+
+@pytest.mark.parametrize("name", ["MODERATION_WORDS", "HASH_LIST"])
+async def test_a_list_that_is_none_is_broken(run: Operator, tmp_path: Path, name: str) -> None:
+    (path := tmp_path / "list").write_text("[!]")
+    looked = await replace(run, settings={"PORT": "0", name: str(path)}).doctor("--json")
+    assert looked.json["broken"] == ["safety"]
+    assert name in check(looked, "safety")["todo"]
 
 
 async def test_without_a_key_the_painter_is_named(run: Operator) -> None:

@@ -76,6 +76,8 @@ ENDS = (
     ("cancelled", "ObjectStorage.put#2:after", End(SUCCEEDED, 1, calls=1, paid=1)),
     ("heir of a call", "ImageModel.make#1:after", End(FAILED, 0, calls=2, paid=2)),
     ("heir of pictures", "Wallets.open#1:after", End(SUCCEEDED, 2, calls=1, paid=1)),
+    ("request judged", "Moderator.judge#1:after", End(REFUSED, 0, calls=0, paid=1)),
+    ("pictures judged", "Moderator.judge#2:after", End(REFUSED, 0, calls=1, paid=1)),
     ("painted", "ImageModel.make#1:after", End(SUCCEEDED, 1, calls=2, paid=2)),
 )
 

@@ -5,15 +5,18 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from adapters.moderation.openai import MODEL, OpenAIModerator
 from adapters.moderation.word_list import BrokenWordList, WordList
 from application.moderation import ModeratorUnavailable
 from domain.moderation import CLEAN, Verdict
+from tests.contract.test_small_copies import written
 from tests.provider import Provider, provider
 
 pytestmark = pytest.mark.anyio
 PICTURE = b"a picture"
+JPEG = written(Image.new("RGB", (8, 8)), "JPEG")
 SECRET = "a secret wish"
 
 
@@ -31,7 +34,7 @@ def log() -> list[str]:
 @pytest.fixture
 async def moderator(openai: Provider, log: list[str]) -> AsyncIterator[OpenAIModerator]:
     async def small(picture: bytes) -> bytes | None:
-        return None if picture == b"broken" else b"small " + picture
+        return None if picture == b"broken" else JPEG
 
     openai.judges("")
     said = lambda event, **fields: log.append(f"{event} {fields}")  # noqa: E731 - as a logger is called

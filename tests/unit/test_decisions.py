@@ -9,9 +9,10 @@ from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
 from domain import recovery
-from domain.attempts import Attempt, FailureClass, Finality, Found, Manifest, Outcome, StoredPicture, Unknown, Usage
+from domain.attempts import Attempt, FailureClass, Finality, Found, Manifest, Outcome, Stage, StoredPicture, Unknown, Usage
 from domain.generations import Generation, GenerationState, Next
 from domain.media import PictureFormat
+from domain.moderation import Verdict
 from tests.unit.generation_states import MINE, OTHER, OWNER, START, TIMING, after, asked, executed, not_executed
 
 NOW = 1000.0
@@ -127,6 +128,24 @@ def test_row_2_a_manifest_with_all_its_pictures_is_as_good_and_brings_the_cost()
 def test_row_3_fewer_are_delivered_once_nothing_more_can_come() -> None:
     assert story(*decided(Case((Call("unknown", lies=1), Call("unknown", lies=2)), n=3))) == "deliver 2 of attempt [2]"
     assert story(*decided(Case((Call("unknown", lies=1), Call("unknown", lies=1)), n=3))) == "deliver 1 of attempt [1]"
+
+
+BAD = Verdict("violence").refusal(Stage.OUTPUT)
+
+
+@pytest.mark.parametrize("calls", [(Call("intended", past=False, lies=2),), (Call("unknown", lies=1), Call("unknown"))])
+def test_rows_2_and_3_what_our_check_refuses_is_paid_by_us_whoever_heard_of_it(calls: tuple[Call, ...]) -> None:
+    for told in ("the look", "the row"):
+        generation, look = build(Case(calls))
+        if told == "the look":
+            look = [replace(found, refusal=BAD) for found in look]
+        else:
+            generation.attempts[0].record(replace(executed(2), failure=BAD), after(3))
+        said = recovery.decide(generation, MINE, look, after(NOW), TIMING, owner=99)
+        whole = replace(BAD, request_id=generation.attempts[0].request_id)
+        assert (said, generation.state, generation.failure) == (Next.ENDED, GenerationState.REFUSED, whole), told
+        assert [attempt.booked for attempt in generation.attempts] == [True] + [False] * (len(calls) - 1)
+        assert generation.attempts[0].outcome is Outcome.EXECUTED
 
 
 def test_another_look_never_waits_past_the_attempts_time() -> None:

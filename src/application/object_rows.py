@@ -3,8 +3,9 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, Self
 
+from domain.media import Asset
 from domain.objects import ObjectKey
 
 
@@ -26,6 +27,12 @@ class SpokenObject:
     bytes: int | None
     sha256: str | None
     place: str
+
+    @classmethod
+    def of(cls, asset: Asset) -> Self:
+        """One that waits for its signature is written anew before its row knows of it."""
+        known = asset.marking.may_be_handed_out
+        return cls(asset.key, asset.bytes if known else None, asset.sha256 if known else None, str(asset.id))
 
 
 class ObjectRows(Protocol):

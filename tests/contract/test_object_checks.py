@@ -22,6 +22,7 @@ from domain.errors import AssetInUse, NotFinished, NotFound, StaffOnly
 from domain.generations import GenerationId
 from domain.media import Asset, AssetId, AssetKind, Thumbnail
 from domain.objects import ObjectClass, ObjectKey
+from domain.provenance import Marking
 from domain.quarantine import Impounded, ImpoundedId, Origin
 from tests.contract.harnesses import StoreHarness, each_store
 from tests.contract.store_contract import a_generation, a_request, an_upload, cancelled, customer, new_id, now, place, queued
@@ -105,6 +106,13 @@ async def test_what_is_gone_and_what_is_another_is_told_by_what_it_is(room: Room
     assert await room.verified(2) == (wrong, 7)
     wrong[str(pictures[2].key), Fault.OTHER_CONTENT] = 1
     assert await room.verified(2, hashes=True) == (wrong, 7)
+
+
+async def test_a_picture_that_waits_for_its_signature_may_be_written_anew_but_not_be_gone(room: Room) -> None:
+    waiting, gone = [await room.picture(marking=Marking.PENDING) for _ in range(2)]
+    room.storage.objects[str(waiting.key)] = b"signed by whoever died before the row knew of it"
+    del room.storage.objects[str(gone.key)]
+    assert await room.verified(hashes=True) == ({(str(gone.key), Fault.MISSING): 1}, 2)
 
 
 @pytest.mark.parametrize("hashes", [False, True])

@@ -237,7 +237,7 @@ class MemoryObjectRows(ObjectRows):
         drawn = [a for a in assets if a.thumbnail is Thumbnail.MADE]
         ready = [a for a in rows.archives.values() if a and a.state is ArchiveState.READY]
         every: dict[Walk, list[SpokenObject]] = {
-            Walk.PICTURES: [SpokenObject(a.key, a.bytes, a.sha256, str(a.id)) for a in assets],
+            Walk.PICTURES: [SpokenObject.of(asset) for asset in assets],
             Walk.THUMBNAILS: [SpokenObject(ObjectKey.thumbnail(a.account_id, a.id), None, None, str(a.id)) for a in drawn],
             Walk.RENDITIONS: [],
             Walk.ARCHIVES: [SpokenObject(a.key, a.bytes, None, str(a.id)) for a in ready],

@@ -83,8 +83,7 @@ class PostgresObjectRows(ObjectRows):
 
 
 def _picture(row: str) -> SpokenObject:
-    asset = asset_document.decode(row)
-    return SpokenObject(asset.key, asset.bytes, asset.sha256, str(asset.id))
+    return SpokenObject.of(asset_document.decode(row))
 
 
 def _thumbnail(row: str) -> SpokenObject:

@@ -16,7 +16,7 @@ Drawn = TypeVar("Drawn")
 class PooledCopies(PictureCopies):
     """`xmp` writes what is said of a picture's origin. `timeout_seconds` is the time of one copy in its worker."""
 
-    def __init__(self, pool: PicturePool, xmp: Callable[[SourceType], bytes], *, timeout_seconds: float = 20) -> None:
+    def __init__(self, pool: PicturePool, xmp: Callable[[SourceType], bytes], *, timeout_seconds: float = 30) -> None:
         self._pool, self._xmp, self._timeout = pool, xmp, timeout_seconds
 
     async def sketch(self, content: bytes, source_type: SourceType | None) -> Sketch:

@@ -23,27 +23,37 @@ class Pictures(Provider):
     scope = Scope.APP
 
     @provide
-    def copies(self, pool: PicturePool, points: CrashPoints) -> PictureCopies:
-        return points.wrap("PictureCopies", PooledCopies(pool, packet))
+    def copies(self, pool: PicturePool) -> PictureCopies:
+        return PooledCopies(pool, packet)
 
     @provide
-    def sketches(self, pool: Pool, points: CrashPoints) -> Sketches:
-        return points.wrap("Sketches", PostgresSketches(pool))
+    def sketches(self, pool: Pool) -> Sketches:
+        return PostgresSketches(pool)
 
     @provide
-    def renditions(self, pool: Pool, points: CrashPoints) -> Renditions:
-        return points.wrap("Renditions", PostgresRenditions(pool))
+    def renditions(self, pool: Pool) -> Renditions:
+        return PostgresRenditions(pool)
 
     @provide
     def show_rendition(
-        self, renditions: Renditions, storage: ObjectStorage, copies: PictureCopies, provenance: Provenance, new_id: NewId
+        self,
+        renditions: Renditions,
+        storage: ObjectStorage,
+        copies: PictureCopies,
+        provenance: Provenance,
+        new_id: NewId,
+        points: CrashPoints,
     ) -> ShowRendition:
-        return ShowRendition(renditions, storage, copies, provenance, new_id)
+        drawn = points.wrap("PictureCopies", copies)
+        return ShowRendition(points.wrap("Renditions", renditions), storage, drawn, provenance, new_id)
 
     @provide
     def forget_renditions(self, renditions: Renditions, objects: Objects, points: CrashPoints) -> ForgetRenditions:
-        return ForgetRenditions(renditions, points.wrap("ObjectStorage", objects.storage, "ForgetRenditions"))
+        by = "ForgetRenditions"
+        return ForgetRenditions(points.wrap("Renditions", renditions, by), points.wrap("ObjectStorage", objects.storage, by))
 
     @provide
     def make_thumbnails(self, sketches: Sketches, objects: Objects, copies: PictureCopies, points: CrashPoints) -> MakeThumbnails:
-        return MakeThumbnails(sketches, points.wrap("ObjectStorage", objects.storage, "MakeThumbnails"), copies)
+        by = "MakeThumbnails"
+        storage, drawn = points.wrap("ObjectStorage", objects.storage, by), points.wrap("PictureCopies", copies, by)
+        return MakeThumbnails(points.wrap("Sketches", sketches, by), storage, drawn)

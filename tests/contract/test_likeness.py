@@ -83,7 +83,12 @@ async def test_a_turned_or_mirrored_picture_is_found_among_the_variants(intake: 
 
 @pytest.mark.anyio
 async def test_what_shows_nothing_is_told_from_nothing(intake: PillowIntake) -> None:
-    for content in (encode(Image.new("RGB", (300, 200), "navy"), "PNG"), encode(Image.new("L", (1, 1)), "PNG")):
+    tiny = motif(1).resize((4, 200))
+    for content in (
+        encode(Image.new("RGB", (300, 200), "navy"), "PNG"),
+        encode(Image.new("L", (1, 1)), "PNG"),
+        encode(tiny, "PNG"),
+    ):
         assert not (await intake.likeness(content)).tells
     with pytest.raises(BrokenImage):
         await intake.likeness(b"\x89PNG\r\n\x1a\n")

@@ -20,6 +20,8 @@ Grid = NDArray[np.float64]
 _SAMPLES, _FREQUENCIES = 64, 16
 _MOST_SIDE = 512
 """A larger picture is shrunk first, as the reference does: its hash depends on what a thumbnail shows."""
+_LEAST_SIDE = 5
+"""By a smaller picture nothing is told."""
 _WAVES: Grid = math.sqrt(2 / _SAMPLES) * np.cos(
     np.pi / 2 / _SAMPLES * np.outer(np.arange(1, _FREQUENCIES + 1), 2 * np.arange(_SAMPLES) + 1)
 )
@@ -44,7 +46,7 @@ def likeness(picture: Image.Image) -> Likeness:
     across, down = waves * _MIRROR, waves * _MIRROR[:, None]
     shapes = (waves, across, down, across * _MIRROR[:, None])
     variants = tuple(_hexadecimal(shape) for shape in (*shapes, *(shape.T for shape in shapes)))
-    return Likeness(variants[0], _quality(samples), variants)
+    return Likeness(variants[0], _quality(samples) if min(picture.size) >= _LEAST_SIDE else 0, variants)
 
 
 def _luminance(picture: Image.Image) -> Grid:

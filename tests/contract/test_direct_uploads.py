@@ -75,11 +75,16 @@ class Room:
 
     async def begins(self, content_type: str = "image/png", bytes: int = 7, kind: AssetKind = AssetKind.REFERENCE) -> UUID:
         begin, soon = BeginUpload(self.storage, new_id), datetime.now(UTC) + timedelta(minutes=9)
-        return (await begin(self.caller, content_type, bytes, kind, soon))[0]
+        upload, link = await begin(self.caller, content_type, bytes, kind, soon)
+        assert str(self.incoming(upload, kind)) in link.url
+        return upload
+
+    def incoming(self, upload: UUID, kind: AssetKind) -> ObjectKey:
+        return ObjectKey.incoming(self.caller.account_id, upload, self.caller.mode, kind)
 
     async def sends(self, content: bytes = SENT, kind: AssetKind = AssetKind.REFERENCE, upload: UUID | None = None) -> UUID:
         upload = upload or await self.begins(kind=kind)
-        await self.storage.put(ObjectKey.incoming(self.caller.account_id, upload, self.caller.mode, kind), content, "image/png")
+        await self.storage.put(self.incoming(upload, kind), content, "image/png")
         return upload
 
     async def assets(self) -> list[Asset]:
@@ -181,7 +186,9 @@ async def test_an_asset_that_was_deleted_is_not_brought_back(room: Room) -> None
     assert await room.assets() == []
 
 
-async def test_what_an_upload_is_for_is_settled_when_it_begins(room: Room) -> None:
+async def test_what_an_upload_is_for_and_in_which_mode_is_settled_when_it_begins(room: Room) -> None:
+    for mode in Mode:
+        await replace(room, caller=replace(room.caller, mode=mode)).begins()
     asset, _ = await room.complete(room.caller, await room.sends(kind=AssetKind.MASK))
     assert asset.kind is AssetKind.MASK
 
@@ -225,6 +232,7 @@ async def test_a_frozen_account_neither_begins_nor_completes(room: Room) -> None
     with pytest.raises(AccountFrozen):
         await room.complete(room.caller, upload)
     assert room.intake.read == []
+    assert len(await names(room.storage)) == 1, "it thaws, perhaps"
 
 
 async def test_what_nobody_completes_is_swept_after_an_hour(room: Room) -> None:

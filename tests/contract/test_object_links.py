@@ -1,6 +1,7 @@
 """What a link of ours is worth: one object, as one format under one name, until one second."""
 
 import re
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,8 +14,8 @@ from hypothesis import strategies as st
 from adapters.keyring import Keyring
 from adapters.storage.filesystem import FilesystemStorage
 from adapters.storage.own_links import TO_PUT, TO_READ, OwnLinks
-from application.ports import LinkedObject
-from domain.errors import NotFound
+from application.ports import LinkedObject, ObjectMissing
+from domain.errors import InvalidRequest, NotFound
 from domain.limits import LIMITS
 from domain.media import ArchiveFormat, FileFormat, PictureFormat
 from domain.objects import ObjectKey
@@ -148,6 +149,69 @@ async def test_parameters_doubled_moved_missing_or_borrowed_lead_nowhere(linked:
     for query in queries:
         with pytest.raises(NotFound):
             await linked.objects.open(linked.path, query)
+
+
+def put_link(objects: FilesystemStorage, length: int = 7, seconds: float = 60) -> tuple[str, str]:
+    until = NOON + timedelta(seconds=seconds)
+    return parts(objects.link_to_put(picture(5), content_type="image/png", bytes=length, expires_at=until).url)
+
+
+@dataclass
+class Sent:
+    """A body in pieces, which counts them; `breaks`: its line does, after the last."""
+
+    pieces: list[bytes]
+    breaks: bool = False
+    read: int = 0
+
+    async def __call__(self) -> AsyncIterator[bytes]:
+        for piece in self.pieces:
+            self.read += 1
+            yield piece
+        if self.breaks:
+            raise ConnectionError
+
+
+@pytest.mark.anyio
+async def test_what_is_sent_by_a_link_lies_at_its_key_once_it_is_whole(linked: Linked) -> None:
+    for content in ([b"con", b"tent"], [b"CONTENT"]):
+        await linked.objects.receive(*put_link(linked.objects), "image/png", Sent(content)())
+        assert await linked.objects.get(picture(5)) == b"".join(content)
+
+
+@pytest.mark.anyio
+async def test_what_is_not_what_a_link_is_for_leaves_nothing(linked: Linked, tmp_path: Path) -> None:
+    """It is no longer read than it is as long as it may be; and of a line that breaks nothing stays either."""
+    endless = Sent([b"123"] * 1_000)
+    for type, sent in (("image/png", endless), ("image/png", Sent([b"123456"])), ("text/html", Sent([b"content"]))):
+        with pytest.raises(InvalidRequest):
+            await linked.objects.receive(*put_link(linked.objects), type, sent())
+    assert endless.read == 3
+    with pytest.raises(ConnectionError):
+        await linked.objects.receive(*put_link(linked.objects), "image/png", Sent([b"content"], breaks=True)())
+    with pytest.raises(ObjectMissing):
+        await linked.objects.get(picture(5))
+    assert list((tmp_path / ".tmp").iterdir()) == []
+
+
+@pytest.mark.anyio
+async def test_only_the_very_link_to_put_takes_anything(linked: Linked) -> None:
+    path, query = put_link(linked.objects)
+    wrong = [(path, query.replace("bytes=7", "bytes=8")), (path, query.replace("png", "jpeg")), (path[:-1] + "6", query)]
+    wrong += [
+        (path, query[:-1]),
+        (path, ""),
+        (linked.path, linked.query),
+        (path, linked.query),
+        put_link(linked.objects, seconds=0),
+    ]
+    for each in wrong:
+        sent = Sent([b"content"])
+        with pytest.raises(NotFound):
+            await linked.objects.receive(*each, "image/png", sent())
+        assert sent.read == 0
+    with pytest.raises(NotFound):
+        await linked.objects.open(path, query)
 
 
 @given(st.text(), st.text())

@@ -1,5 +1,5 @@
 """Addresses of an S3 that carry their own signature (AWS Signature Version 4, in the query). Made by hand: a page of a hundred
-pictures needs hundreds of them at once, and the library takes twenty times as long over each."""
+pictures needs hundreds of them at once, and the library takes ten times as long over each."""
 
 import hashlib
 import hmac

@@ -28,12 +28,16 @@ from application.generations import DeleteGeneration, RequestGeneration
 from application.housekeeping import KeepHouse, SweepObjects
 from application.media import AdmitUpload, DeleteAsset
 from application.object_checks import VerifyObjects
+from application.queries import Queries
+from application.recording import RecordOutputs
+from application.renditions import ForgetRenditions, ShowRendition
 from application.thumbnails import MakeThumbnails
 from domain.accounts import Caller
 from domain.errors import DomainError
 from domain.generations import GenerationId
-from domain.media import AssetId, AssetKind
+from domain.media import AssetId, AssetKind, PictureFormat
 from domain.objects import ObjectClass, ObjectKey
+from domain.renditions import Shape
 from domain.requests import Asked
 from entrypoints.crash_points import CrashPoints
 from entrypoints.wiring_storage import Objects
@@ -44,10 +48,13 @@ from tests.world import World, new_id
 AGED = timedelta(hours=2)
 """Longer than any class keeps what no row speaks of yet."""
 PICTURES = tuple(encode(corners().resize((side, side)), format) for side in (16, 24) for format in ("PNG", "JPEG"))
+UNSIGNED = encode(corners().resize((64, 64)), "PNG")
+BY_THEMSELVES = (KeepHouse, SweepObjects, MakeArchives, ForgetArchives, MakeThumbnails, ForgetRenditions, RecordOutputs)
+"""Whose calls the wiring names apart."""
 WORTH = tuple(
     f"{by}{call}"
-    for by in ("", "KeepHouse/", "SweepObjects/", "MakeArchives/", "ForgetArchives/", "MakeThumbnails/")
-    for call in ("ObjectStorage.put", "ObjectStorage.delete", "Store.commit", "Sketches.keep")
+    for by in ("", *(f"{use_case.__name__}/" for use_case in BY_THEMSELVES))
+    for call in ("ObjectStorage.put", "ObjectStorage.delete", "Store.commit", "Sketches.keep", "Renditions.add")
 )
 """Most deaths are around these; some are at any other call."""
 ASSETS = 'SELECT id, account_id, generation_id, attempt, "index", sha256, thumbnail FROM assets'
@@ -60,6 +67,9 @@ ACTS = {
     "draws": 4,
     "packs": 4,
     "forgets": 2,
+    "renders": 4,
+    "throws_renditions_away": 2,
+    "records": 3,
     "sweeps": 1,
 }
 """What is done, and how often."""
@@ -208,6 +218,27 @@ class Mortal:
         await self.rows("UPDATE archives SET expires_at = created_at WHERE state = 'ready'")
         await (await self.use(ForgetArchives))()
 
+    async def renders(self) -> None:
+        if self.pictures:
+            picture = self.draw.choice(self.pictures)
+            asset = await (await self.use(Queries)).asset(picture, self.caller.account_id, self.caller.mode)
+            shape = Shape(self.draw.choice((PictureFormat.WEBP, PictureFormat.JPEG)), asset.width, asset.height, label=False)
+            await (await self.use(ShowRendition))(asset, shape)
+
+    async def throws_renditions_away(self) -> None:
+        await self.rows("UPDATE renditions SET used_at = used_at - interval '31 days'")
+        await (await self.use(ForgetRenditions))()
+
+    async def records(self) -> None:
+        """One that could not be signed when it came is signed later, at the same key."""
+        if found := await self.rows(f"{ASSETS} WHERE generation_id IS NOT NULL AND marking = 'signed' ORDER BY id DESC LIMIT 1"):
+            ((id, account, generation, attempt, index, *_),) = found
+            (self.folder / f"objects/outputs/{account}/{generation}/{attempt}/{index}.object").write_bytes(UNSIGNED)
+            digest = hashlib.sha256(UNSIGNED).hexdigest()
+            said = f"marking = 'pending', sha256 = '{digest}', bytes = {len(UNSIGNED)}"
+            await self.rows(f"UPDATE assets SET {said} WHERE id = '{id}'")
+        await (await self.use(RecordOutputs))()
+
     async def sweeps(self) -> None:
         age(self.folder / "objects")
         await (await self.use(SweepObjects))()
@@ -230,7 +261,7 @@ class Mortal:
             with suppress(DomainError):
                 await (await self.use(CompleteUpload))(self.caller, upload)
         self.unfinished.clear()
-        for use_case in (KeepHouse, MakeThumbnails, MakeArchives):
+        for use_case in (KeepHouse, RecordOutputs, MakeThumbnails, MakeArchives):
             await (await self.use(use_case))()
         await self.sweeps()
 
@@ -261,6 +292,8 @@ class Mortal:
                 spoken[f"thumbnails/{account}/{id}/small"] = None
         for id, account, attempt in await self.rows("SELECT id, account_id, attempt FROM archives WHERE state = 'ready'"):
             spoken[f"archives/{account}/{id}/{attempt}"] = None
+        for id, asset, account, sha256 in await self.rows("SELECT id, asset_id, account_id, sha256 FROM renditions"):
+            spoken[f"renditions/{account}/{asset}/{id}"] = sha256
         return spoken, manifests
 
 

@@ -86,7 +86,7 @@ async def die_often(doomed: Mortal, acts: int, counts: Counter[str]) -> None:
 
 
 class Traffic:
-    """Callers who bring pictures in, have them packed and delete them, whoever answers."""
+    """Callers who bring pictures in, have copies made, have them packed and delete them, whoever answers."""
 
     def __init__(self, port: int, who: Customer, draw: random.Random) -> None:
         self._port, self._who, self._draw = port, who, draw
@@ -110,8 +110,10 @@ class Traffic:
             answer = await line.upload(form(self._draw.choice(PICTURES)), BOUNDARY)
             if answer.status == 201:
                 self._kept.append(answer.told["id"])
-        elif what < 0.9:
+        elif what < 0.85:
             answer = await line.ask(f"DELETE /v1/media/{self._kept.pop()}".encode())
+        elif what < 0.95:
+            answer = await line.ask(f"GET /v1/media/{self._draw.choice(self._kept)}/content?format=webp".encode())
         else:
             body = b'{"assets":["%s"]}' % self._draw.choice(self._kept).encode()
             headers = b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)

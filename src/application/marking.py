@@ -9,6 +9,7 @@ from application import references
 from application.ports import ObjectMissing, ObjectStorage, StorageUnavailable
 from application.provenance import Provenance, ProvenanceUnavailable, Source
 from application.store import Store, StoreUnavailable
+from domain.accounts import Mode
 from domain.attempts import Executed, Found, Picture, StoredPicture
 from domain.errors import Gone, IntakeBusy, NotFound
 from domain.generations import Generation
@@ -18,6 +19,7 @@ from domain.provenance import UNREADABLE, Act, Credentials, CredentialState, Log
 
 MOST_SECONDS = 5.0
 """Whoever signs has no longer: a paid picture waits at nobody's desk before it is put."""
+TEST_SOFTWARE = "painter (test mode)"
 T = TypeVar("T")
 _LATER = (ProvenanceUnavailable, IntakeBusy, StoreUnavailable, StorageUnavailable, ObjectMissing, NotFound, Gone)
 
@@ -101,11 +103,16 @@ async def sign_output(
     it. Credentials that are broken, or only too old, stay to be seen, and so the file as it came is the parent then. Raises
     ProvenanceUnavailable."""
     edited = generation.request is not None and bool(generation.request.references)
-    made = Made.by_model(generation.model, edited=edited, opened=bool(sources))
+    made = Made.by_model(made_by(generation), edited=edited, opened=bool(sources))
     if credentials.state is CredentialState.INVALID and credentials != UNREADABLE:
         return await provenance.sign(content, format, replace(made, acts=(Act.PUBLISHED,)), Source(content, format))
     parent, inputs = (sources[0], sources[1:]) if sources else (None, ())
     return await provenance.sign(content, format, made, parent, inputs)
+
+
+def made_by(generation: Generation) -> str:
+    """What a signature calls the software: no model ever makes a picture of test mode."""
+    return generation.model if generation.mode is Mode.LIVE else TEST_SOFTWARE
 
 
 def logged(asset: Asset, model: str) -> LoggedPicture:

@@ -1,16 +1,18 @@
 """What a caller can do with pictures of their own: bring one in, and delete one."""
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from application.archives import withdraw
 from application.ports import NewId, ObjectStorage, PictureIntake, StorageUnavailable
+from application.provenance import Provenance
 from application.quarantine import Seize
 from application.store import IdempotencyKey, Remembered, Store, Transaction
 from domain.accounts import Caller
-from domain.media import Asset, AssetId, AssetKind, CleanPicture, check_bytes, unsupported
+from domain.media import Asset, AssetId, AssetKind, CleanPicture, check_bytes, sniff, unsupported
 from domain.objects import ObjectKey
+from domain.provenance import Carried
 from domain.quarantine import ImpoundedId, Origin
 
 
@@ -27,6 +29,7 @@ class AdmitUpload:
     intake: PictureIntake
     new_id: NewId
     seize: Seize | None = None
+    provenance: Provenance | None = None
 
     async def __call__(
         self, caller: Caller, content: bytes, kind: AssetKind, once: IdempotencyKey | None = None
@@ -34,6 +37,7 @@ class AdmitUpload:
         """Of all with the same key `once`, only the first brings an asset; the others raise AdmittedBefore."""
         caller.may_spend()
         check_bytes(len(content), kind)
+        carried = await self._carried(content)
         clean = await self.intake.clean(content, kind)
         asset_id = AssetId(self.new_id())
         known, id = clean.likeness, ImpoundedId(asset_id)
@@ -42,7 +46,7 @@ class AdmitUpload:
         # Bytes first: an object without a row is swept, a row without an object would be a lie.
         await self.storage.put(ObjectKey.upload(caller.account_id, asset_id), clean.content, clean.format.content_type)
         async with self.store.transaction() as tx:
-            asset = _asset(asset_id, caller, kind, clean, await tx.now())
+            asset = replace(_asset(asset_id, caller, kind, clean, await tx.now()), credentials=carried)
             is_first = not once or await _is_first(tx, once, asset, clean)
             if is_first:
                 tx.assets.add(asset)
@@ -51,6 +55,13 @@ class AdmitUpload:
                 await self.storage.delete(asset.key)
             raise AdmittedBefore
         return asset, clean
+
+    async def _carried(self, content: bytes) -> Carried | None:
+        """What the file says of where it comes from: its copy says nothing any more."""
+        if not self.provenance:
+            return None
+        found = await self.provenance.read(content, sniff(content))
+        return Carried(found.state, found.claim_generator)
 
 
 async def _is_first(tx: Transaction, once: IdempotencyKey, asset: Asset, clean: CleanPicture) -> bool:

@@ -96,7 +96,7 @@ class Ingredient:
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """The content credentials in a file. `codes` are C2PA's for what is wrong with them; `signed_at` is a timestamp authority's
-    word; `source_type` the last part of IPTC's address, as signed."""
+    word, in UTC as ISO 8601 has it; `source_type` the last part of IPTC's address, as signed."""
 
     state: CredentialState
     codes: tuple[str, ...] = ()

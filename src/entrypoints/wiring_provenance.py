@@ -17,6 +17,7 @@ from application.marking import MarkPictures
 from application.ports import PictureIntake
 from application.provenance import Provenance, ProvenanceQueries
 from application.recording import RecordOutputs
+from application.verification import VerifyPicture
 from entrypoints.crash_points import CrashPoints
 from entrypoints.settings import Settings
 from entrypoints.wiring_storage import Objects
@@ -28,7 +29,7 @@ class Proof(Provider):
     """Where pictures come from, and how they say so."""
 
     scope = Scope.APP
-    marking = provide_all(MarkPictures)
+    marking = provide_all(MarkPictures, VerifyPicture)
 
     @provide
     def chain(self, settings: Settings) -> SigningChain:

@@ -16,6 +16,7 @@ from adapters.small_copies import SmallCopies
 from application.media import AdmitUpload
 from application.moderation import Moderator, ModeratorUnavailable
 from application.ports import NewId, ObjectStorage, PictureIntake
+from application.provenance import Provenance
 from application.quarantine import ListImpounded, QuarantineQueries, ReleaseImpounded, Seize
 from application.screening import ScreenInput, ScreenOutputs
 from application.store import Store
@@ -94,9 +95,9 @@ class Safety(Provider):
 
     @provide
     def admit_upload(
-        self, store: Store, storage: ObjectStorage, intake: PictureIntake, new_id: NewId, seize: Seize
+        self, store: Store, storage: ObjectStorage, intake: PictureIntake, new_id: NewId, seize: Seize, provenance: Provenance
     ) -> AdmitUpload:
-        return AdmitUpload(store, storage, intake, new_id, seize)
+        return AdmitUpload(store, storage, intake, new_id, seize, provenance)
 
     @provide
     def quarantine(self, pool: Pool) -> QuarantineQueries:

@@ -17,7 +17,7 @@ from tests.http_stage import KEY, key_with
 
 GUARDED = [(path, handler) for path, handler in routes(Litestar(list(ROUTES), openapi_config=None)) if access_of(handler)]
 SIGN_IN = {f"/auth/{path}" for path in ("providers", "{provider}/start", "{provider}/callback")}
-OPEN = {"/v1/models", "/v1/plans", "/health/live", "/health/ready", WEBHOOK, *SIGN_IN}
+OPEN = {"/v1/models", "/v1/plans", "/v1/verify", "/health/live", "/health/ready", WEBHOOK, *SIGN_IN}
 """The webhook is proven by its signature."""
 
 

@@ -4,6 +4,7 @@ import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from domain.provenance import (
@@ -89,7 +90,7 @@ def _told(state: CredentialState, said: Mapping[str, Any]) -> Credentials:
         codes=_codes((*_failures(results.get("activeManifest")), *of_ingredients)),
         claim_generator=_generator(active),
         source_type=_source_type(active),
-        signed_at=_words((active.get("signature_info") or {}).get("time")),
+        signed_at=_time((active.get("signature_info") or {}).get("time")),
         ingredients=chain.ingredients(str(said.get("active_manifest"))),
     )
 
@@ -173,6 +174,14 @@ def _source_type(manifest: Mapping[str, Any]) -> str | None:
         if action.get("digitalSourceType")
     ]
     return _words(str(named[-1]).rpartition("/")[2]) if named else None
+
+
+def _time(said: object) -> str | None:
+    """In UTC, as ISO 8601 has it."""
+    try:
+        return datetime.fromisoformat(str(said)).astimezone(UTC).isoformat() if said else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def _words(said: object) -> str | None:

@@ -30,6 +30,7 @@ from entrypoints.http import (
     sandbox_payments_pages,
     signing_in,
     top_up,
+    verification,
     webhooks,
 )
 from entrypoints.http.addresses import Proxies
@@ -43,6 +44,9 @@ from entrypoints.http.outlook import Outlooks
 from entrypoints.http.problems import EXCEPTION_HANDLERS
 from entrypoints.http.rate_limits import Limited
 from entrypoints.http.uploads import Uploads
+
+MOST_VERIFIED = 8
+"""At once: strangers never take the places of those who bring pictures in."""
 
 ROUTES: tuple[HTTPRouteHandler, ...] = (
     models.list_models,
@@ -62,6 +66,7 @@ ROUTES: tuple[HTTPRouteHandler, ...] = (
     media.delete_media,
     archives.request_archive,
     archives.show_archive,
+    verification.verify,
     credits.show_credits,
     credits.list_transfers,
     billing.list_plans,
@@ -167,6 +172,7 @@ def _wire(app: Litestar, container: AsyncContainer, public_url: str) -> None:
     app.state = State(
         {
             "uploads": Uploads(),
+            "verifications": Uploads(most=MOST_VERIFIED),
             "public_url": public_url,
             "readiness": operations.Readiness(),
             "listing": models.Listing(),

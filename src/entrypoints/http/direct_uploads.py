@@ -15,7 +15,7 @@ from entrypoints.http import media_shapes as shapes
 from entrypoints.http.auth import Authed
 from entrypoints.http.bounds import SMALL_BODY, Bounds
 from entrypoints.http.links import Links
-from entrypoints.http.media import UPLOAD, members
+from entrypoints.http.media import UPLOAD, carried, members
 from entrypoints.http.uploads import Uploads
 
 COMPLETION = Bounds(answer=UPLOAD.answer)
@@ -54,5 +54,5 @@ async def complete_upload(
     uploads: Uploads = request.app.state.uploads
     with uploads.place():
         asset, changed = await complete(request.auth, upload_id)
-    made = shapes.Upload(**members(asset, Links.of(request, storage)), changed=list(changed))
+    made = shapes.Upload(**members(asset, Links.of(request, storage)), changed=list(changed), credentials=carried(asset))
     return Response(made, headers={"Location": f"/v1/media/{asset.id}"})

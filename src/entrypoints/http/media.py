@@ -14,7 +14,8 @@ from application.ports import CursorSigner, ObjectStorage
 from application.queries import Queries
 from application.renditions import ShowRendition
 from domain.accounts import Caller, Scope
-from domain.errors import SignaturePending
+from domain.errors import Gone, NotFound, SignaturePending
+from domain.generations import GenerationId
 from domain.limits import LIMITS
 from domain.media import Asset, AssetId, AssetKind
 from domain.renditions import RenditionFormat, RenditionWidth, shape_of
@@ -47,7 +48,7 @@ async def upload(request: Authed, admit: FromDishka[AdmitUpload], storage: FromD
     uploads: Uploads = request.app.state.uploads
     async with uploads.form(request) as form:
         asset, clean = await admit(request.auth, form.file, form.purpose)
-    made = shapes.Upload(**members(asset, Links.of(request, storage)), changed=list(clean.changed))
+    made = shapes.Upload(**members(asset, Links.of(request, storage)), changed=list(clean.changed), credentials=carried(asset))
     return Response(made, headers={"Location": f"/v1/media/{asset.id}"})
 
 
@@ -78,10 +79,12 @@ async def list_media(
 @inject
 async def show_media(
     request: Authed, asset_id: FromPath[UUID], queries: FromDishka[Queries], storage: FromDishka[ObjectStorage]
-) -> shapes.Asset:
-    """One picture, with a fresh link to its bytes."""
+) -> shapes.OneAsset:
+    """One picture, with a fresh link to its bytes, and with where it comes from."""
     asset = await _find(queries, request.auth, asset_id)
-    return shapes.Asset(**members(asset, Links.of(request, storage)))
+    shown = members(asset, Links.of(request, storage))
+    origin = shapes.Origin(asset.marking, carried(asset))
+    return shapes.OneAsset(**shown, provenance=origin, lineage=await _lineage(queries, request.auth, asset))
 
 
 @get(
@@ -138,6 +141,22 @@ def _page(found: Sequence[Asset], limit: int, cursors: Cursors, links: Links) ->
         data=[shapes.Asset(**members(asset, links)) for asset in page],
         next=cursors.at((page[-1].created_at, page[-1].id)) if len(found) > limit else None,
     )
+
+
+async def _lineage(queries: Queries, caller: Caller, asset: Asset) -> shapes.Lineage:
+    if asset.generation_id is None:
+        return shapes.Lineage(None, None, [])
+    try:
+        made_by, _ = await queries.generation(GenerationId(asset.generation_id), caller.account_id, caller.mode)
+    except (NotFound, Gone):  # deleted meanwhile
+        return shapes.Lineage(asset.generation_id, None, [])
+    request = made_by.request
+    return shapes.Lineage(made_by.id, made_by.parent, list(request.references) if request else [])
+
+
+def carried(asset: Asset) -> shapes.Carried | None:
+    told = asset.credentials
+    return shapes.Carried(told.state, told.claim_generator) if told else None
 
 
 def members(asset: Asset, links: Links) -> dict[str, Any]:

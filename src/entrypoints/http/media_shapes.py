@@ -10,6 +10,7 @@ from domain.accounts import Mode
 from domain.archives import ArchiveFailure, ArchiveState
 from domain.limits import LIMITS, MAX_INTEGER
 from domain.media import AssetKind
+from domain.provenance import CredentialState, Marking
 from entrypoints.http.shapes import Time
 
 
@@ -38,10 +39,43 @@ class Asset(Struct, frozen=True, kw_only=True):
     url_expires_at: Time
 
 
+class Carried(Struct, frozen=True):
+    """The content credentials that an upload came with, of which only this is kept: `none`, `invalid`, `valid` by a signer we do
+    not know, or `trusted`, and what software they name."""
+
+    state: CredentialState
+    claim_generator: str | None
+
+
 class Upload(Asset, frozen=True, kw_only=True):
-    """A picture just brought in, and what was changed in it: `oriented`, `converted`, `metadata_removed`."""
+    """A picture just brought in, what was changed in it (`oriented`, `converted`, `metadata_removed`), and the content
+    credentials that it came with."""
 
     changed: list[str]
+    credentials: Carried | None
+
+
+class Origin(Struct, frozen=True):
+    """How a picture says where it comes from: by its model's own credentials (`upstream`), by ours (`signed`), not yet
+    (`pending`), or, as what somebody brought in, not at all; `credentials` are those that it was brought in with."""
+
+    marking: Marking
+    credentials: Carried | None
+
+
+class Lineage(Struct, frozen=True):
+    """What a picture was made by and from: assets, in order, and the generation that its own goes on from."""
+
+    generation: UUID | None
+    parent: UUID | None
+    references: list[UUID]
+
+
+class OneAsset(Asset, frozen=True, kw_only=True):
+    """A stored picture with where it comes from."""
+
+    provenance: Origin
+    lineage: Lineage
 
 
 class Assets(Struct, frozen=True):

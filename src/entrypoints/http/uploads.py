@@ -26,6 +26,9 @@ FORM_SCHEMA: dict[str, Any] = {
 }
 
 
+FILE_SCHEMA: dict[str, Any] = FORM_SCHEMA | {"properties": {"file": FORM_SCHEMA["properties"]["file"]}}
+
+
 @dataclass(frozen=True, slots=True)
 class UploadForm:
     """A picture to bring in, and what for."""
@@ -42,17 +45,17 @@ class Uploads:
     under_way: int = 0
 
     @asynccontextmanager
-    async def form(self, request: Request[Any, Any, Any]) -> AsyncIterator[UploadForm]:
+    async def form(self, request: Request[Any, Any, Any], schema: dict[str, Any] = FORM_SCHEMA) -> AsyncIterator[UploadForm]:
         """What was sent, which keeps its place until the block ends. Raises IntakeBusy, TooManyBytes, InvalidRequest,
         RequestEntityTooLarge, or BodyLate."""
         with self.place():
-            yield await self._read(request)
+            yield await self._read(request, tuple(schema["properties"]))
 
-    async def _read(self, request: Request[Any, Any, Any]) -> UploadForm:
+    async def _read(self, request: Request[Any, Any, Any], allowed: tuple[str, ...]) -> UploadForm:
         boundary = request.content_type[1].get("boundary", "")
         try:
             async with aclosing(request.stream()) as stream:
-                parts = await _parts(boundary, stream)
+                parts = await _parts(boundary, stream, allowed)
         except (MultipartError, UnicodeError):
             raise InvalidRequest("the body is not a form") from None
         if "file" not in parts:
@@ -70,15 +73,15 @@ class Uploads:
             self.under_way -= 1
 
 
-async def _parts(boundary: str, stream: AsyncIterator[bytes]) -> dict[str, BytesIO]:
+async def _parts(boundary: str, stream: AsyncIterator[bytes], allowed: tuple[str, ...]) -> dict[str, BytesIO]:
     """Kept where bytes are taken out without being copied: a large file copied would stop the event loop for as long."""
     parts = dict[str, BytesIO]()
     part = BytesIO()
-    with PushMultipartParser(boundary.encode(), max_segment_count=len(FORM_SCHEMA["properties"])) as parser:
+    with PushMultipartParser(boundary.encode(), max_segment_count=len(allowed)) as parser:
         async for chunk in stream:
             for event in parser.parse(chunk) if chunk else ():
                 if isinstance(event, MultipartSegment):
-                    part = parts[_name(event, parts)] = BytesIO()
+                    part = parts[_name(event, parts, allowed)] = BytesIO()
                 elif event:
                     part.write(event)
                     if part.tell() > LIMITS["upload_bytes"]:
@@ -86,10 +89,10 @@ async def _parts(boundary: str, stream: AsyncIterator[bytes]) -> dict[str, Bytes
     return parts
 
 
-def _name(part: MultipartSegment, seen: dict[str, BytesIO]) -> str:
+def _name(part: MultipartSegment, seen: dict[str, BytesIO], allowed: tuple[str, ...]) -> str:
     name = part.name
-    if name not in FORM_SCHEMA["properties"]:
-        raise InvalidRequest("there is no such part in this form", allowed=list(FORM_SCHEMA["properties"]))
+    if name not in allowed:
+        raise InvalidRequest("there is no such part in this form", allowed=list(allowed))
     if name in seen:
         raise InvalidRequest(f"{name} is given twice", field=name)
     if (name == "file") != (part.filename is not None):

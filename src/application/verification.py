@@ -1,0 +1,64 @@
+"""Where somebody's file comes from, as far as it says so itself, and as far as we know."""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from application.ports import PictureIntake
+from application.provenance import Match, Provenance, ProvenanceQueries
+from domain.accounts import Mode
+from domain.errors import BrokenImage, Truncated
+from domain.media import ALIKE, AssetKind, Likeness, PictureFormat, check_bytes, sniff
+from domain.provenance import Credentials
+
+MOST_MATCHES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What a file says, and which pictures of our log it is or looks like."""
+
+    sha256: str
+    format: PictureFormat
+    credentials: Credentials
+    matches: Sequence[Match]
+
+    @property
+    def made_here(self) -> bool:
+        """The very bytes are ours, or they bear our signature over a picture that a model of ours made."""
+        ours = self.credentials.by_us and self.credentials.source_type is not None
+        return ours or any(match.same_bytes for match in self.matches)
+
+    @property
+    def mode(self) -> Mode | None:
+        """Of the picture that it most likely is: one of test mode was painted to try the service out."""
+        return self.matches[0].mode if self.matches else None
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyPicture:
+    """Look at a file and keep nothing of it. What is told of our pictures names nobody and repeats no prompt."""
+
+    provenance: Provenance
+    intake: PictureIntake
+    queries: ProvenanceQueries
+
+    async def __call__(self, content: bytes) -> Verified:
+        """Raises what an upload raises for a file that is none."""
+        check_bytes(len(content), AssetKind.REFERENCE)
+        format, likeness = await self._looked_at(content)
+        credentials = await self.provenance.read(content, format)
+        sha256 = await asyncio.to_thread(lambda: hashlib.sha256(content).hexdigest())
+        pdq = likeness.pdq if likeness and likeness.tells else None
+        return Verified(sha256, format, credentials, await self.queries.matches(sha256, pdq, ALIKE, MOST_MATCHES))
+
+    async def _looked_at(self, content: bytes) -> tuple[PictureFormat, Likeness | None]:
+        """Films of ours are GIFs, which nobody may bring in but to be looked at."""
+        if not content.startswith((b"GIF87a", b"GIF89a")):
+            format = sniff(content)
+            return format, (await self.intake.clean(content, AssetKind.REFERENCE)).likeness
+        try:
+            return PictureFormat.GIF, await self.intake.likeness(content)
+        except BrokenImage:
+            raise Truncated("the image could not be decoded", field="file") from None

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import zipfile
+from functools import partial
 from typing import Any
 
 from domain.archives import MANIFEST
@@ -50,6 +51,28 @@ def test_pictures_come_as_one_file_by_a_link_that_anyone_can_follow(served: Hous
     assert (withdrawn["state"], withdrawn["failure"], withdrawn["url"]) == ("failed", "picture_deleted", None)
     assert served.client.get(made["url"]).status_code == 404
     assert not [path for path in (served.folder / "objects").rglob("*.object") if told["id"] in str(path)]
+
+
+def thumbnail(served: House, who: Customer, asset: str) -> str | None:
+    told: str | None = served.get(who, f"/v1/media/{asset}")["thumbnail_url"]
+    return told
+
+
+def test_nothing_is_left_of_a_picture_that_is_deleted_neither_copies_nor_archives(served: House, buyer: Customer) -> None:
+    made, upload = served.made(buyer), served.picture(buyer, a_png())
+    output = made["assets"][0]["id"]
+    for asset in (output, upload):
+        copy = served.client.get(f"/v1/media/{asset}/content?format=webp", headers=buyer.headers)
+        assert copy.status_code == 307, copy.text
+        until(partial(thumbnail, served, buyer, asset), "its thumbnail")
+    asked = served.client.post(PATH, headers=buyer.headers, json={"assets": [output, upload]})
+    assert ready(served, buyer, asked.headers["location"])["state"] == "ready"
+    before = served.left(buyer)
+    assert (before.assets, before.objects) == (2, 2 * 3 + 1 + 1), "each with a copy and a thumbnail; a manifest, and the archive"
+    for path in (f"/v1/generations/{made['id']}?purge=true", f"/v1/media/{upload}"):
+        assert served.client.delete(path, headers=buyer.headers).status_code == 204
+    after = served.left(buyer)
+    assert (after.assets, after.objects) == (0, 0)
 
 
 def test_what_is_no_list_of_ones_own_pictures_is_refused_and_nobody_learns_whose_they_are(served: House, buyer: Customer) -> None:

@@ -12,6 +12,7 @@ import structlog
 import uvicorn
 from litestar import Litestar
 
+from application.media import AdmitUpload
 from application.ports import PictureIntake
 from entrypoints.http.addresses import Proxies
 from entrypoints.http.app import HttpConfig, create_app, create_operations_app
@@ -34,6 +35,7 @@ async def serve(settings: Settings) -> None:
     async with container(settings) as parts:
         await parts.get(Bell)
         await parts.get(PictureIntake)  # the picture workers are warm before the first upload
+        await parts.get(AdmitUpload)  # with the list of known pictures, or not at all
         public = HttpConfig(
             version("gpt-image-2"),
             settings.public_url,

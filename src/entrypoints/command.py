@@ -49,7 +49,10 @@ def _run(process: str, act: Callable[[Settings], Coroutine[Any, Any, None]]) -> 
     logs.configure(process)
     import uvloop
 
-    uvloop.run(act(settings))
+    try:
+        uvloop.run(act(settings))
+    except SettingsInvalid as error:  # a file that a setting names
+        raise click.UsageError(str(error)) from None
 
 
 @main.command()

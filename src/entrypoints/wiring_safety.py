@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import structlog
 from dishka import Provider, Scope, provide
 
-from adapters.moderation.word_list import WordList
+from adapters.moderation.word_list import BrokenWordList, WordList
 from adapters.picture_pool import PicturePool
 from adapters.postgres.quarantine import PostgresQuarantineQueries
 from adapters.postgres.session import Pool
@@ -17,27 +17,24 @@ from application.media import AdmitUpload
 from application.moderation import Moderator, ModeratorUnavailable
 from application.ports import NewId, ObjectStorage, PictureIntake
 from application.provenance import Provenance
-from application.quarantine import ListImpounded, QuarantineQueries, ReleaseImpounded, Seize
+from application.quarantine import HashList, ListImpounded, QuarantineQueries, ReleaseImpounded, Seize
 from application.screening import ScreenInput, ScreenOutputs
 from application.store import Store
 from domain.accounts import Mode
 from entrypoints.crash_points import CrashPoints
-from entrypoints.settings import Settings
+from entrypoints.settings import Settings, SettingsInvalid
 
 
 @dataclass(frozen=True, slots=True)
 class SafetyProbe:
     """Whether the moderator answers, for whoever looks after the parts; None where only a list of words judges. Raises
-    BrokenWordList or BrokenHashList."""
+    SettingsInvalid for a list that is none."""
 
     settings: Settings
 
     async def __call__(self) -> bool | None:
-        WordList.read(self.settings.moderation_words)
-        if self.settings.hash_list:
-            from adapters.hash_file import HashFile
-
-            HashFile(self.settings.hash_list, structlog.get_logger().warning)
+        _words(self.settings)
+        _hashes(self.settings)
         if not (self.settings.moderation and self.settings.openai_api_key):
             return None
         from adapters.moderation.openai import OpenAIModerator
@@ -48,6 +45,24 @@ class SafetyProbe:
                 await moderator.judge("a red fox in snow", ())
                 return True
         return False
+
+
+def _words(settings: Settings) -> WordList:
+    try:
+        return WordList.read(settings.moderation_words)
+    except BrokenWordList as error:
+        raise SettingsInvalid(f"MODERATION_WORDS: {error}") from None
+
+
+def _hashes(settings: Settings) -> HashList | None:
+    if not settings.hash_list:
+        return None
+    from adapters.hash_file import BrokenHashList, HashFile  # with numpy, which not every process needs
+
+    try:
+        return HashFile(settings.hash_list, structlog.get_logger().warning)
+    except BrokenHashList as error:
+        raise SettingsInvalid(f"HASH_LIST: {error}") from None
 
 
 async def _nothing(_: bytes) -> None:
@@ -62,7 +77,7 @@ class Safety(Provider):
 
     @provide
     def words(self, settings: Settings) -> WordList:
-        return WordList.read(settings.moderation_words)
+        return _words(settings)
 
     @provide
     async def moderators(
@@ -86,12 +101,9 @@ class Safety(Provider):
     def seize(
         self, settings: Settings, store: PostgresStore, storage: ObjectStorage, intake: PictureIntake, points: CrashPoints
     ) -> Seize:
-        log, hashes = structlog.get_logger().warning, None
-        if settings.hash_list:
-            from adapters.hash_file import HashFile  # with numpy, which not every process needs
-
-            hashes = points.wrap("HashList", HashFile(settings.hash_list, log))
-        return Seize(points.wrap("Store", store), storage, intake, hashes, log)
+        hashes, log = _hashes(settings), structlog.get_logger().warning
+        known = points.wrap("HashList", hashes) if hashes else None
+        return Seize(points.wrap("Store", store), storage, intake, known, log)
 
     @provide
     def admit_upload(

@@ -12,6 +12,7 @@ from adapters.moderation.word_list import BrokenWordList, WordList
 from application.moderation import ModeratorUnavailable
 from domain.moderation import CLEAN, Verdict
 from tests.contract.test_small_copies import written
+from tests.processes import part
 from tests.provider import Provider, provider
 
 pytestmark = pytest.mark.anyio
@@ -133,3 +134,11 @@ def test_a_list_that_is_none_says_where(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     with pytest.raises(BrokenWordList, match="line"):
         WordList.read(path)
+
+
+@pytest.mark.parametrize(("name", "setting"), [("api", "HASH_LIST"), ("worker", "HASH_LIST"), ("worker", "MODERATION_WORDS")])
+def test_no_process_starts_with_a_list_that_is_none(database_url: str, tmp_path: Path, name: str, setting: str) -> None:
+    (path := tmp_path / "list").write_text("!")
+    with part(name, tmp_path, DATABASE_URL=database_url, PORT="0", **{setting: str(path)}) as started:
+        assert started.wait(60) != 0
+        assert f"UsageError('{setting}: " in started.last_words

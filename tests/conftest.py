@@ -20,7 +20,7 @@ from tests.clusters import TEMPLATE, empty, migrated_postgres
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that share what a file makes once, or the house, run in one process: each of several would make it anew."""
     for item in items:
-        if not isinstance(item, pytest.Function):
+        if not isinstance(item, pytest.Function) or item.get_closest_marker("xdist_group"):
             continue
         if "served" in item.fixturenames:
             item.add_marker(pytest.mark.xdist_group("served"))

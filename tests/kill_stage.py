@@ -259,6 +259,7 @@ async def lane(
         callers = {mode: await service.caller(credits=CREDITS, mode=mode) for mode in Mode}
         upload = await service.parts.get(AdmitUpload)
         references = {mode: (await upload(caller, a_png(), AssetKind.REFERENCE))[0].id for mode, caller in callers.items()}
+        assert (folder / "objects").exists() is not bool(s3), "objects lie where they should not"
         yield Lane(forks, url, folder, provider, service, connection, callers, references, storage)
 
 

@@ -45,6 +45,7 @@ class Fork:
         listener: socket.socket | None = None,
     ) -> None:
         self.name, self.log = name, log
+        log.touch(0o600)  # whoever looks before it has begun finds nothing said
         self.code: int | None = None
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.connect(str(zygote))

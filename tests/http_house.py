@@ -84,7 +84,8 @@ class House:
         with psycopg.connect(self.database_url) as connection:
             row = connection.execute(rows, (who.wallet,)).fetchone()
         assert row is not None
-        objects = sum(str(who.account) in path.parts for path in (self.folder / "objects").rglob("*.object"))
+        found = (path.parts for path in (self.folder / "objects").rglob("*.object"))
+        objects = sum(str(who.account) in parts and "thumbnails" not in parts for parts in found)  # those come by and by
         return Left((row[0], row[1]), row[2], row[3], objects)
 
     def calls(self) -> int:

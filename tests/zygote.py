@@ -128,6 +128,8 @@ def _live(order: Mapping[str, Any], descriptors: list[int], parent: int) -> None
             code = _part(order, descriptors)
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else 1
+        if isinstance(ended.code, str):
+            sys.stderr.write(f"{ended.code}\n")
     except BaseException as error:
         sys.stderr.write(f"{error!r}\n")
     finally:
@@ -150,7 +152,7 @@ def _part(order: Mapping[str, Any], descriptors: list[int]) -> int:
     vars(picture_pool)["subprocess"] = forked  # in this child alone
     from entrypoints.command import main
 
-    main([order["part"]], standalone_mode=False)
+    main([order["part"]])
     return 0
 
 

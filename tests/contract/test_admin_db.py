@@ -144,7 +144,7 @@ async def test_the_doctor_finds_a_sound_service_sound(run: Operator) -> None:
     assert looked.code == 0
     assert {check["part"]: check["verdict"] for check in looked.json["checks"]} == {
         **dict.fromkeys(("catalogue", "database", "gates", "storage", "picture workers", "ports"), "ok"),
-        **dict.fromkeys(("keyring", "safety key", "provider", "mail", "payments"), "note"),
+        **dict.fromkeys(("keyring", "safety key", "provider", "provenance", "safety", "mail", "payments"), "note"),
         "disk": ANY,
     }
     assert looked.json["broken"] == []

@@ -45,7 +45,7 @@ MISTAKES: dict[str, Mistake] = {
     "the whole price is captured": (Generation, "hold_command", "amount=self.captured", "amount=self.price"),
     "a cancel keeps the hold": (use_cases.CancelGeneration, "__call__", "await resolve_hold(tx, generation)", "pass"),
     "a purge leaves the bytes": (use_cases, "erase_bytes", "await storage.delete(key)", "pass"),
-    "the sweep takes what is not settled": (MemoryQueries, "_is_over", "not generation.state.is_open", "True"),
+    "the sweep takes what is not settled": (MemoryQueries, "_may_be_spoken_of", "generation.state.is_open", "False"),
     "a third call is bought": (Generation, "may_call", "len(self.perhaps_paid()) < PAID_CALLS", "True"),
     "a call starts after the deadline": (Generation, "may_call", "now < self.deadline", "True"),
     "a key answers for another body": (use_cases, "_repeated", "seen.fingerprint != fingerprint", "False"),

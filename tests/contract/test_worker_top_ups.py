@@ -49,4 +49,4 @@ async def test_a_worker_killed_after_the_payment_leaves_it_to_the_next(new_datab
         query = "SELECT available FROM wallets WHERE id = %s"
         assert connection.execute(query, (caller.wallet_id,)).fetchall() == [(800,)]
         assert connection.execute("SELECT outcome FROM top_up_attempts").fetchall() == [("paid",)]
-        assert connection.execute("SELECT name FROM turns ORDER BY name").fetchall() == [("credits",), ("payments",)]
+        assert {("credits",), ("payments",)} <= set(connection.execute("SELECT name FROM turns").fetchall())

@@ -59,9 +59,12 @@ def test_the_last_admin_stays_one_and_another_need_not(role: Role) -> None:
     assert change_role(ADMIN, Role.ADMIN, ADMIN, 1) == ADMIN
 
 
-def test_an_admin_alone_changes_roles_lets_an_account_spend_again_refunds_and_syncs_prices() -> None:
+def test_an_admin_alone_changes_roles_and_does_what_cannot_be_undone() -> None:
     admins = {act for act in Act if not Role.SUPPORT.covers(act.least_role)}
-    assert admins == {Act.CHANGE_ROLE, Act.UNFREEZE, Act.REFUND, Act.SYNC}
+    assert admins == {
+        *(Act.CHANGE_ROLE, Act.UNFREEZE, Act.REFUND, Act.SYNC),
+        *(Act.PURGE, Act.LIST_IMPOUNDED, Act.RELEASE_IMPOUNDED),
+    }
 
 
 @pytest.mark.parametrize("act", Act)

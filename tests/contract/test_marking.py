@@ -212,6 +212,21 @@ async def test_two_who_sign_the_same_picture_end_with_one_truth(world: World, si
     agree(world, *await assets(world, generation))
 
 
+async def test_whoever_put_first_and_writes_last_looks_again(world: World, signer: ScriptedProvenance) -> None:
+    generation = await waiting(world, signer)
+    before_put = world.storage.gate("put", key_of(generation, 1, 0))
+    puts_last = asyncio.ensure_future(recording(world)())
+    await before_put.wait()
+    before_row = world.storage.gate("get", manifest_of(generation, 1))
+    writes_last = asyncio.ensure_future(recording(world)())
+    await before_row.wait()
+    before_put.open()
+    assert (await patiently(puts_last))["pictures_signed"] == 1
+    before_row.open()
+    await patiently(writes_last)
+    agree(world, *await assets(world, generation))
+
+
 async def test_a_picture_deleted_while_it_is_signed_stays_deleted(world: World, signer: ScriptedProvenance) -> None:
     generation = await waiting(world, signer)
     gate = world.storage.gate("get", manifest_of(generation, 1))

@@ -89,12 +89,14 @@ class Traffic:
     """Callers who bring pictures in, have copies made, have them packed and delete them, whoever answers."""
 
     def __init__(self, port: int, who: Customer, draw: random.Random) -> None:
-        self._port, self._who, self._draw = port, who, draw
+        self._port, self._who, self.draw = port, who, draw
+        self.over = asyncio.Event()
         self._kept = list[str]()
         self.answers = Counter[int]()
 
     async def until(self, deadline: float) -> None:
         await together(*(self._one(Line("127.0.0.1", self._port, self._who.key), deadline) for _ in range(LINES)))
+        self.over.set()
 
     async def _one(self, line: Line, deadline: float) -> None:
         try:
@@ -105,17 +107,17 @@ class Traffic:
             await line.close()
 
     async def _ask(self, line: Line) -> None:
-        what = self._draw.random()
+        what = self.draw.random()
         if what < 0.5 or not self._kept:
-            answer = await line.upload(form(self._draw.choice(PICTURES)), BOUNDARY)
+            answer = await line.upload(form(self.draw.choice(PICTURES)), BOUNDARY)
             if answer.status == 201:
                 self._kept.append(answer.told["id"])
         elif what < 0.85:
             answer = await line.ask(f"DELETE /v1/media/{self._kept.pop()}".encode())
         elif what < 0.95:
-            answer = await line.ask(f"GET /v1/media/{self._draw.choice(self._kept)}/content?format=webp".encode())
+            answer = await line.ask(f"GET /v1/media/{self.draw.choice(self._kept)}/content?format=webp".encode())
         else:
-            body = b'{"assets":["%s"]}' % self._draw.choice(self._kept).encode()
+            body = b'{"assets":["%s"]}' % self.draw.choice(self._kept).encode()
             headers = b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
             answer = await line.ask(b"POST /v1/media/archive", headers, body)
         assert answer.status < 500 or answer.status == 503, f"{answer.status}: {answer.body[:300]!r}"
@@ -132,7 +134,7 @@ async def die_at_moments(
         stop = max(deadline - ENDING_SECONDS, time.monotonic() + 10)
         with socket.create_server(("127.0.0.1", 0)) as listener:
             traffic = Traffic(listener.getsockname()[1], who, draw)
-            await together(traffic.until(stop + 0.5), _kill(forks, url, folder, listener, draw, stop, counts))
+            await together(traffic.until(stop), _kill(forks, url, folder, listener, traffic, stop, counts))
         assert traffic.answers[201] > 5, f"hardly anything was taken in: {traffic.answers}"
         await heir.recovers()
         await heir.check()
@@ -141,9 +143,9 @@ async def die_at_moments(
 
 
 async def _kill(
-    forks: Forks, url: str, folder: Path, listener: socket.socket, draw: random.Random, stop: float, counts: Counter[str]
+    forks: Forks, url: str, folder: Path, listener: socket.socket, traffic: Traffic, stop: float, counts: Counter[str]
 ) -> None:
-    said = {"DATABASE_URL": url, "PICTURE_WORKERS": "1", "DATABASE_CONNECTIONS": "4"}
+    draw, said = traffic.draw, {"DATABASE_URL": url, "PICTURE_WORKERS": "1", "DATABASE_CONNECTIONS": "4"}
 
     def start(name: str) -> Fork:
         return forks.start(name, folder, said, listener if name == "api" else None)
@@ -157,7 +159,7 @@ async def _kill(
             counts[f"kill -9: {name}"] += 1
             running[name].kill()
             running[name] = start(name)
-        await asyncio.sleep(1)
+        await traffic.over.wait()  # the last API answers whoever still waits
     finally:
         for each in running.values():
             each.kill()

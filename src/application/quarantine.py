@@ -109,7 +109,7 @@ class Seize:
 async def _taken_out(tx: Transaction, asset: Asset) -> list[ObjectKey]:
     """Nobody is shown it any more, even though an open generation may need it. What to delete after it."""
     try:
-        await tx.assets.pin([asset.id], asset.account_id, asset.mode)
+        await tx.assets.take_away(asset.id, asset.account_id, asset.mode)  # an archive that pinned it is ready first, and seen
     except NotFound:
         return []
     return [asset.key, *await withdraw(tx, asset), *await tx.assets.remove(asset)]

@@ -148,6 +148,9 @@ class Assets(Protocol):
         """Lock the asset for deletion; waits for requests that pinned it. Raises NotFound, or AssetInUse while an open generation
         needs it."""
 
+    async def take_away(self, asset: AssetId, account: AccountId, mode: Mode) -> Asset:
+        """The same, even though an open generation needs it."""
+
     async def of_generation(self, generation: GenerationId) -> Sequence[Asset]: ...
 
     async def remove(self, asset: Asset) -> Sequence[ObjectKey]:

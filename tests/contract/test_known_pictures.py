@@ -1,16 +1,20 @@
 """A known picture is recognized wherever it turns up, and held where nobody sees it. On every store, books audited."""
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from uuid import uuid5
 
 import pytest
 
+from domain.archives import Archive, ArchiveId, ArchiveState
 from domain.errors import NotFound
 from domain.generations import Generation
 from domain.objects import ObjectClass, ObjectKey
 from domain.quarantine import Origin
 from tests.contract.harnesses import StoreHarness, each_store
+from tests.contract.store_contract import new_id
 from tests.judged_world import JudgedWorld
 from tests.protocol import pictures
 from tests.protocol_audit import ProtocolAudit
@@ -116,3 +120,24 @@ async def test_a_reference_that_cannot_be_looked_at_is_tried_again(world: Judged
     await world.harness.advance(5)
     assert await world.work()
     assert (await ended(world, generation))[0] == "refused"
+
+
+async def test_an_archive_that_becomes_ready_in_the_very_moment_keeps_none_of_it(world: JudgedWorld) -> None:
+    generation = await world.edit(KNOWN)
+    assert generation.request
+    account, mode, named = generation.account_id, generation.mode, generation.request.references
+    world.hashes.listed = {KNOWN}
+    async with world.store.transaction() as tx:
+        now = await tx.now()
+        archive = Archive(ArchiveId(new_id()), account, mode, named, now, now, ArchiveState.RUNNING, attempt=1)
+        tx.archives.add(archive)
+    async with world.store.transaction() as tx:
+        await tx.assets.pin(named, account, mode)
+        archive = await tx.archives.lock(archive.id)
+        seizing = asyncio.create_task(world.work())
+        await asyncio.wait({seizing}, timeout=0.3)
+        archive.finish(1, now, timedelta(days=1))
+        tx.archives.save(archive)
+    assert await patiently(seizing)
+    assert (await ended(world, generation))[0] == "refused"
+    assert (await world.harness.queries.archive(archive.id, account, mode)).state is ArchiveState.FAILED

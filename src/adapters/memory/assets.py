@@ -33,13 +33,16 @@ class MemoryAssets(Assets):
         return found
 
     async def take(self, asset: AssetId, account: AccountId, mode: Mode) -> Asset:
-        await self.locks.lock(self.rows, ("asset", asset))
-        found = self._find(asset, account, mode)
+        found = await self.take_away(asset, account, mode)
         for generation in self.rows.generations.values():
             request = generation.request
             if generation.state.is_open and request and asset in (*request.references, request.mask):
                 raise AssetInUse(asset=str(asset), generation=str(generation.id))
         return found
+
+    async def take_away(self, asset: AssetId, account: AccountId, mode: Mode) -> Asset:
+        await self.locks.lock(self.rows, ("asset", asset))
+        return self._find(asset, account, mode)
 
     def _find(self, asset: AssetId, account: AccountId, mode: Mode) -> Asset:
         found = self.rows.assets.get(asset)

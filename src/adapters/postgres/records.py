@@ -63,11 +63,15 @@ class PostgresAssets(Assets):
         return asset_document.decode(row)
 
     async def take(self, asset: AssetId, account: AccountId, mode: Mode) -> Asset:
+        taken = await self.take_away(asset, account, mode)
+        if await self._session.read(_IN_USE, asset=asset, account=account):
+            raise AssetInUse(asset=str(asset))
+        return taken
+
+    async def take_away(self, asset: AssetId, account: AccountId, mode: Mode) -> Asset:
         row = await self._session.read(_TAKE, asset=asset, account=account, mode=mode)
         if not row:
             raise NotFound(asset=str(asset))
-        if await self._session.read(_IN_USE, asset=asset, account=account):
-            raise AssetInUse(asset=str(asset))
         return asset_document.decode(row)
 
     async def of_generation(self, generation: GenerationId) -> Sequence[Asset]:

@@ -23,8 +23,8 @@ class BrokenHashList(Exception):
 
 
 class HashFile(HashList):
-    """Empty lines, and what follows a `#`, count for nothing. A list that can no longer be read is told to `log`, once; the last
-    one that could be read stays in use."""
+    """Empty lines, and what follows a `#`, count for nothing. A list that can no longer be read, or holds nothing any more, is
+    told to `log`, once; the one before it stays in use: whoever writes it anew empties it first."""
 
     def __init__(self, path: Path, log: Callable[..., object]) -> None:
         """Raises BrokenHashList: a service that starts with a list has it."""
@@ -43,7 +43,10 @@ class HashFile(HashList):
             return
         self._seen = stamp  # before it is read: what changes meanwhile is read again
         try:
-            self._words = _read(self._path)
+            words = _read(self._path)
+            if not len(words) and len(self._words):
+                raise BrokenHashList(f"{self._path} is empty now")
+            self._words = words
         except BrokenHashList:
             self._log("hash_list_unreadable", error="BrokenHashList")
 

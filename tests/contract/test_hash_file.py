@@ -64,6 +64,15 @@ async def test_a_list_that_changes_is_read_again(tmp_path: Path) -> None:
     assert await listed.finds(a_hash(1)) is None
 
 
+async def test_a_list_that_is_emptied_leaves_the_last_one_in_use(tmp_path: Path) -> None:
+    listed = Listed(tmp_path, a_hash(1))
+    listed.path.write_text("")
+    assert await listed.finds(a_hash(1)) == Match(a_hash(1), 0)
+    assert listed.said == ["hash_list_unreadable"]
+    listed.path.write_text(a_hash(2))
+    assert await listed.finds(a_hash(2)) == Match(a_hash(2), 0)
+
+
 async def test_a_list_that_breaks_or_goes_leaves_the_last_one_in_use_and_is_told_once(tmp_path: Path) -> None:
     listed = Listed(tmp_path, a_hash(1))
     listed.becomes("not a hash")

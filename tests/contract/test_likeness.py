@@ -2,6 +2,7 @@
 
 import io
 import math
+import struct
 from collections.abc import Iterator
 
 import numpy as np
@@ -136,3 +137,12 @@ def _shifted(pixels: np.ndarray, step: int, axis: int) -> np.ndarray:
     moved = moved.copy()
     moved[tuple(edge)] = np.nan
     return moved
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("size", [(16_385, 1), (8_000, 6_251)])
+async def test_a_film_of_more_pixels_than_an_upload_may_have_is_not_drawn(intake: PillowIntake, size: tuple[int, int]) -> None:
+    bomb = bytearray(encode(Image.new("P", (size[0], 1)), "GIF"))
+    bomb[6:10] = struct.pack("<HH", *size)
+    with pytest.raises(BrokenImage):
+        await intake.likeness(bytes(bomb))

@@ -13,7 +13,7 @@ from PIL import Image
 
 from adapters.pictures.decoding import decoder_of
 from domain.errors import BrokenImage
-from domain.media import Likeness
+from domain.media import Likeness, check_pixels
 
 Grid = NDArray[np.float64]
 
@@ -30,9 +30,10 @@ _MIRROR: Grid = np.where(np.arange(_FREQUENCIES) % 2, 1.0, -1.0)
 
 
 def likeness_of(content: bytes) -> Likeness:
-    """Runs in a worker: of a file's first frame. Raises BrokenImage."""
+    """Runs in a worker: of a file's first frame. Raises BrokenImage, also if it has more pixels than any we take or make."""
     try:
         with decoder_of(content)(io.BytesIO(content)) as picture:
+            check_pixels(picture.width, picture.height, 1)  # a stranger's film says thousands of megapixels as easily as ten
             picture.load()
             return likeness(picture)
     except Exception:

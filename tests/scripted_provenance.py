@@ -16,10 +16,11 @@ _BEGINNINGS = {b"ours": OURS, b"theirs": THEIRS, b"broken": BROKEN}
 
 @dataclass(slots=True)
 class ScriptedProvenance(Provenance):
-    """`refuses`: bytes that it does not sign; `hangs`: it never answers. `asked`: what each signature was to say. No two
-    signatures are alike."""
+    """`refuses`: bytes that it does not sign; `breaks`: those by which it breaks in a way that nobody knew of; `hangs`: it never
+    answers. `asked`: what each signature was to say. No two signatures are alike."""
 
     refuses: set[bytes] = field(default_factory=set)
+    breaks: set[bytes] = field(default_factory=set)
     hangs: bool = False
     asked: list[tuple[bytes, Made, Source | None, tuple[Source, ...]]] = field(default_factory=list)
 
@@ -32,6 +33,8 @@ class ScriptedProvenance(Provenance):
         self.asked.append((content, made, parent, tuple(inputs)))
         if self.hangs:
             await asyncio.Event().wait()
+        if content in self.breaks:
+            raise RuntimeError
         if content in self.refuses:
             raise ProvenanceUnavailable
         return b"ours %d: %s" % (len(self.asked), content)

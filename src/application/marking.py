@@ -6,12 +6,11 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from application import references
-from application.ports import ObjectMissing, ObjectStorage, StorageUnavailable
-from application.provenance import Provenance, ProvenanceUnavailable, Source
-from application.store import Store, StoreUnavailable
+from application.ports import ObjectStorage
+from application.provenance import Provenance, Source
+from application.store import Store
 from domain.accounts import Mode
 from domain.attempts import Executed, Found, Picture, StoredPicture
-from domain.errors import Gone, IntakeBusy, NotFound
 from domain.generations import Generation
 from domain.media import Asset, PictureFormat
 from domain.objects import ObjectKey
@@ -21,7 +20,6 @@ MOST_SECONDS = 5.0
 """Whoever signs has no longer: a paid picture waits at nobody's desk before it is put."""
 TEST_SOFTWARE = "painter (test mode)"
 T = TypeVar("T")
-_LATER = (ProvenanceUnavailable, IntakeBusy, StoreUnavailable, StorageUnavailable, ObjectMissing, NotFound, Gone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +118,10 @@ def logged(asset: Asset, model: str) -> LoggedPicture:
 
 
 async def _by(latest: float, act: Awaitable[T]) -> T | None:
-    """What it came to; None if that was nothing in time."""
+    """What it came to; None if that was nothing in time. The picture is paid and lies nowhere yet: whatever goes wrong with its
+    signature, it is put."""
     try:
         async with asyncio.timeout_at(latest):
             return await act
-    except (*_LATER, TimeoutError):
+    except Exception:
         return None

@@ -76,11 +76,12 @@ class Match:
 
 class ProvenanceQueries(Protocol):
     async def pending(self, limit: int) -> Sequence[Asset]:
-        """Pictures that wait for our signature, the oldest first."""
+        """Some pictures that wait for our signature, others each time: those that get none keep no other waiting."""
         ...
 
     async def unseen(self, limit: int) -> Sequence[tuple[AssetId, Asset | None]]:
-        """Pictures in the log that nobody has looked at; those that have been deleted since without their asset."""
+        """Some pictures in the log that nobody has looked at, others each time; those that have been deleted since without
+        their asset."""
         ...
 
     async def matches(self, sha256: str, pdq: str | None, most_distance: int, limit: int) -> Sequence[Match]:

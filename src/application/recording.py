@@ -6,16 +6,20 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from application.marking import MOST_SECONDS, sign_output, sources_of
-from application.ports import ObjectMissing, ObjectStorage, PictureIntake
-from application.provenance import Provenance, ProvenanceQueries, ProvenanceUnavailable
-from application.store import Store
+from application.marking import sign_output, sources_of
+from application.ports import ObjectMissing, ObjectStorage, PictureIntake, StorageUnavailable
+from application.provenance import Provenance, ProvenanceQueries
+from application.store import Store, StoreUnavailable
 from domain.attempts import BrokenManifest, Manifest
-from domain.errors import BrokenImage, Gone, IntakeBusy, NotFound
+from domain.errors import BrokenImage, IntakeBusy, NotFound
 from domain.generations import Generation, GenerationId
 from domain.media import Asset, AssetId
 from domain.objects import ObjectKey
 from domain.provenance import LOG_KEPT
+
+MOST_SECONDS = 120.0
+"""To sign one picture. Nothing waits to be put here: what took too long in its attempt, as an edit of many large references does,
+must come to its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +56,9 @@ class RecordOutputs:
                 generation = await self._generation(asset)
                 content = await self._signed(asset, generation)
             await self._write_down(asset, generation, content)
-        except (ProvenanceUnavailable, IntakeBusy, TimeoutError):
-            return False
-        except (NotFound, Gone, ObjectMissing):  # deleted meanwhile: nobody waits for it
+        except (StoreUnavailable, StorageUnavailable):
+            raise
+        except Exception:  # it was deleted meanwhile, or cannot be signed now: the others do not wait for it
             return False
         return True
 

@@ -140,6 +140,38 @@ async def test_a_signer_who_hangs_holds_no_picture_up(world: World, signer: Scri
     assert (asset.marking, world.storage.objects[str(asset.key)]) == (PENDING, b"picture 0")
 
 
+async def test_a_signer_who_breaks_loses_no_picture_and_buys_none_twice(world: World, signer: ScriptedProvenance) -> None:
+    signer.breaks = {b"picture 0"}
+    generation, (asset,) = await answered(world, b"picture 0")
+    assert (generation.state, asset.marking) == ("succeeded", PENDING)
+    assert world.model.count(generation.id) == 1
+
+
+async def test_what_takes_long_to_sign_is_signed_later_all_the_same(world: World, signer: ScriptedProvenance) -> None:
+    generation = await waiting(world, signer)
+    gate = world.storage.gate("get", key_of(generation, 1, 0))
+    slow = asyncio.ensure_future(recording(world)())
+    await gate.wait()
+    await world.leap(timedelta(seconds=30))
+    await asyncio.sleep(0)
+    gate.open()
+    assert (await patiently(slow))["pictures_signed"] == 1
+    agree(world, *await assets(world, generation))
+
+
+async def test_those_that_cannot_be_signed_keep_no_other_waiting(world: World, signer: ScriptedProvenance) -> None:
+    never, soon = b"picture 0", b"picture 1"
+    signer.refuses = {never, soon}
+    _, pending = await answered(world, never)
+    _, (other,) = await answered(world, soon)
+    signer.refuses, signer.breaks = set(), {never}
+    one_at_a_time = replace(recording(world), batch=1)
+    signed = [(await one_at_a_time())["pictures_signed"] for _ in range(60)]
+    assert (sum(signed), [each.marking for each in pending]) == (1, [PENDING])
+    async with world.store.transaction() as tx:
+        assert (await tx.assets.find(other.id)).marking is SIGNED
+
+
 async def test_a_reference_that_cannot_be_read_now_keeps_an_edit_waiting(world: World, signer: ScriptedProvenance) -> None:
     """And one that was deleted since does not: then it is an edit of something that nobody has any more."""
     caller = await world.customer()

@@ -1,5 +1,6 @@
 """Reads of the log of pictures in memory: committed rows only."""
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,12 +16,13 @@ class MemoryProvenanceQueries(ProvenanceQueries):
 
     async def pending(self, limit: int) -> Sequence[Asset]:
         waiting = [a for a in self.store.tables.assets.values() if a and a.marking is Marking.PENDING]
-        return sorted(waiting, key=lambda asset: asset.created_at)[:limit]
+        return random.sample(waiting, min(limit, len(waiting)))
 
     async def unseen(self, limit: int) -> Sequence[tuple[AssetId, Asset | None]]:
         rows = self.store.tables
         unseen = [(id, rows.assets.get(id)) for id, each in rows.logged.items() if each and not each.looked_at]
-        return [(id, asset) for id, asset in unseen if not asset or asset.marking is not Marking.PENDING][:limit]
+        settled = [(id, asset) for id, asset in unseen if not asset or asset.marking is not Marking.PENDING]
+        return random.sample(settled, min(limit, len(settled)))
 
     async def matches(self, sha256: str, pdq: str | None, most_distance: int, limit: int) -> Sequence[Match]:
         found = []

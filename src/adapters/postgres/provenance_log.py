@@ -22,11 +22,11 @@ _LOOKED = """
 UPDATE provenance_log SET pdq = ('x' || %(pdq)s)::bit(256), looked_at = %(now)s WHERE asset_id = %(asset)s RETURNING 1
 """
 _FORGET = removal("provenance_log", "asset_id", "made_at < %(before)s")
-_PENDING = "SELECT row_to_json(a)::text FROM assets a WHERE marking = 'pending' ORDER BY created_at LIMIT %(limit)s"
+_PENDING = "SELECT row_to_json(a)::text FROM assets a WHERE marking = 'pending' ORDER BY random() LIMIT %(limit)s"
 _UNSEEN = """
 SELECT json_build_object('asset_id', l.asset_id, 'asset', CASE WHEN a.id IS NOT NULL THEN row_to_json(a) END)::text
 FROM provenance_log l LEFT JOIN assets a ON a.id = l.asset_id
-WHERE l.looked_at IS NULL AND (a.id IS NULL OR a.marking <> 'pending') ORDER BY l.made_at LIMIT %(limit)s
+WHERE l.looked_at IS NULL AND (a.id IS NULL OR a.marking <> 'pending') ORDER BY random() LIMIT %(limit)s
 """
 # Nothing can be found by distance but by going through all: 256 bits are compared in some tenths of a microsecond.
 _MATCHES = """

@@ -37,7 +37,7 @@ def read_credentials(content: bytes, content_type: str, trust: Trust) -> Credent
     """Runs in a worker. Whatever is wrong with the credentials is an answer, never an error."""
     try:
         return _read(content, content_type, trust)
-    except (RecursionError, MemoryError):
+    except Exception:  # RecursionError and MemoryError too
         return UNREADABLE
 
 

@@ -18,12 +18,14 @@ from tests.clusters import TEMPLATE, empty, migrated_postgres
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share what a file makes once, or the house, run in one process: each of several would make it anew."""
+    """Tests that share what a file makes once, or the house, or picture workers, run in one process: each of several would make
+    it anew."""
     for item in items:
         if not isinstance(item, pytest.Function) or item.get_closest_marker("xdist_group"):
             continue
-        if "served" in item.fixturenames:
-            item.add_marker(pytest.mark.xdist_group("served"))
+        shared = next((name for name in ("served", "picture_workers") if name in item.fixturenames), None)
+        if shared:
+            item.add_marker(pytest.mark.xdist_group(shared))
         elif any(found[-1].scope == "module" for found in item._fixtureinfo.name2fixturedefs.values()):
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
 

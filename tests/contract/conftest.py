@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from adapters.intake import PillowIntake
+from adapters.picture_pool import PicturePool, picture_pool
 from adapters.postgres.embedded import EmbeddedPostgres
 from tests.clusters import new_database
 from tests.http_house import House, house
@@ -25,6 +27,19 @@ def s3() -> Iterator[Weed]:
     """A real S3. Whoever uses it is marked with ON_S3, so that one process of many starts one."""
     with weed() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def picture_workers() -> Iterator[PicturePool]:
+    """Two, as in a service; they may be killed, and are replaced."""
+    pool = picture_pool(2)
+    yield pool
+    pool.stop()
+
+
+@pytest.fixture
+def intake(picture_workers: PicturePool) -> PillowIntake:
+    return PillowIntake(picture_workers)
 
 
 @pytest.fixture

@@ -1,14 +1,12 @@
 """What comes out of an upload: the same picture, upright, in plain colours, and nothing but its pixels."""
 
 import hashlib
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
 from adapters.intake import PillowIntake
-from adapters.picture_pool import PicturePool, picture_pool
 from domain.errors import Animated, BrokenImage, MaskMismatch, UnsupportedFormat
 from domain.media import AssetKind, PictureFormat
 from tests import hostile
@@ -17,18 +15,6 @@ from tests.pictures import FORMATS, corners, fine, near, opened
 from tests.soak_uploads import check_bare
 
 REFERENCE, MASK = AssetKind.REFERENCE, AssetKind.MASK
-
-
-@pytest.fixture(scope="module")
-def pool() -> Iterator[PicturePool]:
-    pool = picture_pool(2)
-    yield pool
-    pool.stop()
-
-
-@pytest.fixture
-def intake(pool: PicturePool) -> PillowIntake:
-    return PillowIntake(pool)
 
 
 @pytest.mark.anyio

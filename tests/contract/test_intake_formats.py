@@ -2,14 +2,13 @@
 
 import builtins
 import struct
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from PIL import Image
 
 from adapters.intake import PillowIntake
-from adapters.picture_pool import PicturePool, picture_pool
+from adapters.picture_pool import picture_pool
 from adapters.pictures.decoding import DECODERS
 from adapters.pictures.extent import pixels_said
 from domain.errors import Animated, MaskMismatch, TooManyPixels, Truncated, UnsupportedFormat
@@ -27,18 +26,6 @@ def foreign(picture: Image.Image, format: str, **options: object) -> bytes:
 
     pillow_heif.register_heif_opener()
     return encode(picture, format, quality=95, **options)
-
-
-@pytest.fixture(scope="module")
-def pool() -> Iterator[PicturePool]:
-    pool = picture_pool(1)
-    yield pool
-    pool.stop()
-
-
-@pytest.fixture
-def intake(pool: PicturePool) -> PillowIntake:
-    return PillowIntake(pool)
 
 
 @pytest.mark.anyio

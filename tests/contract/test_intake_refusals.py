@@ -5,7 +5,6 @@ import os
 import signal
 import struct
 import time
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -34,18 +33,6 @@ from tests.pictures import FORMATS, corners
 from tests.soak_uploads import check_bare, chunk_names, resident_bytes
 
 REFERENCE, MASK = AssetKind.REFERENCE, AssetKind.MASK
-
-
-@pytest.fixture(scope="module")
-def pool() -> Iterator[PicturePool]:
-    pool = picture_pool(2)
-    yield pool
-    pool.stop()
-
-
-@pytest.fixture
-def intake(pool: PicturePool) -> PillowIntake:
-    return PillowIntake(pool)
 
 
 @pytest.mark.anyio
@@ -167,21 +154,21 @@ async def test_a_small_file_never_grows_beyond_what_an_upload_may_have(intake: P
 
 
 @pytest.mark.anyio
-async def test_a_file_that_takes_too_long_is_refused_and_the_next_one_is_not(pool: PicturePool) -> None:
-    intake = PillowIntake(pool, timeout_seconds=0.5)
+async def test_a_file_that_takes_too_long_is_refused_and_the_next_one_is_not(picture_workers: PicturePool) -> None:
+    intake = PillowIntake(picture_workers, timeout_seconds=0.5)
     with pytest.raises(TooHeavy) as caught:
         await intake.clean(scan_bomb(3_000, 5_000), REFERENCE)
     assert caught.value.facts == {"field": "file", "reason": "time", "limit": 1}
-    await PillowIntake(pool).clean(encode(corners(), "PNG"), REFERENCE)
+    await PillowIntake(picture_workers).clean(encode(corners(), "PNG"), REFERENCE)
 
 
 @pytest.mark.anyio
-async def test_when_a_worker_is_killed_one_upload_fails(pool: PicturePool, intake: PillowIntake) -> None:
-    victim, bystander = await chores.staff(pool)
+async def test_when_a_worker_is_killed_one_upload_fails(picture_workers: PicturePool, intake: PillowIntake) -> None:
+    victim, bystander = await chores.staff(picture_workers)
     for pid in (victim, bystander):
         os.kill(pid, signal.SIGSTOP)  # so that both are at an upload when one is killed
     uploads = [asyncio.ensure_future(intake.clean(encode(corners(), "PNG"), REFERENCE)) for _ in range(3)]
-    while pool.waiting != 1:
+    while picture_workers.waiting != 1:
         await asyncio.sleep(0.01)
     await asyncio.sleep(0.1)
     os.kill(victim, signal.SIGKILL)
@@ -192,9 +179,9 @@ async def test_when_a_worker_is_killed_one_upload_fails(pool: PicturePool, intak
 
 
 @pytest.mark.anyio
-async def test_more_uploads_than_may_wait_are_sent_away_at_once(pool: PicturePool) -> None:
-    intake = PillowIntake(pool, most_waiting=3)
-    napping = [pool.schedule(chores.nap, (0.3,)) for _ in range(2)]
+async def test_more_uploads_than_may_wait_are_sent_away_at_once(picture_workers: PicturePool) -> None:
+    intake = PillowIntake(picture_workers, most_waiting=3)
+    napping = [picture_workers.schedule(chores.nap, (0.3,)) for _ in range(2)]
     content = encode(corners(), "PNG")
     uploads = [asyncio.ensure_future(intake.clean(content, REFERENCE)) for _ in range(3)]
     await asyncio.sleep(0)

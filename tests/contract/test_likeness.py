@@ -3,14 +3,12 @@
 import io
 import math
 import struct
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
 from adapters.intake import PillowIntake
-from adapters.picture_pool import PicturePool, picture_pool
 from domain.errors import BrokenImage
 from domain.media import ALIKE, AssetKind
 from tests.hostile import encode
@@ -26,18 +24,6 @@ def motif(seed: int, width: int = 320, height: int = 240) -> Image.Image:
         noise = Image.fromarray(chance.integers(0, 256, (cells, cells, 3), np.uint8))
         shown += np.asarray(noise.resize((width, height), Image.Resampling.BICUBIC), np.float64) / cells**0.6
     return Image.fromarray((255 * shown / shown.max()).astype(np.uint8))
-
-
-@pytest.fixture(scope="module")
-def pool() -> Iterator[PicturePool]:
-    pool = picture_pool(1)
-    yield pool
-    pool.stop()
-
-
-@pytest.fixture
-def intake(pool: PicturePool) -> PillowIntake:
-    return PillowIntake(pool)
 
 
 @pytest.mark.anyio

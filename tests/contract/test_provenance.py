@@ -10,7 +10,7 @@ import c2pa
 import pytest
 from PIL import Image
 
-from adapters.picture_pool import PicturePool, picture_pool
+from adapters.picture_pool import PicturePool
 from adapters.provenance.c2pa import Authority, C2paProvenance
 from adapters.provenance.chain import SigningChain
 from application.provenance import ProvenanceUnavailable, Source
@@ -30,13 +30,6 @@ TRUSTED, INVALID, NONE = CredentialState.TRUSTED, CredentialState.INVALID, Crede
 
 
 @pytest.fixture(scope="module")
-def pool() -> Iterator[PicturePool]:
-    pool = picture_pool(1)
-    yield pool
-    pool.stop()
-
-
-@pytest.fixture(scope="module")
 def chain(tmp_path_factory: pytest.TempPathFactory) -> SigningChain:
     return SigningChain.load_or_create(tmp_path_factory.mktemp("chain"), NOW)
 
@@ -46,8 +39,8 @@ def signs(pool: PicturePool, chain: SigningChain, authority: Authority | None = 
 
 
 @pytest.fixture(scope="module")
-def ours(pool: PicturePool, chain: SigningChain) -> C2paProvenance:
-    return signs(pool, chain)
+def ours(picture_workers: PicturePool, chain: SigningChain) -> C2paProvenance:
+    return signs(picture_workers, chain)
 
 
 def picture(format: PictureFormat, mode: str = "RGB") -> bytes:
@@ -159,58 +152,60 @@ def _deep(said: object) -> Iterator[dict[str, str]]:
 
 
 async def test_who_else_signs_is_trusted_only_where_that_is_set_and_is_never_us(
-    ours: C2paProvenance, pool: PicturePool, chain: SigningChain, tmp_path: Path
+    ours: C2paProvenance, picture_workers: PicturePool, chain: SigningChain, tmp_path: Path
 ) -> None:
     """Even one that bears our very names."""
     other = SigningChain.load_or_create(tmp_path, NOW)
     assert other.names == chain.names
-    theirs = await signs(pool, other).sign(picture(PNG), PNG, MADE)
+    theirs = await signs(picture_workers, other).sign(picture(PNG), PNG, MADE)
     stranger = await ours.read(theirs, PNG)
     assert (stranger.state, stranger.by_us, stranger.marking) == (CredentialState.VALID, False, Marking.UPSTREAM)
-    friend = await signs(pool, chain, Authority(signers=other.anchors)).read(theirs, PNG)
+    friend = await signs(picture_workers, chain, Authority(signers=other.anchors)).read(theirs, PNG)
     assert (friend.state, friend.by_us) == (TRUSTED, False)
     child = await ours.sign(picture(PNG), PNG, EDIT, Source(theirs, PNG))
     (ingredient,) = (await ours.read(child, PNG)).ingredients
     codes = ("signingCredential.untrusted",)
     assert ingredient == Ingredient("parentOf", CredentialState.VALID, codes, "gpt-image-2 1.2.3")
-    assert not (await signs(pool, chain, Authority(signers=other.anchors)).read(child, PNG)).ingredients[0].ingredients
+    assert not (await signs(picture_workers, chain, Authority(signers=other.anchors)).read(child, PNG)).ingredients[0].ingredients
 
 
-async def test_a_timestamp_outlives_the_certificate(pool: PicturePool, tmp_path: Path) -> None:
+async def test_a_timestamp_outlives_the_certificate(picture_workers: PicturePool, tmp_path: Path) -> None:
     """And nothing else does."""
     SigningChain.load_or_create(tmp_path, NOW - timedelta(days=500))
     with tsa.authority(LONG_AGO) as clock:
-        signed = await signed_long_ago(pool, tmp_path, NOW, picture(JPEG), clock)
+        signed = await signed_long_ago(picture_workers, tmp_path, NOW, picture(JPEG), clock)
         stamped = Authority(clock.url, clock.roots)
-        ours = signs(pool, SigningChain.load_or_create(tmp_path, NOW), stamped)
+        ours = signs(picture_workers, SigningChain.load_or_create(tmp_path, NOW), stamped)
         found = await ours.read(signed, JPEG)
         assert (found.state, found.by_us, found.codes) == (TRUSTED, True, ())
         assert (found.signed_at or "").startswith(f"{LONG_AGO:%Y-%m-%dT%H:%M}")
         clock.now = NOW
         edited = await ours.read(await ours.sign(picture(PNG), PNG, EDIT, Source(signed, JPEG)), PNG)
         assert (edited.state, edited.ingredients[0].state) == (TRUSTED, TRUSTED)
-        nobody_believes_it = await signs(pool, SigningChain.load_or_create(tmp_path, NOW)).read(signed, JPEG)
+        nobody_believes_it = await signs(picture_workers, SigningChain.load_or_create(tmp_path, NOW)).read(signed, JPEG)
         assert nobody_believes_it.state is INVALID
-    without = await signs(pool, SigningChain.load_or_create(tmp_path, NOW)).read(
-        await signed_long_ago(pool, tmp_path, NOW, picture(JPEG)), JPEG
+    without = await signs(picture_workers, SigningChain.load_or_create(tmp_path, NOW)).read(
+        await signed_long_ago(picture_workers, tmp_path, NOW, picture(JPEG)), JPEG
     )
     assert (without.state, without.by_us) == (INVALID, False)
     assert "signingCredential.expired" in without.codes
 
 
-async def test_without_the_timestamp_that_was_asked_for_nothing_is_signed(pool: PicturePool, chain: SigningChain) -> None:
+async def test_without_the_timestamp_that_was_asked_for_nothing_is_signed(
+    picture_workers: PicturePool, chain: SigningChain
+) -> None:
     with tsa.authority(NOW) as clock:
-        ours = signs(pool, chain, Authority(clock.url, clock.roots))
+        ours = signs(picture_workers, chain, Authority(clock.url, clock.roots))
         assert (await ours.read(await ours.sign(picture(PNG), PNG, MADE), PNG)).signed_at
         assert clock.asked == 1
     with pytest.raises(ProvenanceUnavailable):
         await ours.sign(picture(PNG), PNG, MADE)
 
 
-async def test_an_expired_certificate_signs_nothing(pool: PicturePool, tmp_path: Path) -> None:
+async def test_an_expired_certificate_signs_nothing(picture_workers: PicturePool, tmp_path: Path) -> None:
     old = expired(SigningChain.load_or_create(tmp_path, NOW), tmp_path, NOW)
     with pytest.raises(ProvenanceUnavailable):
-        await signs(pool, old).sign(picture(PNG), PNG, MADE)
+        await signs(picture_workers, old).sign(picture(PNG), PNG, MADE)
 
 
 async def test_what_is_no_picture_is_not_signed(ours: C2paProvenance) -> None:

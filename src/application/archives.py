@@ -1,7 +1,6 @@
 """Many pictures as one file: asked for at once, packed in the background, gone a day later."""
 
 import asyncio
-import hashlib
 import json
 from collections.abc import Sequence
 from contextlib import suppress
@@ -9,15 +8,16 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from application.digests import sha256_of
 from application.packing import Package, Packer
-from application.ports import NewId, ObjectMissing, ObjectStorage, StorageUnavailable
+from application.ports import NewId, ObjectMissing, ObjectStorage
 from application.queries import Queries
+from application.removal import delete_bytes
 from application.store import IdempotencyKey, Remembered, Store, StoreUnavailable, Transaction
 from domain.accounts import Caller
 from domain.archives import MANIFEST, Archive, ArchiveFailure, ArchiveId, ArchiveState, check_assets, check_others, name_of
 from domain.errors import IdempotencyMismatch, NotFound
 from domain.media import ArchiveFormat, Asset, AssetId
-from domain.objects import ObjectKey
 
 LEASE = timedelta(seconds=60)
 BEAT_SECONDS = 2.0
@@ -55,15 +55,6 @@ class RequestArchive:
             if key:
                 tx.remember(key, Remembered(fingerprint, archive.id))
         return archive.id, archive
-
-
-async def withdraw(tx: Transaction, asset: Asset) -> list[ObjectKey]:
-    """No archive keeps a picture that is being deleted; the caller holds its lock. Answers what to delete of them after it."""
-    ready = await tx.archives.lock_ready(asset.id, asset.account_id)
-    for archive in ready:
-        archive.withdraw()
-        tx.archives.save(archive)
-    return [archive.key for archive in ready]
 
 
 class _Lost(Exception):
@@ -147,7 +138,7 @@ class MakeArchives:
             return
         await package.add(name_of(asset), content, asset.created_at)
         packing.packed.append(asset_id)
-        packing.manifest["pictures"].append(_described(asset, content))
+        packing.manifest["pictures"].append(await _described(asset, content))
 
     async def _end(self, archive: Archive, packing: _Packing, size: int | None) -> bool:
         """Ready, unless a picture in it was deleted since: then it is made anew, without it."""
@@ -162,8 +153,7 @@ class MakeArchives:
                     held.finish(size, await tx.now(), self.kept)
                 tx.archives.save(held)
         except (NotFound, _Lost) as error:
-            with suppress(StorageUnavailable):  # else the sweep finds it: no row speaks of this attempt any more
-                await self.storage.delete(archive.key)
+            await delete_bytes(self.storage, archive.key)  # no row speaks of this attempt any more
             if isinstance(error, NotFound):
                 await self._put_off(archive)
             return False
@@ -198,7 +188,7 @@ class MakeArchives:
             raise _Lost from None
 
 
-def _described(asset: Asset, content: bytes) -> dict[str, Any]:
+async def _described(asset: Asset, content: bytes) -> dict[str, Any]:
     return {
         "name": name_of(asset),
         "id": str(asset.id),
@@ -206,7 +196,7 @@ def _described(asset: Asset, content: bytes) -> dict[str, Any]:
         "index": asset.index,
         "content_type": asset.format.content_type,
         "bytes": len(content),
-        "sha256": hashlib.sha256(content).hexdigest(),
+        "sha256": await sha256_of(content),
         "created_at": asset.created_at.isoformat(),
     }
 
@@ -225,8 +215,6 @@ class ForgetArchives:
             async with self.store.transaction() as tx:
                 gone = await tx.archives.forget(await tx.now(), self.batch)
             forgotten += len(gone)
-            with suppress(StorageUnavailable):  # the object sweep finds them
-                for archive in gone:
-                    await self.storage.delete(archive.key)
+            await delete_bytes(self.storage, *(archive.key for archive in gone))
             if len(gone) < self.batch:
                 return forgotten

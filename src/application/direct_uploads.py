@@ -1,12 +1,12 @@
 """Uploads that do not pass through the API: their bytes are sent to the store by a link, and taken in from there."""
 
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from application.media import AdmittedBefore, AdmitUpload
-from application.ports import NewId, ObjectMissing, ObjectStorage, ObjectTooLarge, PutLink, StorageUnavailable, StoredObject
+from application.ports import NewId, ObjectMissing, ObjectStorage, ObjectTooLarge, PutLink, StoredObject
+from application.removal import delete_bytes
 from application.store import IdempotencyKey, Store
 from domain.accounts import Caller
 from domain.errors import DomainError, IntakeBusy, NotFound
@@ -66,7 +66,7 @@ class CompleteUpload:
         except ObjectMissing:
             raise NotFound from None
         except ObjectTooLarge:  # no link of ours was for so many
-            await self._drop(sent.key)
+            await delete_bytes(self.storage, sent.key)
             check_bytes(sent.bytes, kind)
             raise NotFound from None
         try:
@@ -74,9 +74,9 @@ class CompleteUpload:
         except IntakeBusy:
             raise
         except DomainError:
-            await self._drop(sent.key)  # it will never be one
+            await delete_bytes(self.storage, sent.key)  # it will never be one
             raise
-        await self._drop(sent.key)
+        await delete_bytes(self.storage, sent.key)
         return asset, clean.changed
 
     async def _earlier(self, caller: Caller, once: IdempotencyKey) -> tuple[Asset, tuple[str, ...]] | None:
@@ -92,7 +92,3 @@ class CompleteUpload:
             async for found in self.storage.list(str(key)):
                 return found
         raise NotFound
-
-    async def _drop(self, key: ObjectKey) -> None:
-        with suppress(StorageUnavailable):  # the sweep finds it
-            await self.storage.delete(key)

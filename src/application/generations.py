@@ -5,9 +5,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
-from application.archives import withdraw
 from application.credits import tell
 from application.ports import NewId, ObjectStorage, StorageUnavailable, Today
+from application.removal import remove
 from application.store import IdempotencyKey, OpenWallet, Remembered, Store, Transaction
 from domain.accounts import Caller
 from domain.attempts import Timing
@@ -275,8 +275,7 @@ async def erase_rows(tx: Transaction, generation: Generation) -> list[ObjectKey]
     copies = list[ObjectKey]()
     for asset in await tx.assets.of_generation(generation.id):
         await tx.assets.take(asset.id, generation.account_id, generation.mode)
-        copies += await withdraw(tx, asset)
-        copies += await tx.assets.remove(asset)
+        copies += await remove(tx, asset)
     generation.erase()
     return copies
 

@@ -1,13 +1,12 @@
 """What a caller can do with pictures of their own: bring one in, and delete one."""
 
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from application.archives import withdraw
-from application.ports import NewId, ObjectStorage, PictureIntake, StorageUnavailable
+from application.ports import NewId, ObjectStorage, PictureIntake
 from application.provenance import Provenance
 from application.quarantine import Seize
+from application.removal import delete_bytes, remove
 from application.store import IdempotencyKey, Remembered, Store, Transaction
 from domain.accounts import Caller
 from domain.media import Asset, AssetId, AssetKind, CleanPicture, check_bytes, sniff, unsupported
@@ -51,8 +50,7 @@ class AdmitUpload:
             if is_first:
                 tx.assets.add(asset)
         if not is_first:
-            with suppress(StorageUnavailable):
-                await self.storage.delete(asset.key)
+            await delete_bytes(self.storage, asset.key)
             raise AdmittedBefore
         return asset, clean
 
@@ -83,11 +81,8 @@ class DeleteAsset:
     async def __call__(self, caller: Caller, asset_id: AssetId) -> None:
         async with self.store.transaction() as tx:
             asset = await tx.assets.take(asset_id, caller.account_id, caller.mode)
-            copies = await withdraw(tx, asset)
-            copies += await tx.assets.remove(asset)
-        with suppress(StorageUnavailable):  # no row speaks of the bytes any more: the object sweep finds them
-            for key in (asset.key, *copies):
-                await self.storage.delete(key)
+            copies = await remove(tx, asset)
+        await delete_bytes(self.storage, asset.key, *copies)
 
 
 def _asset(asset_id: AssetId, caller: Caller, kind: AssetKind, clean: CleanPicture, now: datetime) -> Asset:

@@ -1,13 +1,13 @@
 """Whether each row's object is there and is what the row says."""
 
 import asyncio
-import hashlib
 import json
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 
+from application.digests import sha256_of
 from application.object_rows import ObjectRows, SpokenObject, Walk
 from application.ports import ObjectMissing, ObjectStorage
 from application.store import Store
@@ -71,7 +71,7 @@ class CheckObjects:
             async with places:
                 try:
                     content = await self.storage.get(each.key)
-                    seen = await asyncio.to_thread(lambda: hashlib.sha256(content).hexdigest())
+                    seen = await sha256_of(content)
                 except ObjectMissing:
                     wrong.append(Wrong(each.key, Fault.MISSING))
                     return

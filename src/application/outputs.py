@@ -1,10 +1,10 @@
 """What a call brought, at keys made of account, generation and attempt: putting it there, finding it again, and its row."""
 
 import asyncio
-import hashlib
 from collections.abc import Sequence
 from contextlib import suppress
 
+from application.digests import sha256_of
 from application.ports import ObjectMissing, ObjectStorage, PictureIntake, StorageUnavailable
 from domain.attempts import Attempt, BrokenManifest, Executed, Found, Manifest, Picture, StoredPicture
 from domain.errors import BrokenImage
@@ -12,7 +12,6 @@ from domain.generations import Generation
 from domain.media import Asset, AssetId, AssetKind
 from domain.objects import ObjectKey
 
-_LARGE = 256 << 10
 _ANSWER_SECONDS = 10.0
 
 
@@ -101,17 +100,6 @@ async def _put(storage: ObjectStorage, key: ObjectKey, content: bytes, content_t
 
 
 async def _stored(index: int, picture: Picture) -> StoredPicture:
-    digest = await _digest(picture.content)
+    digest = await sha256_of(picture.content)
     bytes, alpha = len(picture.content), picture.has_alpha
     return StoredPicture(index, picture.format, picture.width, picture.height, bytes, digest, alpha, picture.marking)
-
-
-async def _digest(content: bytes) -> str:
-    """A large picture takes milliseconds, in which the event loop would serve no other call: a thread takes it."""
-    if len(content) < _LARGE:
-        return _sha256(content)
-    return await asyncio.to_thread(_sha256, content)
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()

@@ -1,13 +1,12 @@
 """What staff takes away by hand: pictures, and objects that nobody speaks of."""
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
-from application.archives import withdraw
 from application.generations import erase_bytes, erase_rows
 from application.housekeeping import SweepObjects
-from application.ports import NewId, ObjectStorage, StorageUnavailable, StoredObject
+from application.ports import NewId, ObjectStorage, StoredObject
+from application.removal import delete_bytes, remove
 from application.store import Store
 from domain.accounts import Act, Staff
 from domain.generations import GenerationId
@@ -30,12 +29,9 @@ class PurgeMedia:
             by = await tx.accounts.find(staff.account_id)
             by.must_be_allowed(Act.PURGE, await tx.accounts.find(found.account_id))
             asset = await tx.assets.take(asset_id, found.account_id, found.mode)
-            copies = await withdraw(tx, asset)
-            copies += await tx.assets.remove(asset)
+            copies = await remove(tx, asset)
             await tx.accounts.record(staff.signed(self.new_id(), await tx.now(), Act.PURGE, asset_id))
-        with suppress(StorageUnavailable):  # the object sweep finds them
-            for key in (asset.key, *copies):
-                await self.storage.delete(key)
+        await delete_bytes(self.storage, asset.key, *copies)
 
     async def generation(self, staff: Staff, generation_id: GenerationId) -> None:
         """Raises NotFound, NotFinished, AssetInUse, or StaffOnly."""

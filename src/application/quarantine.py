@@ -1,13 +1,13 @@
 """Known pictures: recognized, and put where nobody sees them."""
 
-import hashlib
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from application.archives import withdraw
-from application.ports import NewId, ObjectStorage, PictureIntake, StorageUnavailable
+from application.digests import sha256_of
+from application.ports import NewId, ObjectStorage, PictureIntake
+from application.removal import delete_bytes, remove
 from application.store import Transaction
 from domain.accounts import AccountId, Act, Staff
 from domain.errors import BrokenImage, NotFound
@@ -94,15 +94,13 @@ class Seize:
         if match is None:
             return False
         await self.storage.put(ObjectKey.quarantined(account_id, id), content, "application/octet-stream")
-        digest = hashlib.sha256(content).hexdigest()
+        digest = await sha256_of(content)
         async with self.store.transaction() as tx:
             impounded = Impounded(id, account_id, origin, digest, match.pdq, match.distance, await tx.now())
             gone = await _taken_out(tx, asset) if asset else []
             await tx.quarantine.add(impounded)
         self.log("picture_quarantined", where=origin.value)
-        with suppress(StorageUnavailable):  # the object sweep finds them
-            for key in gone:
-                await self.storage.delete(key)
+        await delete_bytes(self.storage, *gone)
         return True
 
 
@@ -112,7 +110,7 @@ async def _taken_out(tx: Transaction, asset: Asset) -> list[ObjectKey]:
         await tx.assets.take_away(asset.id, asset.account_id, asset.mode)  # an archive that pinned it is ready first, and seen
     except NotFound:
         return []
-    return [asset.key, *await withdraw(tx, asset), *await tx.assets.remove(asset)]
+    return [asset.key, *await remove(tx, asset)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,11 @@
 """What is done for pictures after they were made: those that wait for a signature get it, and all are known by their looks."""
 
 import asyncio
-import hashlib
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from application.digests import sha256_of
 from application.marking import sign_output, sources_of
 from application.ports import ObjectMissing, ObjectStorage, PictureIntake, StorageUnavailable
 from application.provenance import Provenance, ProvenanceQueries
@@ -87,7 +87,7 @@ class RecordOutputs:
         known = asset
         while True:
             marking = (await self.provenance.read(content, asset.format)).marking
-            marked = replace(known, sha256=hashlib.sha256(content).hexdigest(), bytes=len(content), marking=marking)
+            marked = replace(known, sha256=await sha256_of(content), bytes=len(content), marking=marking)
             await self._correct_manifest(marked, generation)
             async with self.store.transaction() as tx:
                 current = await tx.assets.lock(asset.id)

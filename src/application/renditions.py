@@ -1,15 +1,16 @@
 """Copies in another format or size: made when they are asked for, once, and kept for as long as somebody uses them."""
 
 import asyncio
-import hashlib
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from application.copies import PictureCopies, Renditions
-from application.ports import NewId, ObjectMissing, ObjectStorage, StorageUnavailable
+from application.digests import sha256_of
+from application.ports import NewId, ObjectMissing, ObjectStorage
 from application.provenance import Provenance, Source
+from application.removal import delete_bytes
 from domain.accounts import AccountId
 from domain.errors import IntakeBusy, NotFound
 from domain.media import Asset, AssetId
@@ -78,15 +79,14 @@ class ShowRendition:
         drawn = await self.copies.render(original, shape)
         made = made_as(asset, shape, await self.renditions.origin(asset))
         content = await self.provenance.sign(drawn, shape.format, made, parent=Source(original, asset.format))
-        digest = await asyncio.to_thread(lambda: hashlib.sha256(content).hexdigest())
+        digest = await sha256_of(content)
         id = RenditionId(self.new_id())
         key = ObjectKey.rendition(asset.account_id, asset.id, id)
         # Bytes first: an object without a row is swept, a row without an object would be a lie.
         await self.storage.put(key, content, shape.format.content_type)
         kept = await self.renditions.add(id, asset, shape, len(content), digest)
         if kept is None or kept.id != id:
-            with suppress(StorageUnavailable):
-                await self.storage.delete(key)
+            await delete_bytes(self.storage, key)
         if kept is None:
             raise NotFound
         return kept

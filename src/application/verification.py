@@ -1,10 +1,9 @@
 """Where somebody's file comes from, as far as it says so itself, and as far as we know."""
 
-import asyncio
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from application.digests import sha256_of
 from application.ports import PictureIntake
 from application.provenance import Match, Provenance, ProvenanceQueries
 from domain.accounts import Mode
@@ -49,7 +48,7 @@ class VerifyPicture:
         check_bytes(len(content), AssetKind.REFERENCE)
         format, likeness = await self._looked_at(content)
         credentials = await self.provenance.read(content, format)
-        sha256 = await asyncio.to_thread(lambda: hashlib.sha256(content).hexdigest())
+        sha256 = await sha256_of(content)
         pdq = likeness.pdq if likeness and likeness.tells else None
         return Verified(sha256, format, credentials, await self.queries.matches(sha256, pdq, ALIKE, MOST_MATCHES))
 

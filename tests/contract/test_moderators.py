@@ -141,4 +141,4 @@ def test_no_process_starts_with_a_list_that_is_none(database_url: str, tmp_path:
     (path := tmp_path / "list").write_text("!")
     with part(name, tmp_path, DATABASE_URL=database_url, PORT="0", **{setting: str(path)}) as started:
         assert started.wait(60) != 0
-        assert f"UsageError('{setting}: " in started.last_words
+        assert f"Error: {setting}: " in started.last_words

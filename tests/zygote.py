@@ -188,12 +188,18 @@ class PictureWorker:
 
 
 def _import_everything() -> None:
+    """What parts and picture workers import as they go, too: each of hundreds would spend a fifth of a second on it."""
+    import c2pa  # noqa: F401
     import numpy  # noqa: F401
     import uvloop  # noqa: F401
     from PIL import GifImagePlugin, Image, ImageCms, JpegImagePlugin, PngImagePlugin, WebPImagePlugin  # noqa: F401
 
     if "S3_BUCKET" in os.environ:
         import adapters.storage.s3
+    import adapters.image_models.painter
+    import adapters.pictures.pdq
+    import adapters.pictures.rendering
+    import adapters.pictures.sketching
     import entrypoints.api
     import entrypoints.command
     import entrypoints.worker  # noqa: F401

@@ -72,7 +72,9 @@ def test_nothing_is_left_of_a_picture_that_is_deleted_neither_copies_nor_archive
         until(partial(thumbnail, served, buyer, asset), "its thumbnail")
     asked = served.client.post(PATH, headers=buyer.headers, json={"assets": [output, upload]})
     assert ready(served, buyer, asked.headers["location"])["state"] == "ready"
-    assert (served.left(buyer).assets, lying(served, buyer)) == (2, 2 * 3 + 1 + 1), "each with a copy and a thumbnail; a manifest, and the archive"
+    assert (served.left(buyer).assets, lying(served, buyer)) == (2, 2 * 3 + 1 + 1), (
+        "each with a copy and a thumbnail; a manifest, and the archive"
+    )
     for path in (f"/v1/generations/{made['id']}?purge=true", f"/v1/media/{upload}"):
         assert served.client.delete(path, headers=buyer.headers).status_code == 204
     assert (served.left(buyer).assets, lying(served, buyer)) == (0, 0)

@@ -22,6 +22,7 @@ from application.provenance import Provenance
 from application.store import Store, StoreUnavailable, Transaction
 from domain.accounts import Caller, Mode
 from domain.attempts import CallResult, Executed, Picture, Timing, Usage
+from domain.errors import BrokenImage
 from domain.gates import GateRules
 from domain.generations import Generation, GenerationId
 from domain.media import AssetKind, CleanPicture, Likeness, PictureFormat
@@ -111,6 +112,12 @@ class ScriptedIntake(PictureIntake):
     async def fingerprint(self, content: bytes) -> str:
         return content.hex()
 
+    async def redraw(self, content: bytes) -> Picture:
+        """Whatever cannot be drawn says so."""
+        if b"cannot be drawn" in content:
+            raise BrokenImage("a picture cannot be decoded")
+        return Picture(b"drawn: " + content, PictureFormat.PNG, 8, 8, has_alpha=False)
+
     async def likeness(self, content: bytes) -> Likeness:
         return Likeness("0" * 64, 0, ("0" * 64,) * 8)
 
@@ -146,6 +153,7 @@ class World:
         self.harness, self.timing, self.gate_rules = harness, timing, GateRules()
         self.model, self.storage = ScriptedModel(), ScriptedStorage()
         self.provenance: Provenance | None = None
+        self.intake: PictureIntake = ScriptedIntake()
         self.callers: list[tuple[Caller, int]] = []
         self.generations: list[Generation] = []
         self.living: set[int] = set()
@@ -180,7 +188,7 @@ class World:
             self.gate_rules,
             lambda: owner,
             new_id,
-            mark=MarkPictures(store or self.store, self.storage, self.provenance) if self.provenance else None,
+            mark=MarkPictures(store or self.store, self.storage, self.provenance, self.intake) if self.provenance else None,
         )
 
     async def work(self, owner: int = 1) -> bool:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from application.provenance import Provenance, ProvenanceUnavailable, Source
+from application.provenance import Provenance, ProvenanceUnavailable, Source, Unsignable
 from domain.media import PictureFormat
 from domain.provenance import NO_CREDENTIALS, Credentials, CredentialState, Made
 
@@ -16,10 +16,11 @@ _BEGINNINGS = {b"ours": OURS, b"theirs": THEIRS, b"broken": BROKEN}
 
 @dataclass(slots=True)
 class ScriptedProvenance(Provenance):
-    """`refuses`: bytes that it does not sign; `breaks`: those by which it breaks in a way that nobody knew of; `hangs`: it never
-    answers. `asked`: what each signature was to say. No two signatures are alike."""
+    """`refuses`: bytes that it does not sign now, `never`: nor ever; `breaks`: those by which it breaks in a way that nobody knew
+    of; `hangs`: it never answers. `asked`: what each signature was to say. No two signatures are alike."""
 
     refuses: set[bytes] = field(default_factory=set)
+    never: set[bytes] = field(default_factory=set)
     breaks: set[bytes] = field(default_factory=set)
     hangs: bool = False
     asked: list[tuple[bytes, Made, Source | None, tuple[Source, ...]]] = field(default_factory=list)
@@ -35,6 +36,8 @@ class ScriptedProvenance(Provenance):
             await asyncio.Event().wait()
         if content in self.breaks:
             raise RuntimeError
+        if content in self.never or any(each and each.content in self.never for each in (parent, *inputs)):
+            raise Unsignable
         if content in self.refuses:
             raise ProvenanceUnavailable
         return b"ours %d: %s" % (len(self.asked), content)

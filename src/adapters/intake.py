@@ -61,6 +61,11 @@ class PillowIntake(PictureIntake):
     async def describe(self, content: bytes) -> Picture:
         return Picture(content, *await self._seen(read_header, content))
 
+    async def redraw(self, content: bytes) -> Picture:
+        from adapters.pictures import redrawing  # which only few ever need
+
+        return Picture(*await self._seen(redrawing.redrawn, content))
+
     async def likeness(self, content: bytes) -> Likeness:
         return await self._seen(likeness_of, content)
 

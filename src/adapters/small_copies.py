@@ -7,9 +7,9 @@ import math
 from PIL import Image
 
 from adapters.picture_pool import PicturePool, PoolStopped, WorkerDied
-from adapters.pictures.decoding import decoder_of, format_of
+from adapters.pictures.decoding import decoder_of
 from domain.errors import IntakeBusy
-from domain.media import PictureFormat
+from domain.media import PictureFormat, format_of
 
 SIDE = 1024
 """Pixels at most. Judges shrink what is larger themselves."""

@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from application import references
-from application.ports import ObjectStorage
-from application.provenance import Provenance, Source
+from application.ports import ObjectStorage, PictureIntake
+from application.provenance import Provenance, Source, Unsignable
 from application.store import Store
 from domain.accounts import Mode
-from domain.attempts import Executed, Found, Picture, StoredPicture
+from domain.attempts import UNUSABLE, Executed, Found, Picture, StoredPicture
+from domain.errors import BrokenImage
 from domain.generations import Generation
 from domain.media import Asset, PictureFormat
 from domain.objects import ObjectKey
@@ -24,11 +25,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class MarkPictures:
-    """Sign what a model made and did not sign itself. What cannot be signed in time is kept as it is, and handed out later."""
+    """Sign what a model made and did not sign itself. What cannot be signed in time is kept as it is, and handed out later.
+    What never could be, drawn anew included, is no picture, and costs nothing."""
 
     store: Store
     storage: ObjectStorage
     provenance: Provenance
+    intake: PictureIntake
 
     async def __call__(self, generation: Generation, result: Executed, until: float) -> Executed:
         """`until`, on the event loop's clock: the attempt's time, of which this takes half of what is left at most."""
@@ -46,7 +49,8 @@ class MarkPictures:
             self._marked(generation, picture, credentials, sources, latest)
             for picture, credentials in zip(pictures, carried, strict=True)
         ]
-        return replace(result, pictures=tuple(await asyncio.gather(*signing)))
+        marked = [picture for picture in await asyncio.gather(*signing) if picture]
+        return replace(result, pictures=tuple(marked), failure=result.failure or (None if marked else UNUSABLE))
 
     async def _marked(
         self,
@@ -55,17 +59,20 @@ class MarkPictures:
         credentials: Credentials | None,
         sources: Sequence[Source] | None,
         latest: float,
-    ) -> Picture:
-        """`credentials` or `sources` that nobody could read in time leave it as it is."""
+    ) -> Picture | None:
+        """`credentials` or `sources` that nobody could read in time leave it as it is. None if it can never be signed."""
         if credentials and credentials.state.holds:
             return replace(picture, marking=credentials.marking)
-        content = None
-        if credentials and sources is not None:
-            signing = sign_output(self.provenance, generation, picture.content, picture.format, credentials, sources)
-            content = await _by(latest, signing)
-        if content is None:
+        if not credentials or sources is None:
             return replace(picture, marking=Marking.PENDING)
-        return replace(picture, content=content, marking=Marking.SIGNED)
+        sign = SignOutput(self.provenance, self.intake, generation)
+        try:
+            signed = await _by(latest, sign(picture.content, picture.format, credentials, sources))
+        except Unsignable:
+            return None
+        if signed is None:
+            return replace(picture, marking=Marking.PENDING)
+        return replace(picture, content=signed.content, format=signed.format, marking=Marking.SIGNED)
 
     async def looked_at(self, generation: Generation, found: Found) -> Found:
         """With the marking of pictures that no manifest speaks of. Raises StorageUnavailable, ObjectMissing or IntakeBusy."""
@@ -89,23 +96,51 @@ async def sources_of(store: Store, storage: ObjectStorage, generation: Generatio
     return [Source(reference.content, reference.asset.format) for reference in loaded]
 
 
-async def sign_output(
-    provenance: Provenance,
-    generation: Generation,
-    content: bytes,
-    format: PictureFormat,
-    credentials: Credentials,
-    sources: Sequence[Source],
-) -> bytes:
-    """Sign a model's picture whose own `credentials` do not hold: the first of its sources is its parent, the others went into
-    it. Credentials that are broken, or only too old, stay to be seen, and so the file as it came is the parent then. Raises
-    ProvenanceUnavailable."""
-    edited = generation.request is not None and bool(generation.request.references)
-    made = Made.by_model(made_by(generation), edited=edited, opened=bool(sources))
-    if credentials.state is CredentialState.INVALID and credentials != UNREADABLE:
-        return await provenance.sign(content, format, replace(made, acts=(Act.PUBLISHED,)), Source(content, format))
-    parent, inputs = (sources[0], sources[1:]) if sources else (None, ())
-    return await provenance.sign(content, format, made, parent, inputs)
+@dataclass(frozen=True, slots=True)
+class SignOutput:
+    """Sign what a model made of one generation. Credentials that are broken, or only too old, stay to be seen."""
+
+    provenance: Provenance
+    intake: PictureIntake
+    generation: Generation
+
+    async def __call__(
+        self, content: bytes, format: PictureFormat, credentials: Credentials, sources: Sequence[Source]
+    ) -> Source:
+        """A picture whose own `credentials` do not hold: the first of its sources is its parent, the others went into it; where
+        its credentials stay to be seen, the file as it came is. One that cannot be signed as it is is drawn anew. Raises
+        ProvenanceUnavailable, IntakeBusy, or Unsignable."""
+        try:
+            if credentials.state is CredentialState.INVALID and credentials != UNREADABLE:
+                came = Source(content, format)
+                made = replace(self._made(opened=bool(sources)), acts=(Act.PUBLISHED,))
+                return replace(came, content=await self.provenance.sign(content, format, made, came))
+            return await self._signed(Source(content, format), sources)
+        except Unsignable:
+            drawn = await self._drawn(content)
+        try:
+            return await self._signed(drawn, sources, Act.TRANSCODED)
+        except Unsignable:
+            if not sources:
+                raise
+        return await self._signed(drawn, (), Act.TRANSCODED)  # what it was made from can be taken up by nobody
+
+    async def _drawn(self, content: bytes) -> Source:
+        try:
+            picture = await self.intake.redraw(content)
+        except BrokenImage:
+            raise Unsignable from None
+        return Source(picture.content, picture.format)
+
+    async def _signed(self, picture: Source, sources: Sequence[Source], *acts: Act) -> Source:
+        made = self._made(opened=bool(sources))
+        parent, inputs = (sources[0], sources[1:]) if sources else (None, ())
+        said = replace(made, acts=(*made.acts, *acts))
+        return replace(picture, content=await self.provenance.sign(picture.content, picture.format, said, parent, inputs))
+
+    def _made(self, *, opened: bool) -> Made:
+        edited = self.generation.request is not None and bool(self.generation.request.references)
+        return Made.by_model(made_by(self.generation), edited=edited, opened=opened)
 
 
 def made_by(generation: Generation) -> str:
@@ -119,9 +154,11 @@ def logged(asset: Asset, model: str) -> LoggedPicture:
 
 async def _by(latest: float, act: Awaitable[T]) -> T | None:
     """What it came to; None if that was nothing in time. The picture is paid and lies nowhere yet: whatever goes wrong with its
-    signature, it is put."""
+    signature, it is put. Raises Unsignable."""
     try:
         async with asyncio.timeout_at(latest):
             return await act
+    except Unsignable:
+        raise
     except Exception:
         return None

@@ -159,6 +159,10 @@ class PictureIntake(Protocol):
         """Equal for pictures of equal pixels, however their files are written; of a film, the first frame counts. Raises as
         `describe` does."""
 
+    async def redraw(self, content: bytes) -> Picture:
+        """The same pixels, all frames, in a new file that holds nothing else: of the same format where that loses nothing, else a
+        PNG. Raises as `describe` does."""
+
     async def likeness(self, content: bytes) -> Likeness:
         """What the picture looks like, to be known again when it has been written anew; of a film, its first frame. Raises as
         `describe` does."""

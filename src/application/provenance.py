@@ -14,6 +14,10 @@ class ProvenanceUnavailable(Exception):
     """Nothing could be signed now: the timestamp authority does not answer, the certificate has expired, or the like."""
 
 
+class Unsignable(Exception):
+    """This can never be signed as it is: no credentials go into such a file, or not with what it was made from."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """A file that a picture was made from: one of ours, or one that we cleaned."""
@@ -42,7 +46,8 @@ class Provenance(Protocol):
         few milliseconds' work in a thread. For bytes that we or a provider made.
 
         What `parent` and `inputs` carry goes on in it, checked. What `content` itself carries does not, so whatever is to go on
-        is its parent. The source type is written as XMP too. Raises ProvenanceUnavailable; nothing is left out silently.
+        is its parent. The source type is written as XMP too. Raises ProvenanceUnavailable, or Unsignable; nothing is left out
+        silently.
         """
         ...
 
@@ -54,6 +59,10 @@ class ProvenanceLog(Protocol):
 
     async def mark(self, asset: AssetId, sha256: str, marking: Marking) -> None:
         """It has other bytes now."""
+
+    async def put_off(self, asset: AssetId, until: datetime) -> bool:
+        """Nobody tries to sign it until then. Whether this is the first time."""
+        ...
 
     async def looked(self, asset: AssetId, pdq: str | None, now: datetime) -> None:
         """What it looks like, None where it cannot be told by that."""
@@ -75,8 +84,9 @@ class Match:
 
 
 class ProvenanceQueries(Protocol):
-    async def pending(self, limit: int) -> Sequence[Asset]:
-        """Some pictures that wait for our signature, others each time: those that get none keep no other waiting."""
+    async def pending(self, now: datetime, limit: int) -> Sequence[Asset]:
+        """Some pictures that wait for our signature and are not put off, others each time: those that get none keep no other
+        waiting."""
         ...
 
     async def unseen(self, limit: int) -> Sequence[tuple[AssetId, Asset | None]]:

@@ -1,25 +1,34 @@
 """What is done for pictures after they were made: those that wait for a signature get it, and all are known by their looks."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from enum import Enum
 
 from application.digests import sha256_of
-from application.marking import sign_output, sources_of
+from application.marking import SignOutput, sources_of
 from application.ports import ObjectMissing, ObjectStorage, PictureIntake, StorageUnavailable
-from application.provenance import Provenance, ProvenanceQueries
+from application.provenance import Provenance, ProvenanceQueries, Unsignable
 from application.store import Store, StoreUnavailable
 from domain.attempts import BrokenManifest, Manifest
-from domain.errors import BrokenImage, IntakeBusy, NotFound
+from domain.errors import Animated, BrokenImage, IntakeBusy, NotFound, UnsupportedFormat
 from domain.generations import Generation, GenerationId
-from domain.media import Asset, AssetId
+from domain.media import Asset, AssetId, PictureFormat, format_of
 from domain.objects import ObjectKey
-from domain.provenance import LOG_KEPT
+from domain.provenance import LOG_KEPT, sign_again
 
 MOST_SECONDS = 120.0
 """To sign one picture. Nothing waits to be put here: what took too long in its attempt, as an edit of many large references does,
 must come to its end."""
+
+
+class _End(Enum):
+    SIGNED = "signed"
+    NOT_NOW = "not_now"
+    NEVER = "never"
+    STILL_NEVER = "still_never"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,32 +44,44 @@ class RecordOutputs:
     batch: int = 50
 
     async def __call__(self) -> Mapping[str, int]:
-        """How many were signed, could not be signed, were looked at, and were forgotten."""
-        pending = await self.queries.pending(self.batch)
-        signed = sum([await self._sign(asset) for asset in pending])
+        """How many were signed, could not be signed now, were first found to be such that nobody can sign them, were looked at,
+        and were forgotten."""
+        async with self.store.transaction() as tx:
+            now = await tx.now()
+        pending = await self.queries.pending(now, self.batch)
+        ends = Counter([await self._sign(asset) for asset in pending])
         seen = sum([await self._look(id, asset) for id, asset in await self.queries.unseen(self.batch)])
         async with self.store.transaction() as tx:
             forgotten = await tx.provenance.forget(await tx.now() - LOG_KEPT, self.batch)
         return {
-            "pictures_signed": signed,
-            "pictures_unsigned": len(pending) - signed,
+            "pictures_signed": ends[_End.SIGNED],
+            "pictures_unsigned": ends[_End.NOT_NOW],
+            "pictures_unsignable": ends[_End.NEVER],
             "pictures_seen": seen,
             "pictures_forgotten": forgotten,
         }
 
     # Signing
 
-    async def _sign(self, asset: Asset) -> bool:
+    async def _sign(self, asset: Asset) -> _End:
         try:
             async with asyncio.timeout(MOST_SECONDS):
                 generation = await self._generation(asset)
                 content = await self._signed(asset, generation)
             await self._write_down(asset, generation, content)
+        except Unsignable:
+            return await self._put_off(asset)
         except (StoreUnavailable, StorageUnavailable):
             raise
         except Exception:  # it was deleted meanwhile, or cannot be signed now: the others do not wait for it
-            return False
-        return True
+            return _End.NOT_NOW
+        return _End.SIGNED
+
+    async def _put_off(self, asset: Asset) -> _End:
+        """Tried again all the same: the next version may know how. The others do not wait for that."""
+        async with self.store.transaction() as tx:
+            first = await tx.provenance.put_off(asset.id, sign_again(asset.created_at, await tx.now()))
+        return _End.NEVER if first else _End.STILL_NEVER
 
     async def _generation(self, asset: Asset) -> Generation:
         if asset.generation_id is None:
@@ -71,23 +92,25 @@ class RecordOutputs:
     async def _signed(self, asset: Asset, generation: Generation) -> bytes:
         """What lies at its key, once that says where it comes from."""
         content = await self.storage.get(asset.key)
-        credentials = await self.provenance.read(content, asset.format)
+        format = _format_of(content, asset)
+        credentials = await self.provenance.read(content, format)
         if credentials.state.holds:  # by whoever died before the row knew of it
             return content
         try:
             sources = await sources_of(self.store, self.storage, generation)
         except (NotFound, ObjectMissing):  # deleted since
             sources = ()
-        signed = await sign_output(self.provenance, generation, content, asset.format, credentials, sources)
-        await self.storage.put(asset.key, signed, asset.format.content_type)
-        return signed
+        signed = await SignOutput(self.provenance, self.intake, generation)(content, format, credentials, sources)
+        await self.storage.put(asset.key, signed.content, signed.format.content_type)
+        return signed.content
 
     async def _write_down(self, asset: Asset, generation: Generation, content: bytes) -> None:
         """Manifest and row say what lies there. Whoever finds the row changed looks again: another may have put after us."""
         known = asset
         while True:
-            marking = (await self.provenance.read(content, asset.format)).marking
-            marked = replace(known, sha256=await sha256_of(content), bytes=len(content), marking=marking)
+            format = _format_of(content, asset)
+            marking = (await self.provenance.read(content, format)).marking
+            marked = replace(known, format=format, sha256=await sha256_of(content), bytes=len(content), marking=marking)
             await self._correct_manifest(marked, generation)
             async with self.store.transaction() as tx:
                 current = await tx.assets.lock(asset.id)
@@ -123,3 +146,11 @@ class RecordOutputs:
                     tx.assets.save(replace(await tx.assets.lock(id), pdq=pdq))
             await tx.provenance.looked(id, pdq, await tx.now())
         return True
+
+
+def _format_of(content: bytes, asset: Asset) -> PictureFormat:
+    """Whoever drew it anew may have died before the row knew of it."""
+    try:
+        return format_of(content)
+    except (UnsupportedFormat, Animated):
+        return asset.format

@@ -57,6 +57,7 @@ class Failure:
 EMPTY = Failure(FailureClass.PROVIDER, Stage.CALL, "empty", "The model answered without a picture")
 NOT_STORED = Failure(FailureClass.STORAGE, Stage.STORE, "not_stored", "The pictures could not be kept")
 ECHO = Failure(FailureClass.PROVIDER, Stage.OUTPUT, "echo", "The model returned a reference unchanged")
+UNUSABLE = Failure(FailureClass.PROVIDER, Stage.OUTPUT, "unusable", "The model returned a picture that cannot be drawn")
 ANSWER_LOST = Failure(FailureClass.UNKNOWN_OUTCOME, Stage.CALL, "unknown_outcome", "The model's answer was lost")
 HOLD_EXPIRED = Failure(FailureClass.TIMEOUT, Stage.CALL, "hold_expired", "The generation did not finish in time")
 DEADLINE_PASSED = Failure(FailureClass.TIMEOUT, Stage.CALL, "deadline", "The deadline passed before a call could start")
@@ -257,7 +258,9 @@ class Manifest:
     def about(self, asset: Asset) -> Self:
         """Saying of one picture what its row says."""
         told = [
-            replace(p, bytes=asset.bytes, sha256=asset.sha256, marking=asset.marking) if p.index == asset.index else p
+            replace(p, format=asset.format, bytes=asset.bytes, sha256=asset.sha256, marking=asset.marking)
+            if p.index == asset.index
+            else p
             for p in self.pictures
         ]
         return replace(self, pictures=tuple(told))

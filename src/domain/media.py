@@ -175,6 +175,11 @@ def sniff(content: bytes) -> PictureFormat:
     raise unsupported()
 
 
+def format_of(content: bytes) -> PictureFormat:
+    """As `sniff`; other than an upload, what a model made may be a GIF. Raises UnsupportedFormat, or Animated."""
+    return PictureFormat.GIF if content.startswith((b"GIF87a", b"GIF89a")) else sniff(content)
+
+
 def unsupported() -> UnsupportedFormat:
     """What is said of a file that is no picture we take."""
     allowed = [format.value for format in TAKEN_FORMATS]

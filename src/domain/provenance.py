@@ -12,6 +12,7 @@ MOST_WORDS, MOST_CODES, MOST_INGREDIENTS = 200, 20, 100
 """What is kept of credentials that somebody else wrote: characters of a text, codes, and ingredients of the whole chain."""
 LOG_KEPT = timedelta(days=730)
 """How long we know our own pictures again."""
+_SOON, _SELDOM = timedelta(minutes=5), timedelta(days=1)
 
 
 class Marking(StrEnum):
@@ -63,6 +64,11 @@ class Act(StrEnum):
     TRANSCODED = "c2pa.transcoded"
     RESIZED = "c2pa.resized"
     PUBLISHED = "c2pa.published"
+
+
+def sign_again(made_at: datetime, now: datetime) -> datetime:
+    """When a picture that cannot be signed as it is comes next: after as long as it has waited, a day at most."""
+    return now + min(max(now - made_at, _SOON), _SELDOM)
 
 
 @dataclass(frozen=True, slots=True)

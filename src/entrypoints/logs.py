@@ -17,7 +17,7 @@ LOG_FIELDS = frozenset(
         "sent", "put_off", "given_up", "heads",
         "handled", "hints", "purchases", "remark", "times", "paid", "declined", "refused", "told",
         "archives_made", "archives_forgotten", "thumbnails_made", "renditions_forgotten",
-        "pictures_signed", "pictures_unsigned", "pictures_seen", "pictures_forgotten",
+        "pictures_signed", "pictures_unsigned", "pictures_unsignable", "pictures_seen", "pictures_forgotten",
         "refunded", "refund_refused", "refund_put_off",
     }
 )  # fmt: skip

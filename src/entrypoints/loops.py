@@ -68,7 +68,7 @@ async def loops(parts: AsyncContainer, settings: Settings) -> Sequence[tuple[flo
         (often, await parts.get(FinishRefunds)),
         in_turn(SampleObjects.NAME, seldom, lambda: _sample(sample)),
         in_turn("orphans", seldom, lambda: _sweep(sweep)),
-        in_turn("outputs", 5 * often, outputs),
+        in_turn("outputs", 5 * often, lambda: _record(outputs)),
         in_turn("payments", settings.payments_poll_seconds, lambda: _poll(payments, clock)),
         in_turn("credits", settings.credit_watch_seconds, lambda: watch(credits)),
     ]
@@ -119,6 +119,14 @@ async def _pack(make: MakeArchives) -> Mapping[str, int]:
 
 async def _sketch(make: MakeThumbnails) -> Mapping[str, int]:
     return {"thumbnails_made": await make()}
+
+
+async def _record(outputs: RecordOutputs) -> Mapping[str, int]:
+    """What can never be signed is never handed out either: each is told once, to an operator."""
+    done = await outputs()
+    if times := done["pictures_unsignable"]:
+        log.error("pictures_unsignable", times=times)
+    return done
 
 
 async def _throw_away(forget: ForgetRenditions) -> Mapping[str, int]:

@@ -13,7 +13,7 @@ from PIL import Image
 from adapters.picture_pool import PicturePool
 from adapters.provenance.c2pa import Authority, C2paProvenance
 from adapters.provenance.chain import SigningChain
-from application.provenance import ProvenanceUnavailable, Source
+from application.provenance import ProvenanceUnavailable, Source, Unsignable
 from domain.media import PictureFormat
 from domain.provenance import NO_CREDENTIALS, UNREADABLE, Act, CredentialState, Ingredient, Made, Marking, SourceType
 from tests import tsa
@@ -210,5 +210,5 @@ async def test_an_expired_certificate_signs_nothing(picture_workers: PicturePool
 
 async def test_what_is_no_picture_is_not_signed(ours: C2paProvenance) -> None:
     for content in (b"", b"nothing", picture(PNG)[:-20]):
-        with pytest.raises(ProvenanceUnavailable):
+        with pytest.raises(Unsignable):
             await ours.sign(content, PNG, MADE)

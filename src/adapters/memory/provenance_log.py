@@ -20,6 +20,11 @@ class MemoryProvenanceLog(ProvenanceLog):
         if found := self.rows.logged.get(asset):
             self.record(replace(found, sha256=sha256, marking=marking))
 
+    async def put_off(self, asset: AssetId, until: datetime) -> bool:
+        first = asset not in self.rows.put_off
+        self.rows.put_off[asset] = until
+        return first
+
     async def looked(self, asset: AssetId, pdq: str | None, now: datetime) -> None:
         if found := self.rows.logged.get(asset):
             self.record(replace(found, pdq=pdq, looked_at=now))

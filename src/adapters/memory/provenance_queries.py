@@ -3,6 +3,7 @@
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from adapters.memory.store import MemoryStore
 from application.provenance import Match, ProvenanceQueries
@@ -14,8 +15,9 @@ from domain.provenance import Marking
 class MemoryProvenanceQueries(ProvenanceQueries):
     store: MemoryStore
 
-    async def pending(self, limit: int) -> Sequence[Asset]:
-        waiting = [a for a in self.store.tables.assets.values() if a and a.marking is Marking.PENDING]
+    async def pending(self, now: datetime, limit: int) -> Sequence[Asset]:
+        rows = self.store.tables
+        waiting = [a for a in rows.assets.values() if a and a.marking is Marking.PENDING and rows.put_off.get(a.id, now) <= now]
         return random.sample(waiting, min(limit, len(waiting)))
 
     async def unseen(self, limit: int) -> Sequence[tuple[AssetId, Asset | None]]:

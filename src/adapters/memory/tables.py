@@ -72,6 +72,8 @@ class Tables:
     assets: MutableMapping[AssetId, Asset | None] = field(default_factory=dict)
     archives: MutableMapping[ArchiveId, Archive | None] = field(default_factory=dict)
     logged: MutableMapping[AssetId, LoggedPicture | None] = field(default_factory=dict)
+    put_off: MutableMapping[AssetId, datetime] = field(default_factory=dict)
+    """Pictures that nobody tries to sign until then."""
     gates: MutableMapping[str, Gate] = field(default_factory=dict)
     tokens: MutableMapping[int, datetime] = field(default_factory=dict)
     """Wake-ups: by number, when to act."""

@@ -7,7 +7,7 @@ import math
 from PIL import Image, ImageCms
 from PIL.ImageFile import ImageFile
 
-from adapters.pictures.decoding import DECODERS, decoder_of, format_of, holds_more_than_pixels, webp_chunks
+from adapters.pictures.decoding import DECODERS, decoder_of, holds_more_than_pixels, webp_chunks
 from domain.errors import BrokenImage, DomainError, TooHeavy, Truncated
 from domain.limits import LIMITS
 from domain.media import (
@@ -18,6 +18,7 @@ from domain.media import (
     check_mask,
     check_opening,
     check_pixels,
+    format_of,
     too_many_pixels,
 )
 

@@ -13,7 +13,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from domain.errors import UnsupportedFormat
-from domain.media import TAKEN_FORMATS, PictureFormat, sniff
+from domain.media import TAKEN_FORMATS, PictureFormat, format_of
 
 # The decoder of the sniffed format and no other. Not `Image.open`: it takes a phone's JPEG with a second picture behind the
 # first (a depth or gain map) for an animation.
@@ -45,11 +45,6 @@ DECODERS: Mapping[PictureFormat, Callable[[io.BytesIO], ImageFile]] = {
 _PNG_CHUNKS = frozenset(b"IHDR PLTE IDAT IEND tRNS gAMA cHRM sRGB iCCP cICP sBIT bKGD hIST pHYs".split())
 _BOXES = frozenset((b"ftyp", b"meta", b"mdat", b"free"))
 _WEBP_CHUNKS = frozenset((b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ICCP", b"ANIM", b"ANMF"))
-
-
-def format_of(content: bytes) -> PictureFormat:
-    """By the first bytes; other than an upload, what a model made may be a GIF. Raises UnsupportedFormat."""
-    return PictureFormat.GIF if content.startswith((b"GIF87a", b"GIF89a")) else sniff(content)
 
 
 def decoder_of(content: bytes) -> Callable[[io.BytesIO], ImageFile]:

@@ -40,6 +40,7 @@ assets = Table(
     _media("look_due", Time, nullable=True),
     _media("marking", Text, server_default="unmarked"),
     _media("credentials", JSONB, nullable=True),
+    _media("sign_due", Time, nullable=True),
     UniqueConstraint("generation_id", "index"),
     one_of("mode", Mode),
     one_of("kind", AssetKind),

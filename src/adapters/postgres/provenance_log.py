@@ -22,7 +22,14 @@ _LOOKED = """
 UPDATE provenance_log SET pdq = ('x' || %(pdq)s)::bit(256), looked_at = %(now)s WHERE asset_id = %(asset)s RETURNING 1
 """
 _FORGET = removal("provenance_log", "asset_id", "made_at < %(before)s")
-_PENDING = "SELECT row_to_json(a)::text FROM assets a WHERE marking = 'pending' ORDER BY random() LIMIT %(limit)s"
+_PUT_OFF = """
+UPDATE assets a SET sign_due = %(until)s FROM (SELECT id, sign_due FROM assets WHERE id = %(asset)s FOR NO KEY UPDATE) was
+WHERE a.id = was.id RETURNING was.sign_due IS NULL
+"""
+_PENDING = """
+SELECT row_to_json(a)::text FROM assets a WHERE marking = 'pending' AND (sign_due IS NULL OR sign_due <= %(now)s)
+ORDER BY random() LIMIT %(limit)s
+"""
 _UNSEEN = """
 SELECT json_build_object('asset_id', l.asset_id, 'asset', CASE WHEN a.id IS NOT NULL THEN row_to_json(a) END)::text
 FROM provenance_log l LEFT JOIN assets a ON a.id = l.asset_id
@@ -49,6 +56,9 @@ class PostgresProvenanceLog(ProvenanceLog):
     async def mark(self, asset: AssetId, sha256: str, marking: Marking) -> None:
         await self._session.read(_MARK, asset=asset, sha256=sha256, marking=marking)
 
+    async def put_off(self, asset: AssetId, until: datetime) -> bool:
+        return bool(await self._session.read(_PUT_OFF, asset=asset, until=until))
+
     async def looked(self, asset: AssetId, pdq: str | None, now: datetime) -> None:
         await self._session.read(_LOOKED, asset=asset, pdq=pdq, now=now)
 
@@ -66,8 +76,8 @@ class PostgresProvenanceQueries(ProvenanceQueries):
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def pending(self, limit: int) -> Sequence[Asset]:
-        return await self._rows(Asset, _PENDING, limit=limit)
+    async def pending(self, now: datetime, limit: int) -> Sequence[Asset]:
+        return await self._rows(Asset, _PENDING, now=now, limit=limit)
 
     async def unseen(self, limit: int) -> Sequence[tuple[AssetId, Asset | None]]:
         return [(row.asset_id, row.asset) for row in await self._rows(_Unseen, _UNSEEN, limit=limit)]

@@ -46,7 +46,7 @@ class PostgresAssets(Assets):
         self._session = session
 
     def add(self, asset: Asset) -> None:
-        self._session.writes.insert(tables.assets, asset, looks=0, look_due=None)
+        self._session.writes.insert(tables.assets, asset, looks=0, look_due=None, sign_due=None)
 
     async def pin(self, assets: Sequence[AssetId], account: AccountId, mode: Mode) -> Sequence[Asset]:
         rows = await self._session.read_all(_PIN, assets=list(assets), account=account, mode=mode)

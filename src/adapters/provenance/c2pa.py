@@ -1,6 +1,7 @@
 """Content credentials by C2PA: read in the picture pool, which has no keys; signed in threads, which see no hostile bytes."""
 
 import asyncio
+import base64
 import io
 import struct
 import uuid
@@ -14,7 +15,7 @@ from adapters.picture_pool import PicturePool, PoolStopped, WorkerDied
 from adapters.provenance.chain import SigningChain
 from adapters.provenance.reading import OFFLINE, Trust, read_credentials
 from adapters.provenance.xmp import packet, with_xmp
-from application.provenance import Provenance, ProvenanceUnavailable, Source
+from application.provenance import Provenance, ProvenanceUnavailable, Source, Unsignable
 from domain.errors import IntakeBusy
 from domain.media import PictureFormat
 from domain.provenance import NO_CREDENTIALS, UNREADABLE, Credentials, Made
@@ -25,6 +26,8 @@ ORIGIN = "gpt-image-2.origin"
 _MARK = b"c2pa"
 """In every store of credentials that lies in a file. Most files have none, and need not be looked at any further."""
 _SECONDS = 20.0
+_WHOLE = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg==")
+"""One black pixel, in a file without a flaw."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,32 @@ class C2paProvenance(Provenance):
     def _signed(
         self, content: bytes, format: PictureFormat, made: Made, parent: Source | None, inputs: Sequence[Source]
     ) -> bytes:
+        try:
+            return self._sign(content, format, made, parent, inputs, self._authority.url)
+        except ProvenanceUnavailable:
+            if not self._is_to_blame(content, format, made, parent, inputs):
+                raise
+            raise Unsignable from None
+
+    def _is_to_blame(
+        self, content: bytes, format: PictureFormat, made: Made, parent: Source | None, inputs: Sequence[Source]
+    ) -> bool:
+        """Where nobody is asked for a timestamp it cannot be signed either, while a picture that is known to be whole can."""
+        try:
+            self._sign(content, format, made, parent, inputs, "")
+            return False
+        except ProvenanceUnavailable:
+            pass
+        try:
+            self._sign(_WHOLE, PictureFormat.PNG, Made.by_model("", edited=False), None, (), "")
+            return True
+        except ProvenanceUnavailable:
+            return False
+
+    def _sign(
+        self, content: bytes, format: PictureFormat, made: Made, parent: Source | None, inputs: Sequence[Source], authority: str
+    ) -> bytes:
+        """Raises ProvenanceUnavailable, whatever the reason."""
         import c2pa  # a tenth of a second, and a process that signs nothing does without
 
         written = io.BytesIO()
@@ -92,7 +121,7 @@ class C2paProvenance(Provenance):
                 c2pa.Context.from_dict(self._settings()) as context,
                 c2pa.Builder(self._manifest(made, parent, inputs), context=context) as builder,
                 c2pa.Signer.from_callback(
-                    self._chain.sign, c2pa.C2paSigningAlg.ES256, self._chain.certificates, self._authority.url or None
+                    self._chain.sign, c2pa.C2paSigningAlg.ES256, self._chain.certificates, authority or None
                 ) as signer,
             ):
                 for name, relationship, source in _ingredients(parent, inputs):

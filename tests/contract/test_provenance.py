@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import c2pa
 import pytest
@@ -65,6 +66,28 @@ FILES = [(PNG, picture(PNG)), (PNG, picture(PNG, "RGBA")), (JPEG, picture(JPEG))
 FILES += [(WEBP, encode(corners(), "WEBP")), (WEBP, picture(WEBP, "RGBA")), (PNG, picture(PNG, "P"))]
 FILES += [(AVIF, encode(corners(), "AVIF")), (AVIF, encode(corners("RGBA"), "AVIF"))]
 FILES += [(kind, encode(corners(), kind.upper(), save_all=True, append_images=[corners().rotate(180)])) for kind in (GIF, WEBP)]
+
+
+class Watched(bytes):
+    """Notes how much of it is looked through at once, while nothing else can run."""
+
+    looks: list[int]
+
+    def __contains__(self, part: object) -> bool:
+        raise AssertionError("it is looked through as a whole")
+
+    def find(self, part: Any, start: Any = 0, end: Any = None, /) -> int:
+        self.looks.append((len(self) if end is None else end) - start)
+        return super().find(part, start, end)
+
+
+@pytest.mark.parametrize("at", [0, (1 << 18) - 2, (1 << 18) + 5, (1 << 21) - 4])
+async def test_a_file_is_looked_through_piece_by_piece_and_nothing_is_missed(ours: C2paProvenance, at: int) -> None:
+    plain = Watched(1 << 21)
+    plain.looks = []
+    assert await ours.read(plain, PNG) == NO_CREDENTIALS
+    assert max(plain.looks) < 1 << 19
+    assert await ours.read(bytes(at) + b"c2pa" + bytes((1 << 21) - at - 4), PNG) == UNREADABLE
 
 
 @pytest.mark.parametrize(("format", "content"), FILES, ids=lambda value: value if isinstance(value, str) else "")

@@ -79,9 +79,9 @@ class KeepHouse:
 
 @dataclass(frozen=True, slots=True)
 class SweepObjects:
-    """Delete bytes that no row speaks of, once nothing can speak of them any more, and what never became an object.
+    """Delete bytes that no row speaks of, once nothing can speak of them any more by the rule of their class, and what never
+    became an object.
 
-    An output's generation must have ended (ends are final, so no row can still come) or be gone; an upload must be an hour old.
     Runs for ever: a put that comes late is found by the next sweep, and written down as our loss.
     """
 

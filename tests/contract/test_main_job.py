@@ -16,7 +16,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_a_picture_is_asked_for_made_and_paid(database_url: str, tmp_path: Path) -> None:
-    async with world(database_url, tmp_path) as service:
+    async with world(database_url, tmp_path, picture_workers=1) as service:
         caller = await service.caller(credits=100)
         request, queries = await service.parts.get(RequestGeneration), await service.parts.get(Queries)
         asked = Asked(prompt="a red fox in snow", size="64x64")

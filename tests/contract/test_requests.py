@@ -46,7 +46,7 @@ async def held(service: World, caller: Caller) -> int:
 
 
 async def test_the_same_key_and_body_is_one_generation(database_url: str, tmp_path: Path) -> None:
-    async with world(database_url, tmp_path) as service:
+    async with world(database_url, tmp_path, picture_workers=1) as service:
         caller, ask = await service.caller(credits=100), await service.parts.get(RequestGeneration)
         first, made = await ask(caller, SMALL, idempotency=(key_of(caller, "k"), "body"))
         again, remade = await ask(caller, SMALL, idempotency=(key_of(caller, "k"), "body"))
@@ -59,7 +59,7 @@ async def test_the_same_key_and_body_is_one_generation(database_url: str, tmp_pa
 
 async def test_a_repeat_is_answered_though_its_reference_is_gone_and_its_model_retired(database_url: str, tmp_path: Path) -> None:
     calendar = Calendar()
-    async with world(database_url, tmp_path, calendar) as service:
+    async with world(database_url, tmp_path, calendar, picture_workers=1) as service:
         caller, ask = await service.caller(credits=100), await service.parts.get(RequestGeneration)
         reference, _ = await (await service.parts.get(AdmitUpload))(caller, a_png(), AssetKind.REFERENCE)
         asked = Asked(prompt="a boat", model="gpt-image-1.5", images=(reference.id,))
@@ -90,7 +90,7 @@ async def test_a_repeat_is_answered_though_its_reference_is_gone_and_its_model_r
 async def test_a_refusal_costs_nothing_and_leaves_nothing(
     database_url: str, tmp_path: Path, asked: Asked, more: dict[str, object]
 ) -> None:
-    async with world(database_url, tmp_path) as service:
+    async with world(database_url, tmp_path, picture_workers=1) as service:
         caller, ask = await service.caller(credits=20), await service.parts.get(RequestGeneration)
         with pytest.raises(DomainError):
             await ask(caller, asked, idempotency=(key_of(caller, "k"), "body"), **more)  # type: ignore[arg-type]  # by name
@@ -101,7 +101,7 @@ async def test_a_refusal_costs_nothing_and_leaves_nothing(
 
 
 async def test_another_accounts_picture_and_generation_look_like_missing_ones(database_url: str, tmp_path: Path) -> None:
-    async with world(database_url, tmp_path) as service:
+    async with world(database_url, tmp_path, picture_workers=1) as service:
         mine, theirs = await service.caller(credits=50), await service.caller(credits=50)
         other_mode = Caller(mine.account_id, mine.key_id, Mode.LIVE, mine.scopes, mine.plan, mine.wallet_id)
         ask = await service.parts.get(RequestGeneration)
@@ -119,7 +119,7 @@ async def test_another_accounts_picture_and_generation_look_like_missing_ones(da
 
 
 async def test_a_quote_is_the_price_and_holds_nothing(database_url: str, tmp_path: Path) -> None:
-    async with world(database_url, tmp_path) as service:
+    async with world(database_url, tmp_path, picture_workers=1) as service:
         caller = await service.caller(credits=50)
         quote = await (await service.parts.get(QuoteRequest))(caller, Asked(prompt="a boat", n=2))
         assert await held(service, caller) == 0
@@ -129,7 +129,7 @@ async def test_a_quote_is_the_price_and_holds_nothing(database_url: str, tmp_pat
 
 
 async def test_a_deleted_generation_leaves_a_skeleton_without_words(database_url: str, tmp_path: Path) -> None:
-    async with world(database_url, tmp_path) as service:
+    async with world(database_url, tmp_path, picture_workers=1) as service:
         caller = await service.caller(credits=50)
         generation, _ = await (await service.parts.get(RequestGeneration))(caller, SMALL)
         delete = await service.parts.get(DeleteGeneration)

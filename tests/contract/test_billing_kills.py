@@ -16,9 +16,9 @@ from adapters.postgres.store import PostgresStore
 from application.billing import ConvergePurchase, ConvergeSubscription
 from application.hints import HandleHints
 from tests.clusters import new_database
-from tests.forks import zygote
 from tests.kill_billing import SCENARIOS, BillingLane, billing_lane, deliver, kill_api, kill_worker
 from tests.payments_house import SECRET
+from tests.processes import forks
 from tests.stripe_process import KEY, stripe_process
 from tests.timeline_ledgers import CATALOGUE
 
@@ -29,8 +29,8 @@ SCENARIO = SCENARIOS[0]
 @pytest.fixture(scope="module")
 async def lane(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[BillingLane]:
     folder = tmp_path_factory.mktemp("billing-kills")
-    with zygote(folder) as forks, stripe_process("K") as stripe:
-        async with billing_lane(forks, new_database(postgres), folder, stripe) as ready:
+    with stripe_process("K") as stripe:
+        async with billing_lane(forks(), new_database(postgres), folder, stripe) as ready:
             yield ready
         assert not stripe.complaints()
 

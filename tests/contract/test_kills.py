@@ -12,12 +12,11 @@ from domain.attempts import Finality, Outcome
 from domain.generations import GenerationState
 from entrypoints.settings import Settings
 from tests.clusters import new_database
-from tests.forks import zygote
 from tests.kill_ends import Answer, End, Left, UnstatedEnd, end_of
 from tests.kill_matrix import NAMED, Run
 from tests.kill_requests import REQUESTS, Repeated, Request
 from tests.kill_stage import Counted, Lane, lane, shared_pictures, together
-from tests.processes import SHORT
+from tests.processes import SHORT, forks
 from tests.provider import provider
 
 pytestmark = pytest.mark.anyio
@@ -46,11 +45,11 @@ class Stage:
 @pytest.fixture(scope="module")
 async def stage(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
     folder = tmp_path_factory.mktemp("kills")
-    with zygote(folder) as forks, provider(folder / "provider") as openai:
+    with provider(folder / "provider") as openai:
         async with AsyncExitStack() as stack:
             pictures, counted = await stack.enter_async_context(shared_pictures()), Counted(openai)
             *idle, served = [
-                await stack.enter_async_context(lane(forks, new_database(postgres), folder / f"{number}", pictures, counted))
+                await stack.enter_async_context(lane(forks(), new_database(postgres), folder / f"{number}", pictures, counted))
                 for number in range(LANES + 1)
             ]
             worker = served.worker(folder / "points")

@@ -1,7 +1,8 @@
 """Where somebody's file comes from, as far as it says so itself, and as far as we know."""
 
+import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from application.digests import sha256_of
 from application.ports import PictureIntake
@@ -37,15 +38,24 @@ class Verified:
 
 @dataclass(frozen=True, slots=True)
 class VerifyPicture:
-    """Look at a file and keep nothing of it. What is told of our pictures names nobody and repeats no prompt."""
+    """Look at a file and keep nothing of it. What is told of our pictures names nobody and repeats no prompt.
+
+    One at a time: a small file takes seconds of a picture worker and of the database, and anybody may send some. Whoever brings
+    pictures in finds the other workers free.
+    """
 
     provenance: Provenance
     intake: PictureIntake
     queries: ProvenanceQueries
+    turn: asyncio.Semaphore = field(init=False, default_factory=lambda: asyncio.Semaphore(1))
 
     async def __call__(self, content: bytes) -> Verified:
         """Raises what an upload raises for a file that is none."""
         check_bytes(len(content), AssetKind.REFERENCE)
+        async with self.turn:
+            return await self._verified(content)
+
+    async def _verified(self, content: bytes) -> Verified:
         format, likeness = await self._looked_at(content)
         credentials = await self.provenance.read(content, format)
         sha256 = await sha256_of(content)

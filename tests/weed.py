@@ -27,6 +27,7 @@ KEY, SECRET, REGION = "AKTESTS", "a-secret-of-the-tests", "us-east-1"
 BUCKET = "pictures"
 PORTS = ("s3", "master", "volume", "filer", "admin")
 START_SECONDS = 60.0
+TRIES = 3
 _GRPC = 10_000
 _NONE = Config(retries={"total_max_attempts": 1}, connect_timeout=2, read_timeout=5)
 
@@ -72,9 +73,12 @@ def weed() -> Iterator[Weed]:
     folder = Path(tempfile.mkdtemp(prefix="gpt-image-weed-"))
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        running = _start(folder)
-        stack.callback(_end, running.process)
-        _await_ready(running)
+        for tries in reversed(range(TRIES)):
+            running = _start(folder / str(tries))
+            stack.callback(_end, running.process)
+            if _is_ready(running) or not tries:
+                break
+        assert running.process.poll() is None, running.log.read_text(errors="replace")[-4_000:]
         yield running
 
 
@@ -85,7 +89,7 @@ def _start(folder: Path) -> Weed:
     said += ["-s3.port.iceberg=0", "-s3.port.lance=0", "-webdav=false", "-admin.ui=false", "-master.telemetry=false"]
     said += [f"-filer.localSocket={folder / 'filer.sock'}", f"-s3.localSocket={folder / 's3.sock'}"]
     said += [f"-dir={folder / 'kept'}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-bucket={BUCKET}"]
-    (folder / "kept").mkdir()
+    (folder / "kept").mkdir(parents=True)
     log = folder / "weed.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -106,10 +110,10 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
     process.wait(30)
 
 
-def _await_ready(running: Weed) -> None:
+def _is_ready(running: Weed) -> bool:
+    """False if it ended: somebody may take a port between our look and its start."""
     client, until = running.usual, time.monotonic() + START_SECONDS
-    while True:
-        assert running.process.poll() is None, running.log.read_text(errors="replace")[-4_000:]
+    while running.process.poll() is None:
         try:
             client.put_object(Bucket=BUCKET, Key="ready", Body=b"")
             client.delete_object(Bucket=BUCKET, Key="ready")
@@ -117,14 +121,15 @@ def _await_ready(running: Weed) -> None:
             assert time.monotonic() < until, running.log.read_text(errors="replace")[-4_000:]
             time.sleep(0.05)
         else:
-            return
+            return True
+    return False
 
 
 def _free_ports(count: int) -> list[int]:
-    """Such that the port 10,000 above, of the same part's gRPC, is free too."""
+    """Such that the port 10,000 above, of the same part's gRPC, is free too; below those that outgoing connections get."""
     with ExitStack() as held:
         found = list[int]()
-        for port in range(20_000 + os.getpid() % 5_000, 30_000):
+        for port in range(11_000 + os.getpid() % 5_000, 22_000):
             with ExitStack() as tried:
                 try:
                     for each in (port, port + _GRPC):

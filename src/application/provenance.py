@@ -95,5 +95,5 @@ class ProvenanceQueries(Protocol):
         ...
 
     async def matches(self, sha256: str, pdq: str | None, most_distance: int, limit: int) -> Sequence[Match]:
-        """The same bytes first, then the nearest."""
+        """The same bytes first, then the nearest. The distance is 31 at most."""
         ...

@@ -1,6 +1,6 @@
 """The tables of pictures: what is kept of them beside their bytes."""
 
-from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Integer, SmallInteger, Table, Text, UniqueConstraint, Uuid
+from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Integer, SmallInteger, Table, Text, UniqueConstraint, Uuid, func
 from sqlalchemy.dialects.postgresql import BIT, JSONB
 
 from adapters.postgres.columns import Time, classified, metadata, one_of
@@ -66,6 +66,7 @@ provenance_log = Table(
     one_of("marking", Marking),
 )
 """No key leads from here to an asset, which may be gone."""
+Index("provenance_log_alike", func.pdq_chunks(provenance_log.c.pdq), postgresql_using="gin")
 Index("provenance_log_unseen", provenance_log.c.made_at, postgresql_where=provenance_log.c.looked_at.is_(None))
 
 renditions = Table(

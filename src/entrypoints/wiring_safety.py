@@ -35,7 +35,8 @@ class SafetyProbe:
     async def __call__(self) -> bool | None:
         _words(self.settings)
         _hashes(self.settings)
-        if not (self.settings.moderation and self.settings.openai_api_key):
+        wanted = self.settings.moderation or self.settings.moderate_outputs
+        if not (wanted and self.settings.openai_api_key):
             return None
         from adapters.moderation.openai import OpenAIModerator
 
@@ -69,6 +70,17 @@ async def _nothing(_: bytes) -> None:
     """The small copy of what is never shown."""
 
 
+def of_input(settings: Settings, moderators: Mapping[Mode, Moderator]) -> Mapping[Mode, Moderator]:
+    """Who judges prompts and references; each of the two settings switches off what it names, and nothing else."""
+    return moderators if settings.moderation else {}
+
+
+def of_outputs(settings: Settings, moderators: Mapping[Mode, Moderator]) -> Mapping[Mode, Moderator]:
+    """Those who see pictures: a list of words does not."""
+    wanted = settings.moderate_outputs and settings.openai_api_key
+    return {Mode.LIVE: moderators[Mode.LIVE]} if wanted else {}
+
+
 class Safety(Provider):
     """Who judges, and what is asked of them."""
 
@@ -84,9 +96,6 @@ class Safety(Provider):
         self, settings: Settings, words: WordList, pool: PicturePool, points: CrashPoints
     ) -> AsyncIterator[Mapping[Mode, Moderator]]:
         """Nothing of a test request goes to anybody; live ones to the provider, where there is a key for it."""
-        if not settings.moderation:
-            yield {}
-            return
         local: Moderator = points.wrap("Moderator", words)
         if not settings.openai_api_key:
             yield dict.fromkeys(Mode, local)
@@ -124,13 +133,13 @@ class Safety(Provider):
         return ListImpounded(store, queries, new_id)
 
     @provide
-    def screen_input(self, moderators: Mapping[Mode, Moderator], words: WordList, seize: Seize) -> ScreenInput:
-        return ScreenInput(moderators, words, seize)
+    def screen_input(
+        self, settings: Settings, moderators: Mapping[Mode, Moderator], words: WordList, seize: Seize
+    ) -> ScreenInput:
+        return ScreenInput(of_input(settings, moderators), words, seize)
 
     @provide
     def screen_outputs(
         self, settings: Settings, moderators: Mapping[Mode, Moderator], storage: ObjectStorage, seize: Seize
     ) -> ScreenOutputs:
-        """By those who see pictures: a list of words does not."""
-        wanted = settings.moderate_outputs and settings.openai_api_key
-        return ScreenOutputs({Mode.LIVE: moderators[Mode.LIVE]} if wanted and moderators else {}, storage, seize)
+        return ScreenOutputs(of_outputs(settings, moderators), storage, seize)

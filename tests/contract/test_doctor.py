@@ -79,7 +79,7 @@ async def test_a_provider_that_judges_nothing_is_broken_unless_that_is_wanted(ru
     mute = with_key(run, openai.url)
     said = await mute.doctor("--json")
     assert (said.code, said.json["broken"]) == (1, ["safety"])
-    off = replace(mute, settings={**mute.settings, "MODERATION": "off"})
+    off = replace(mute, settings={**mute.settings, "MODERATION": "off", "MODERATE_OUTPUTS": "off"})
     assert (await off.doctor("--json")).json["broken"] == []
     openai.judges("")
 

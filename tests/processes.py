@@ -48,6 +48,12 @@ def until(found: Callable[[], Found | None], what: str, seconds: float = 60) -> 
         time.sleep(0.02)
 
 
+def busy_seconds(*pids: int) -> float:
+    """How long processors have worked for these so far, however busy the machine is."""
+    stats = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in pids]
+    return sum(int(ticks) for words in stats for ticks in words[11:13]) / os.sysconf("SC_CLK_TCK")
+
+
 def tree_of(pid: int) -> list[int]:
     """The process and all its descendants, itself first."""
     children: dict[int, list[int]] = {}

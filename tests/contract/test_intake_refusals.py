@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import struct
-import time
 
 import numpy as np
 import pytest
@@ -30,6 +29,7 @@ from tests.hostile import (
     xmp,
 )
 from tests.pictures import FORMATS, corners
+from tests.processes import busy_seconds
 from tests.soak_uploads import check_bare, chunk_names, resident_bytes
 
 REFERENCE, MASK = AssetKind.REFERENCE, AssetKind.MASK
@@ -58,7 +58,7 @@ def webp_header(width: int, height: int) -> bytes:
 
 
 @pytest.mark.anyio
-async def test_the_header_alone_refuses_what_is_too_large(intake: PillowIntake) -> None:
+async def test_the_header_alone_refuses_what_is_too_large(intake: PillowIntake, picture_workers: PicturePool) -> None:
     jpeg = bytearray(encode(corners(), "JPEG"))
     at = jpeg.index(b"\xff\xc0")
     jpeg[at + 5 : at + 9] = struct.pack(">HH", 60_000, 60_000)
@@ -67,12 +67,12 @@ async def test_the_header_alone_refuses_what_is_too_large(intake: PillowIntake) 
     bomb = blank_png(16_000, 22_000)
     assert len(bomb) < 10**6 * 1.1 < 10**9 < 16_000 * 22_000 * 3
     await intake.clean(encode(corners(), "PNG"), REFERENCE)
-    start = time.monotonic()
+    before = busy_seconds(*picture_workers.pids)
     for content in (bomb, png(16_000, 16_000), png(20_000, 10), png(10, 20_000), png(7_072, 7_072), bytes(jpeg), webp):
         with pytest.raises(TooManyPixels) as caught:
             await intake.clean(content, REFERENCE)
         assert caught.value.facts["limit"] in (LIMITS["upload_pixels"], LIMITS["upload_side"])
-    assert time.monotonic() - start < 2
+    assert busy_seconds(*picture_workers.pids) - before < 2
 
 
 @pytest.mark.anyio
@@ -101,12 +101,12 @@ async def test_what_is_cut_off_or_lies_is_broken(intake: PillowIntake, content: 
 
 
 @pytest.mark.anyio
-async def test_pixels_beyond_the_header_are_never_unpacked(intake: PillowIntake) -> None:
+async def test_pixels_beyond_the_header_are_never_unpacked(intake: PillowIntake, picture_workers: PicturePool) -> None:
     content = png(1, 1, scanlines=bytes(100_000_000))
-    start = time.monotonic()
+    before = busy_seconds(*picture_workers.pids)
     clean = await intake.clean(content, REFERENCE)
     assert (clean.width, clean.height) == (1, 1)
-    assert time.monotonic() - start < 2
+    assert busy_seconds(*picture_workers.pids) - before < 2
 
 
 @pytest.mark.anyio
@@ -114,16 +114,21 @@ async def test_pixels_beyond_the_header_are_never_unpacked(intake: PillowIntake)
     "bomb",
     [text_bomb(100), text_bomb(1) * 70, profile_bomb(100), png_chunk(b"iTXt", b"a\0\1\0\0\0" + packed_zeros(10**8))],
 )
-async def test_metadata_that_unpacks_to_gigabytes_is_refused_cheaply(intake: PillowIntake, bomb: bytes) -> None:
-    start = time.monotonic()
+async def test_metadata_that_unpacks_to_gigabytes_is_refused_cheaply(
+    intake: PillowIntake, picture_workers: PicturePool, bomb: bytes
+) -> None:
+    before = busy_seconds(*picture_workers.pids)
     with pytest.raises(Truncated):
         await intake.clean(blank_png(10, 10, bomb), REFERENCE)
-    assert time.monotonic() - start < 3
+    assert busy_seconds(*picture_workers.pids) - before < 3
 
 
 @pytest.mark.anyio
-async def test_fifty_megapixels_are_taken(intake: PillowIntake) -> None:
-    clean = await intake.clean(blank_png(10_000, 5_000), REFERENCE)
+async def test_fifty_megapixels_are_taken(picture_workers: PicturePool) -> None:
+    patient = PillowIntake(
+        picture_workers, timeout_seconds=300
+    )  # how long it takes is benched, on a machine that does nothing else
+    clean = await patient.clean(blank_png(10_000, 5_000), REFERENCE)
     assert (clean.width, clean.height, clean.changed) == (10_000, 5_000, ())
 
 

@@ -19,6 +19,7 @@ from tests.clusters import new_database
 from tests.hostile import blank_png, encode
 from tests.hostile_files import BOUNDARY, form
 from tests.pictures import corners
+from tests.processes import busy_seconds
 from tests.service import Customer, customer
 from tests.shipped import Shipped, shipped_api
 from tests.upload_line import Answer, Line
@@ -60,11 +61,6 @@ async def attacked(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPath
         who = await customer(service, 0)
     with shipped_api(url, folder) as api:
         yield Attacked(api, who, url, folder)
-
-
-def busy_seconds(pid: int) -> float:
-    words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return sum(map(int, words[11:13])) / os.sysconf("SC_CLK_TCK")
 
 
 async def is_at_work(worker: int) -> None:

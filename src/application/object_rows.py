@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, Self
 
-from domain.media import Asset
+from domain.media import Asset, AssetKind
 from domain.objects import ObjectKey
+from domain.provenance import Marking
 
 
 class Walk(StrEnum):
@@ -30,8 +31,9 @@ class SpokenObject:
 
     @classmethod
     def of(cls, asset: Asset) -> Self:
-        """One that waits for its signature is written anew before its row knows of it."""
-        known = asset.marking.may_be_handed_out
+        """One that is yet to be signed is written anew before its row knows of it."""
+        waits = asset.marking is Marking.PENDING or (asset.kind is AssetKind.OUTPUT and asset.marking is Marking.UNMARKED)
+        known = not waits
         return cls(asset.key, asset.bytes if known else None, asset.sha256 if known else None, str(asset.id))
 
 

@@ -55,7 +55,8 @@ class Provenance(Protocol):
 class ProvenanceLog(Protocol):
     """Rows of the pictures that we made. They survive the pictures."""
 
-    def record(self, picture: LoggedPicture) -> None: ...
+    def record(self, picture: LoggedPicture) -> None:
+        """Once more puts it in its place, to be looked at anew."""
 
     async def mark(self, asset: AssetId, sha256: str, marking: Marking) -> None:
         """It has other bytes now."""
@@ -87,6 +88,10 @@ class ProvenanceQueries(Protocol):
     async def pending(self, now: datetime, limit: int) -> Sequence[Asset]:
         """Some pictures that wait for our signature and are not put off, others each time: those that get none keep no other
         waiting."""
+        ...
+
+    async def unmarked(self, now: datetime, limit: int) -> Sequence[Asset]:
+        """Pictures that models made before all were signed and that are not put off, the oldest first."""
         ...
 
     async def unseen(self, limit: int) -> Sequence[tuple[AssetId, Asset | None]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from application.digests import sha256_of
-from application.marking import SignOutput, sources_of
+from application.marking import SignOutput, logged, sources_of
 from application.ports import ObjectMissing, ObjectStorage, PictureIntake, StorageUnavailable
 from application.provenance import Provenance, ProvenanceQueries, Unsignable
 from application.store import Store, StoreUnavailable
@@ -17,7 +17,7 @@ from domain.errors import Animated, BrokenImage, IntakeBusy, NotFound, Unsupport
 from domain.generations import Generation, GenerationId
 from domain.media import Asset, AssetId, PictureFormat, format_of
 from domain.objects import ObjectKey
-from domain.provenance import LOG_KEPT, sign_again
+from domain.provenance import LOG_KEPT, Marking, sign_again
 
 MOST_SECONDS = 120.0
 """To sign one picture. Nothing waits to be put here: what took too long in its attempt, as an edit of many large references does,
@@ -33,8 +33,8 @@ class _End(Enum):
 
 @dataclass(frozen=True, slots=True)
 class RecordOutputs:
-    """Sign what is pending, look at what nobody has looked at, forget what is too old. Whoever dies on the way, or does the same
-    as another, does no harm: what lies at the key in the end is what the row says."""
+    """Sign what is pending, then what was made before all were signed; look at what nobody has looked at, forget what is too old.
+    Whoever dies on the way, or does the same as another, does no harm: what lies at the key in the end is what the row says."""
 
     store: Store
     storage: ObjectStorage
@@ -50,6 +50,11 @@ class RecordOutputs:
             now = await tx.now()
         pending = await self.queries.pending(now, self.batch)
         ends = Counter([await self._sign(asset) for asset in pending])
+        for asset in () if ends[_End.NOT_NOW] else await self.queries.unmarked(now, self.batch):
+            end = await self._sign(asset)
+            ends[end] += 1
+            if end is _End.NOT_NOW:  # it is shown as it was meanwhile, and goes behind the others
+                await self._put_off(asset)
         seen = sum([await self._look(id, asset) for id, asset in await self.queries.unseen(self.batch)])
         async with self.store.transaction() as tx:
             forgotten = await tx.provenance.forget(await tx.now() - LOG_KEPT, self.batch)
@@ -109,13 +114,16 @@ class RecordOutputs:
         known = asset
         while True:
             format = _format_of(content, asset)
-            marking = (await self.provenance.read(content, format)).marking
+            found = await self.provenance.read(content, format)
+            marking = found.marking if found.state.holds else asset.marking
             marked = replace(known, format=format, sha256=await sha256_of(content), bytes=len(content), marking=marking)
             await self._correct_manifest(marked, generation)
             async with self.store.transaction() as tx:
                 current = await tx.assets.lock(asset.id)
                 if current == known:
                     tx.assets.save(marked)
+                    if known.marking is Marking.UNMARKED:
+                        tx.provenance.record(logged(marked, generation.model))
                     await tx.provenance.mark(asset.id, marked.sha256, marking)
                     return
             known, content = current, await self.storage.get(asset.key)

@@ -1,11 +1,17 @@
 """A paid picture that cannot be signed as it is is drawn anew; one that can never be is no picture. On each store, audited."""
 
 import asyncio
+import hashlib
 from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
 from itertools import pairwise
+from uuid import UUID
 
 import pytest
 
+from domain.generations import GenerationId
+from domain.media import Asset
 from domain.provenance import Act, Marking
 from tests.contract.harnesses import each_store
 from tests.contract.test_marking import agree, answered, assets, recording, signer, waiting, world
@@ -76,3 +82,57 @@ async def test_what_waits_and_can_never_be_signed_is_told_once_and_tried_ever_mo
     await world.harness.advance(86_400)
     assert (await recording(world)())["pictures_signed"] == 1
     agree(world, *await assets(world, generation))
+
+
+async def unmarked(world: World, *contents: bytes) -> list[Asset]:
+    """As what was made before all were signed: shown, and in no log."""
+    generation, found = await answered(world, *(b"theirs" for _ in contents))
+    for asset, content in zip(found, contents, strict=True):
+        old = replace(asset, marking=Marking.UNMARKED, sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
+        world.storage.objects[str(asset.key)] = content
+        async with world.store.transaction() as tx:
+            tx.assets.save(replace(old, pdq=None))
+            await tx.provenance.forget(await tx.now() + timedelta(days=1), 10)
+    return await assets(world, generation)
+
+
+async def test_what_was_made_before_all_were_signed_is_signed_by_and_by_the_oldest_first(
+    world: World, signer: ScriptedProvenance
+) -> None:
+    older = await unmarked(world, b"old 1", b"theirs: old 2")
+    await world.harness.advance(60)
+    (newer,) = await unmarked(world, b"new")
+    sign = replace(recording(world), batch=2)
+    assert (await sign())["pictures_signed"] == 2
+    assert newer.generation_id
+    now = [asset for each in (older[0], newer) for asset in await assets_of(world, each)]
+    assert [asset.marking for asset in now] == [SIGNED, Marking.UPSTREAM, Marking.UNMARKED]
+    assert (await sign())["pictures_signed"] == 1
+    assert not (await sign())["pictures_signed"]
+    now = [asset for each in (older[0], newer) for asset in await assets_of(world, each)]
+    agree(world, *now)
+    for asset in now:
+        (match,) = await world.harness.provenance.matches(asset.sha256, None, 31, 10)
+        assert (match.same_bytes, match.marking, match.made_at) == (True, asset.marking, asset.created_at)
+
+
+async def test_an_old_picture_that_cannot_be_signed_is_shown_as_before_and_keeps_no_other_waiting(
+    world: World, signer: ScriptedProvenance
+) -> None:
+    signer.never, signer.refuses = {b"cannot be drawn"}, {b"not now"}
+    (first, second, third) = await unmarked(world, b"cannot be drawn", b"not now", b"old")
+    done = [await replace(recording(world), batch=1)() for _ in range(4)]
+    assert [each["pictures_signed"] for each in done] == [0, 0, 1, 0]
+    found = await assets_of(world, first)
+    assert [asset.marking for asset in found] == [Marking.UNMARKED, Marking.UNMARKED, SIGNED]
+    assert found[:2] == [first, second]
+    assert found[0].marking.may_be_handed_out
+    signer.refuses = set()
+    await world.harness.advance(86_400)
+    assert (await recording(world)())["pictures_signed"] == 1
+    agree(world, (await assets_of(world, third))[1])
+
+
+async def assets_of(world: World, asset: Asset) -> list[Asset]:
+    async with world.store.transaction() as tx:
+        return list(await tx.assets.of_generation(GenerationId(asset.generation_id or UUID(int=0))))

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from adapters.memory.store import MemoryStore
 from application.provenance import Match, ProvenanceQueries
-from domain.media import Asset, AssetId
+from domain.media import Asset, AssetId, AssetKind
 from domain.provenance import Marking
 
 
@@ -16,9 +16,16 @@ class MemoryProvenanceQueries(ProvenanceQueries):
     store: MemoryStore
 
     async def pending(self, now: datetime, limit: int) -> Sequence[Asset]:
-        rows = self.store.tables
-        waiting = [a for a in rows.assets.values() if a and a.marking is Marking.PENDING and rows.put_off.get(a.id, now) <= now]
+        waiting = self._marked(Marking.PENDING, now)
         return random.sample(waiting, min(limit, len(waiting)))
+
+    async def unmarked(self, now: datetime, limit: int) -> Sequence[Asset]:
+        made = [asset for asset in self._marked(Marking.UNMARKED, now) if asset.kind is AssetKind.OUTPUT]
+        return sorted(made, key=lambda asset: asset.created_at)[:limit]
+
+    def _marked(self, marking: Marking, now: datetime) -> list[Asset]:
+        rows = self.store.tables
+        return [a for a in rows.assets.values() if a and a.marking is marking and rows.put_off.get(a.id, now) <= now]
 
     async def unseen(self, limit: int) -> Sequence[tuple[AssetId, Asset | None]]:
         rows = self.store.tables

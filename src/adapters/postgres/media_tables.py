@@ -1,6 +1,19 @@
 """The tables of pictures: what is kept of them beside their bytes."""
 
-from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Integer, SmallInteger, Table, Text, UniqueConstraint, Uuid, func
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ForeignKey,
+    Index,
+    Integer,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    and_,
+    func,
+)
 from sqlalchemy.dialects.postgresql import BIT, JSONB
 
 from adapters.postgres.columns import Time, classified, metadata, one_of
@@ -49,6 +62,7 @@ assets = Table(
 )
 Index("assets_unsketched", assets.c.looks, assets.c.created_at, assets.c.id, postgresql_where=assets.c.thumbnail.is_(None))
 Index("assets_pending", assets.c.created_at, postgresql_where=assets.c.marking == "pending")
+Index("assets_unmarked", assets.c.created_at, postgresql_where=and_(assets.c.kind == "output", assets.c.marking == "unmarked"))
 Index("assets_history", assets.c.account_id, assets.c.mode, assets.c.created_at.desc(), assets.c.id.desc())
 
 provenance_log = Table(

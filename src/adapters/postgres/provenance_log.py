@@ -31,6 +31,11 @@ _PENDING = """
 SELECT row_to_json(a)::text FROM assets a WHERE marking = 'pending' AND (sign_due IS NULL OR sign_due <= %(now)s)
 ORDER BY random() LIMIT %(limit)s
 """
+_UNMARKED = """
+SELECT row_to_json(a)::text FROM assets a
+WHERE kind = 'output' AND marking = 'unmarked' AND (sign_due IS NULL OR sign_due <= %(now)s)
+ORDER BY created_at LIMIT %(limit)s
+"""
 _UNSEEN = """
 SELECT json_build_object('asset_id', l.asset_id, 'asset', CASE WHEN a.id IS NOT NULL THEN row_to_json(a) END)::text
 FROM provenance_log l LEFT JOIN assets a ON a.id = l.asset_id
@@ -69,7 +74,7 @@ class PostgresProvenanceLog(ProvenanceLog):
         self._session = session
 
     def record(self, picture: LoggedPicture) -> None:
-        self._session.writes.insert(tables.provenance_log, picture)
+        self._session.writes.put(tables.provenance_log, picture)
 
     async def mark(self, asset: AssetId, sha256: str, marking: Marking) -> None:
         await self._session.read(_MARK, asset=asset, sha256=sha256, marking=marking)
@@ -96,6 +101,9 @@ class PostgresProvenanceQueries(ProvenanceQueries):
 
     async def pending(self, now: datetime, limit: int) -> Sequence[Asset]:
         return await self._rows(Asset, _PENDING, now=now, limit=limit)
+
+    async def unmarked(self, now: datetime, limit: int) -> Sequence[Asset]:
+        return await self._rows(Asset, _UNMARKED, now=now, limit=limit)
 
     async def unseen(self, limit: int) -> Sequence[tuple[AssetId, Asset | None]]:
         return [(row.asset_id, row.asset) for row in await self._rows(_Unseen, _UNSEEN, limit=limit)]

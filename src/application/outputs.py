@@ -86,11 +86,14 @@ def asset_of(asset_id: AssetId, generation: Generation, attempt: int, picture: S
 
 
 async def _put(storage: ObjectStorage, key: ObjectKey, content: bytes, content_type: str, until: float, pause: float) -> bool:
-    loop = asyncio.get_running_loop()
+    """Once it may lie there it is looked for before it is put again: what others have found and signed meanwhile stays."""
+    loop, again = asyncio.get_running_loop(), False
     while loop.time() < until:
         try:
             async with asyncio.timeout_at(until):
-                await storage.put(key, content, content_type)
+                if not (again and [found async for found in storage.list(str(key)) if found.key == key]):
+                    again = True
+                    await storage.put(key, content, content_type)
             return True
         except StorageUnavailable:
             await asyncio.sleep(pause)

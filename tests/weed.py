@@ -19,6 +19,7 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from adapters.postgres.embedded import leave_with_us
 
@@ -117,7 +118,7 @@ def _is_ready(running: Weed) -> bool:
         try:
             client.put_object(Bucket=BUCKET, Key="ready", Body=b"")
             client.delete_object(Bucket=BUCKET, Key="ready")
-        except (BotoCoreError, ClientError):
+        except (BotoCoreError, ClientError, ResponseParserError):  # the last: somebody else listens there
             assert time.monotonic() < until, running.log.read_text(errors="replace")[-4_000:]
             time.sleep(0.05)
         else:

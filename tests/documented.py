@@ -158,7 +158,16 @@ def _config(part: Part, seed: int, seconds: float) -> SchemathesisConfig:
                 {
                     "include-operation-id": [
                         *("listGenerations", "listMedia", "listTransfers", "getCredits", "quote", "requestGeneration"),
-                        *("retryGeneration", "upload", "beginUpload", "makeApiKey", "changeMe", "redeemPromotion"),
+                        *(
+                            "retryGeneration",
+                            "upload",
+                            "beginUpload",
+                            "verify",
+                            "getMediaContent",
+                            "makeApiKey",
+                            "changeMe",
+                            "redeemPromotion",
+                        ),
                     ],
                     "checks": {"positive_data_acceptance": {"enabled": False}},
                 },

@@ -115,6 +115,11 @@ class Forks:
 
     def __init__(self, zygote: Path) -> None:
         self._zygote = zygote
+        self._started = list[Fork]()
+
+    def running(self, name: str) -> list[Fork]:
+        """Those that nobody waits for."""
+        return [fork for fork in self._started if fork.name == name and not fork.has_ended]
 
     def start(
         self,
@@ -128,7 +133,9 @@ class Forks:
         folder.mkdir(parents=True, exist_ok=True)
         inherited = {key: value for key, value in os.environ.items() if key in ("PATH", "HOME", "LANG", "TMPDIR")}
         said = inherited | SHORT | {"DATA_DIR": str(folder)} | dict(environment)
-        return Fork(self._zygote, name, folder, said, log or folder / f"{name}.log", listener)
+        self._started = [fork for fork in self._started if fork.code is None]
+        self._started.append(Fork(self._zygote, name, folder, said, log or folder / f"{name}.log", listener))
+        return self._started[-1]
 
     @contextmanager
     def part(self, name: str, folder: Path, environment: Mapping[str, str]) -> Iterator[Fork]:

@@ -25,7 +25,7 @@ from application.archives import ForgetArchives, MakeArchives, RequestArchive
 from application.attempts import PerformGeneration
 from application.direct_uploads import CompleteUpload
 from application.generations import DeleteGeneration, RequestGeneration
-from application.housekeeping import KeepHouse, SweepObjects
+from application.housekeeping import REMNANTS_KEPT, KeepHouse, SweepObjects
 from application.media import AdmitUpload, DeleteAsset
 from application.object_checks import VerifyObjects
 from application.queries import Queries
@@ -45,8 +45,8 @@ from tests.hostile import encode
 from tests.pictures import corners
 from tests.world import World, new_id
 
-AGED = timedelta(hours=2)
-"""Longer than any class keeps what no row speaks of yet."""
+AGED = REMNANTS_KEPT + timedelta(hours=1)
+"""Longer than anything is kept of which no row speaks yet."""
 PICTURES = tuple(encode(corners().resize((side, side)), format) for side in (16, 24) for format in ("PNG", "JPEG"))
 UNSIGNED = encode(corners().resize((64, 64)), "PNG")
 BY_THEMSELVES = (KeepHouse, SweepObjects, MakeArchives, ForgetArchives, MakeThumbnails, ForgetRenditions, RecordOutputs)

@@ -1,7 +1,6 @@
 """The HTTP surface against its own OpenAPI document, and against what is no HTTP at all: never a fault of ours, nothing leaks."""
 
 import asyncio
-import os
 import random
 import time
 from collections import Counter
@@ -23,7 +22,7 @@ from tests.clusters import migrated_postgres, new_database
 from tests.documented import Part, attack
 from tests.http_house import House, house
 from tests.people import signed_in
-from tests.processes import tree_of
+from tests.processes import forks
 from tests.raw_http import answers, nonsense
 from tests.service import Customer, serving
 from tests.world import REASON
@@ -166,10 +165,9 @@ def _lives(served: House) -> None:
 
 
 def _api() -> int:
-    """The one API process among our descendants."""
-    said = {pid: Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0") for pid in tree_of(os.getpid())}
-    (found,) = [pid for pid, words in said.items() if b"entrypoints.command" in words and b"api" in words]
-    return found
+    """The pid of the one API process."""
+    (found,) = forks().running("api")
+    return found.pid
 
 
 def _resident(pid: int) -> int:

@@ -236,6 +236,8 @@ async def _check_objects(running: Deployment, service: World) -> int:
     for asset, account, generation, attempt, index, digest in rows:
         key = ObjectKey.picture(account, generation, attempt, index) if generation else ObjectKey.upload(account, asset)
         assert hashlib.sha256(await storage.get(key)).hexdigest() == digest, f"{key} is not what its row says"
-        spoken |= {str(key)} | ({str(ObjectKey.manifest(account, generation, attempt))} if generation else set())
+        spoken |= {str(key), str(ObjectKey.thumbnail(account, asset))} | (
+            {str(ObjectKey.manifest(account, generation, attempt))} if generation else set()
+        )
     assert found <= spoken, f"orphans: {found - spoken}"
     return swept

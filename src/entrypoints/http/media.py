@@ -39,7 +39,7 @@ COPY = Bounds(answer=90.0)
     status_code=201,
     operation_id="upload",
     tags=["media"],
-    opt={"access": Scope.GENERATE, "bounds": UPLOAD, "form": FORM_SCHEMA},
+    opt={"access": Scope.GENERATE, "bounds": UPLOAD, "form": FORM_SCHEMA, "refusals": (422,)},
     response_headers=[ResponseHeader(name="Location", description="the asset", documentation_only=True)],
 )
 @inject

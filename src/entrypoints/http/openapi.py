@@ -27,7 +27,7 @@ _WHY = {
     410: "This existed and was deleted.",
     413: "The body is too large.",
     415: "The body is not of the right type.",
-    422: "The idempotency key was used for another request.",
+    422: "The idempotency key was used for another request, or the picture breaks a rule that the type names.",
     429: "Too many at once, too many lately, or too many refused or refunded; Retry-After says when to ask again.",
     500: "Something went wrong on our side.",
     503: "Not available for the moment; Retry-After says when to ask again.",

@@ -1,6 +1,7 @@
 """A real S3: `weed mini` from the wheel, on loopback ports that were free, gone when its block ends."""
 
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -130,7 +131,7 @@ def _free_ports(count: int) -> list[int]:
     """Such that the port 10,000 above, of the same part's gRPC, is free too; below those that outgoing connections get."""
     with ExitStack() as held:
         found = list[int]()
-        for port in range(11_000 + os.getpid() % 5_000, 22_000):
+        for port in range(11_000 + secrets.randbelow(10_000), 22_000):
             with ExitStack() as tried:
                 try:
                     for each in (port, port + _GRPC):

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from application.attempts import PerformGeneration
@@ -17,6 +18,8 @@ from application.echoes import FindEchoes
 from application.generations import CancelGeneration, DeleteGeneration
 from application.housekeeping import KeepHouse, SweepObjects
 from application.marking import MarkPictures
+from application.moderation import PartialModes
+from application.partials import ShowPartials
 from application.ports import ImageModel, ModelCall, PictureIntake
 from application.provenance import Provenance
 from application.store import Store, StoreUnavailable, Transaction
@@ -29,6 +32,7 @@ from domain.media import AssetKind, CleanPicture, Likeness, PictureFormat
 from domain.objects import ObjectKey
 from tests.contract.harnesses import StoreHarness
 from tests.contract.store_contract import TIMING, a_request, customer, loaded, new_id, queued
+from tests.scripted_provenance import ScriptedProvenance
 from tests.scripted_storage import ScriptedStorage, patiently
 
 QUICK = replace(TIMING, back_off=timedelta(milliseconds=5), come_back=timedelta(milliseconds=20))
@@ -153,6 +157,7 @@ class World:
         self.harness, self.timing, self.gate_rules = harness, timing, GateRules()
         self.model, self.storage = ScriptedModel(), ScriptedStorage()
         self.provenance: Provenance | None = None
+        self.partials = PartialModes(frozenset(Mode))
         self.intake: PictureIntake = ScriptedIntake()
         self.callers: list[tuple[Caller, int]] = []
         self.generations: list[Generation] = []
@@ -167,9 +172,9 @@ class World:
         self.callers.append((caller, credits))
         return caller
 
-    async def ask(self, n: int = 2, caller: Caller | None = None) -> Generation:
+    async def ask(self, n: int = 2, caller: Caller | None = None, **asked: Any) -> Generation:
         """A new generation of `n` pictures at 3 credits each."""
-        generation = await queued(self.store, caller or await self.customer(), request=a_request(n))
+        generation = await queued(self.store, caller or await self.customer(), request=a_request(n, **asked))
         self.generations.append(generation)
         return generation
 
@@ -189,6 +194,7 @@ class World:
             lambda: owner,
             new_id,
             mark=MarkPictures(store or self.store, self.storage, self.provenance, self.intake) if self.provenance else None,
+            partials=ShowPartials(store or self.store, self.storage, self.provenance or ScriptedProvenance(), self.partials),
         )
 
     async def work(self, owner: int = 1) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from application.provenance import Provenance, ProvenanceUnavailable, Source, Unsignable
 from domain.media import PictureFormat
-from domain.provenance import NO_CREDENTIALS, Credentials, CredentialState, Made
+from domain.provenance import NO_CREDENTIALS, Credentials, CredentialState, Made, SourceType
 
 OURS = Credentials(CredentialState.TRUSTED, claim_generator="we", by_us=True)
 THEIRS = Credentials(CredentialState.VALID, claim_generator="they")
@@ -41,3 +41,10 @@ class ScriptedProvenance(Provenance):
         if content in self.refuses:
             raise ProvenanceUnavailable
         return b"ours %d: %s" % (len(self.asked), content)
+
+    async def label(self, content: bytes, format: PictureFormat, source_type: SourceType) -> bytes:
+        if self.hangs:
+            await asyncio.Event().wait()
+        if content in self.never:
+            raise Unsignable
+        return f"{source_type}: ".encode() + content

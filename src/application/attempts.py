@@ -18,6 +18,7 @@ from application.leases import Held, Renewing
 from application.marking import MarkPictures, logged
 from application.moderation import ModeratorUnavailable
 from application.outputs import asset_of, find, keep, keep_answer
+from application.partials import ShowPartials
 from application.ports import NewId, ObjectMissing, ObjectStorage, PictureIntake, StorageUnavailable
 from application.screening import ScreenOutputs
 from application.store import Store, StoreUnavailable, Transaction
@@ -53,6 +54,7 @@ class PerformGeneration:
     new_id: NewId
     screen_outputs: ScreenOutputs | None = None
     mark: MarkPictures | None = None
+    partials: ShowPartials | None = None
 
     async def __call__(self) -> bool:
         """False if there was nothing to do."""
@@ -165,7 +167,7 @@ class PerformGeneration:
     async def _call(self, held: Held, attempt: Attempt) -> None:
         async with self._renewing(held):
             latest = held.until - (self.timing.act - self.timing.call).total_seconds()
-            result = await self.call_model(held.generation, latest)
+            result = await self.call_model(held.generation, latest, self.partials.of(held) if self.partials else None)
             stored: Sequence[StoredPicture] = ()
             settle: Settle = self._settle
             if isinstance(result, Executed):

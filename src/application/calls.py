@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from application import references
-from application.ports import ImageModel, ModelCall, ObjectMissing, ObjectStorage, StorageUnavailable
+from application.ports import ImageModel, ModelCall, ObjectMissing, ObjectStorage, Show, StorageUnavailable
 from application.screening import ScreenInput
 from application.store import Store, StoreUnavailable
 from domain.accounts import Mode
@@ -29,8 +29,8 @@ class CallModel:
     subject: Subject
     screen: ScreenInput | None = None
 
-    async def __call__(self, generation: Generation, until: float) -> CallResult:
-        """`until`, on the event loop's clock: no call outlives it."""
+    async def __call__(self, generation: Generation, until: float, show: Show | None = None) -> CallResult:
+        """`until`, on the event loop's clock: no call outlives it. `show`: who wants to see partial pictures."""
         request = generation.request
         if request is None:
             raise AssertionError("an erased generation is never called")
@@ -49,7 +49,7 @@ class CallModel:
             return _not_called(FailureClass.TIMEOUT, "too_late", Finality.RETRYABLE)
         mask = shown.pop().content if request.mask else None
         contents = tuple(reference.content for reference in shown)
-        call = ModelCall(request, contents, mask, self.subject(generation), seconds=seconds)
+        call = ModelCall(request, contents, mask, self.subject(generation), show, seconds)
         try:
             async with asyncio.timeout_at(until):
                 return await self.models[generation.mode].make(call)

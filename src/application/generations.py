@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from application.credits import tell
+from application.moderation import NO_PARTIALS, PartialModes
 from application.ports import NewId, ObjectStorage, StorageUnavailable, Today
 from application.removal import remove
 from application.store import IdempotencyKey, OpenWallet, Remembered, Store, Transaction
@@ -29,13 +30,18 @@ class Priced:
     quote: Quote
 
 
-async def price(catalogue: Catalogue, tx: Transaction, asked: Asked, caller: Caller, today: date) -> Priced:
-    """The request with nothing left open, and its price. What it refers to stays until the transaction ends."""
+async def price(
+    catalogue: Catalogue, tx: Transaction, asked: Asked, caller: Caller, today: date, partials: PartialModes
+) -> Priced:
+    """The request with nothing left open, and its price. What it refers to stays until the transaction ends. Where partial
+    pictures are not shown there are none in it, and nobody pays for them."""
     model = catalogue.model(asked.model, today) if asked.model else catalogue.default_model(today)
     named = [*asked.images, *([asked.mask] if asked.mask else [])]
     assets: list[Asset] = list(await tx.assets.pin(named, caller.account_id, caller.mode)) if named else []
     mask = assets.pop() if asked.mask else None
     request = normalise(asked, model, assets, mask, caller.mode)
+    if caller.mode not in partials:
+        request = replace(request, partial_images=0)
     return Priced(request, quote(request, model))
 
 
@@ -46,10 +52,11 @@ class QuoteRequest:
     store: Store
     catalogue: Catalogue
     today: Today
+    partials: PartialModes = NO_PARTIALS
 
     async def __call__(self, caller: Caller, asked: Asked) -> Quote:
         async with self.store.transaction() as tx:
-            return (await price(self.catalogue, tx, asked, caller, self.today())).quote
+            return (await price(self.catalogue, tx, asked, caller, self.today(), self.partials)).quote
 
 
 Wanted = tuple[Asked, GenerationId | None]
@@ -71,6 +78,7 @@ class RequestGeneration:
     open_limit: int | None = None
     """Unfinished generations per account; None: as the account's plan says."""
     brake: BrakeRules = BrakeRules()
+    partials: PartialModes = NO_PARTIALS
 
     async def __call__(
         self,
@@ -104,7 +112,7 @@ class RequestGeneration:
         async with self.store.transaction() as tx:
             try:
                 asked, parent = await wanted(tx)
-                priced = await price(self.catalogue, tx, asked, caller, self.today())
+                priced = await price(self.catalogue, tx, asked, caller, self.today(), self.partials)
             except DomainError:
                 # What was possible when the key was new may no longer be: a repeat is answered all the same.
                 if key and (seen := await tx.remembered(key)):

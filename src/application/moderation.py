@@ -1,9 +1,14 @@
 """What the use cases need of whoever judges words and pictures."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NewType, Protocol
 
+from domain.accounts import Mode
 from domain.moderation import Verdict
+
+PartialModes = NewType("PartialModes", frozenset[Mode])
+"""In which modes pictures are shown while they are made (`domain.moderation.shown_unfinished`)."""
+NO_PARTIALS = PartialModes(frozenset())
 
 
 class ModeratorUnavailable(Exception):

@@ -24,17 +24,21 @@ NewId = Callable[[], UUID]
 """Makes UUIDs of version 7."""
 
 
+Show = Callable[[int, bytes], Awaitable[None]]
+"""Is awaited with index and bytes of each partial picture."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModelCall:
     """All that a model is told. `references` and `mask` are bytes of cleaned uploads, in the request's order; `subject` is an
-    opaque name for the account. `partial`, if given, is awaited with (index, bytes) for each partial picture. `seconds`: the call
-    is over by then, and what has come by then is delivered."""
+    opaque name for the account. `partial`: who is shown the partial pictures, if anybody. `seconds`: the call is over by then,
+    and what has come by then is delivered."""
 
     request: PictureRequest
     references: tuple[bytes, ...]
     mask: bytes | None
     subject: str
-    partial: Callable[[int, bytes], Awaitable[None]] | None = None
+    partial: Show | None = None
     seconds: float | None = None
 
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from domain.accounts import Mode
 from domain.media import Asset, AssetId, PictureFormat
-from domain.provenance import Credentials, LoggedPicture, Made, Marking
+from domain.provenance import Credentials, LoggedPicture, Made, Marking, SourceType
 
 
 class ProvenanceUnavailable(Exception):
@@ -49,6 +49,11 @@ class Provenance(Protocol):
         is its parent. The source type is written as XMP too. Raises ProvenanceUnavailable, or Unsignable; nothing is left out
         silently.
         """
+        ...
+
+    async def label(self, content: bytes, format: PictureFormat, source_type: SourceType) -> bytes:
+        """The same pixels in a file that says in XMP what made them, and nothing else; unsigned. For pictures that are not kept.
+        Raises Unsignable."""
         ...
 
 

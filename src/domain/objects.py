@@ -10,7 +10,7 @@ from typing import Self
 from uuid import UUID
 
 from domain.accounts import AccountId
-from domain.privacy import AUDIT, COPY, HELD, MEDIA, SUPPORT, Classification
+from domain.privacy import AUDIT, COPY, HELD, MEDIA, PARTIAL, SUPPORT, Classification
 
 
 class ObjectClass(StrEnum):
@@ -20,6 +20,8 @@ class ObjectClass(StrEnum):
     INCOMING = "incoming"
     """What a caller sent by a link, as it came: until it is taken in, or left."""
     OUTPUTS = "outputs"
+    PARTIALS = "partials"
+    """What a picture looked like while it was made, for whoever watches."""
     ANSWERS = "answers"
     """What a provider sent instead of pictures, kept for support."""
     ARCHIVES = "archives"
@@ -70,6 +72,7 @@ class Rule:
         return (self.longest is None or age < self.longest) and (spoken_of or age < self.grace)
 
 
+PARTIALS_KEPT = timedelta(hours=1)
 _NUMBER = "[0-9]{1,4}"
 _ID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 RULES: Mapping[ObjectClass, Rule] = MappingProxyType(
@@ -80,6 +83,10 @@ RULES: Mapping[ObjectClass, Rule] = MappingProxyType(
         # An output's may come for as long as its generation is open, whatever its age: ends are final.
         ObjectClass.OUTPUTS: Rule(
             MEDIA, "an open generation; an asset of the attempt", f"{_NUMBER}/(manifest|{_NUMBER})", timedelta(0)
+        ),
+        # A worker that lost its lease, and does not know yet, may put one after the erasure.
+        ObjectClass.PARTIALS: Rule(
+            PARTIAL, "the generation, until it is erased", f"{_NUMBER}/{_NUMBER}", timedelta(0), PARTIALS_KEPT
         ),
         ObjectClass.ANSWERS: Rule(SUPPORT, "the generation, until it is erased", _NUMBER, timedelta(0), timedelta(days=30)),
         # An archive knows which attempt may put it, and which did.
@@ -147,7 +154,8 @@ class ObjectKey:
     @staticmethod
     def of_generation(account_id: AccountId, generation_id: UUID) -> tuple[str, ...]:
         """What the keys of all a generation's objects begin with."""
-        return tuple(f"{kind}/{account_id}/{generation_id}/" for kind in (ObjectClass.OUTPUTS, ObjectClass.ANSWERS))
+        kinds = (ObjectClass.OUTPUTS, ObjectClass.ANSWERS, ObjectClass.PARTIALS)
+        return tuple(f"{kind}/{account_id}/{generation_id}/" for kind in kinds)
 
     @classmethod
     def picture(cls, account_id: AccountId, generation_id: UUID, attempt: int, index: int) -> Self:
@@ -175,6 +183,10 @@ class ObjectKey:
     @classmethod
     def answer(cls, account_id: AccountId, generation_id: UUID, attempt: int) -> Self:
         return cls(ObjectClass.ANSWERS, account_id, generation_id, (str(attempt),))
+
+    @classmethod
+    def partial(cls, account_id: AccountId, generation_id: UUID, attempt: int, index: int) -> Self:
+        return cls(ObjectClass.PARTIALS, account_id, generation_id, (str(attempt), str(index)))
 
     @classmethod
     def quarantined(cls, account_id: AccountId, impounded_id: UUID) -> Self:

@@ -16,6 +16,7 @@ class Retention(StrEnum):
     BILLING = "billing"  # ten years: legal obligations
     REQUEST = "request"  # 24 hours: answer a repeated request alike
     SUPPORT = "support"  # 30 days: investigate issues
+    MOMENT = "moment"  # an hour: see a picture while it is made
     COPY = "copy"  # a day after it was made: download
     ENGINE = "engine"  # until the job is done: operate
     NOTICE = "notice"  # until it is sent, three days at most: operate
@@ -53,6 +54,7 @@ SKELETON = Classification("P07", Retention.BILLING, Erasure.KEEP)
 PROMPT = Classification("P07", Retention.HISTORY, Erasure.ERASE)
 MEDIA = Classification("P09", Retention.HISTORY, Erasure.ERASE)
 ORIGIN = Classification("P09", Retention.ORIGIN, Erasure.KEEP, export=False)
+PARTIAL = Classification("P09", Retention.MOMENT, Erasure.ERASE, export=False)
 COPY = Classification("P10", Retention.COPY, Erasure.ERASE, export=False)
 SUPPORT = Classification("P21", Retention.SUPPORT, Erasure.ERASE)
 BOOKS = Classification("P11", Retention.BILLING, Erasure.KEEP)

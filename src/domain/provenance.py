@@ -51,6 +51,10 @@ class SourceType(StrEnum):
     GENERATED = "trainedAlgorithmicMedia"
     EDITED = "compositeWithTrainedAlgorithmicMedia"
 
+    @classmethod
+    def of_model(cls, *, edited: bool) -> "SourceType":
+        return cls.EDITED if edited else cls.GENERATED
+
     @property
     def address(self) -> str:
         return f"http://cv.iptc.org/newscodes/digitalsourcetype/{self.value}"
@@ -82,9 +86,8 @@ class Made:
     @classmethod
     def by_model(cls, model: str, *, edited: bool, opened: bool = True) -> Self:
         """`opened`: what was edited is at hand, to be named as what this was made from."""
-        if edited:
-            return cls((Act.EDITED if opened else Act.CREATED,), SourceType.EDITED, model)
-        return cls((Act.CREATED,), SourceType.GENERATED, model)
+        act = Act.EDITED if edited and opened else Act.CREATED
+        return cls((act,), SourceType.of_model(edited=edited), model)
 
 
 @dataclass(frozen=True, slots=True)

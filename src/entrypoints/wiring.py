@@ -35,6 +35,8 @@ from application.generations import CancelGeneration, DeleteGeneration, QuoteReq
 from application.housekeeping import KeepHouse
 from application.marking import MarkPictures
 from application.media import DeleteAsset
+from application.moderation import PartialModes
+from application.partials import ShowPartials
 from application.ports import CursorSigner, ImageModel, NewId, ObjectStorage, PictureIntake, Today
 from application.queries import BooksAudit, Queries
 from application.screening import ScreenInput, ScreenOutputs
@@ -186,7 +188,7 @@ class UseCases(Provider):
     scope = Scope.APP
     credits = provide_all(GrantCredits, AdjustCredits)
     generations = provide_all(QuoteRequest, RetryGeneration, CancelGeneration, DeleteGeneration)
-    media = provide_all(BeginUpload, CompleteUpload, DeleteAsset)
+    media = provide_all(BeginUpload, CompleteUpload, DeleteAsset, ShowPartials)
 
     @provide
     def keep_house(self, store: PostgresStore, objects: Objects, points: CrashPoints) -> KeepHouse:
@@ -198,9 +200,11 @@ class UseCases(Provider):
         return TryKeyAgain(points.wrap("Store", store, "TryKeyAgain"))
 
     @provide
-    def request(self, store: Store, catalogue: Catalogue, settings: Settings, new_id: NewId, today: Today) -> RequestGeneration:
-        brake = BrakeRules(settings.refusals_per_hour, settings.refunds_per_hour)
-        return RequestGeneration(store, catalogue, settings.timing, new_id, today, settings.open_generations, brake)
+    def request(
+        self, store: Store, catalogue: Catalogue, settings: Settings, new_id: NewId, today: Today, partials: PartialModes
+    ) -> RequestGeneration:
+        brake, most_open = BrakeRules(settings.refusals_per_hour, settings.refunds_per_hour), settings.open_generations
+        return RequestGeneration(store, catalogue, settings.timing, new_id, today, most_open, brake, partials)
 
     @provide
     def call_model(
@@ -229,10 +233,12 @@ class UseCases(Provider):
         new_id: NewId,
         screen: ScreenOutputs,
         mark: MarkPictures,
+        partials: ShowPartials,
     ) -> PerformGeneration:
-        find_echoes, rules = FindEchoes(store, storage, intake), settings.gate_rules
-        timing = settings.timing
-        return PerformGeneration(store, storage, intake, call_model, find_echoes, timing, rules, owner, new_id, screen, mark)
+        find_echoes, rules, timing = FindEchoes(store, storage, intake), settings.gate_rules, settings.timing
+        return PerformGeneration(
+            store, storage, intake, call_model, find_echoes, timing, rules, owner, new_id, screen, mark, partials
+        )
 
 
 @asynccontextmanager

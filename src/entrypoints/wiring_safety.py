@@ -14,13 +14,14 @@ from adapters.postgres.session import Pool
 from adapters.postgres.store import PostgresStore
 from adapters.small_copies import SmallCopies
 from application.media import AdmitUpload
-from application.moderation import Moderator, ModeratorUnavailable
+from application.moderation import Moderator, ModeratorUnavailable, PartialModes
 from application.ports import NewId, ObjectStorage, PictureIntake
 from application.provenance import Provenance
 from application.quarantine import HashList, ListImpounded, QuarantineQueries, ReleaseImpounded, Seize
 from application.screening import ScreenInput, ScreenOutputs
 from application.store import Store
 from domain.accounts import Mode
+from domain.moderation import shown_unfinished
 from entrypoints.crash_points import CrashPoints
 from entrypoints.settings import Settings, SettingsInvalid
 
@@ -76,9 +77,18 @@ def of_input(settings: Settings, moderators: Mapping[Mode, Moderator]) -> Mappin
 
 
 def of_outputs(settings: Settings, moderators: Mapping[Mode, Moderator]) -> Mapping[Mode, Moderator]:
-    """Those who see pictures: a list of words does not."""
-    wanted = settings.moderate_outputs and settings.openai_api_key
-    return {Mode.LIVE: moderators[Mode.LIVE]} if wanted else {}
+    """Those who see pictures."""
+    return {mode: moderators[mode] for mode in _judged(settings)}
+
+
+def _judged(settings: Settings) -> set[Mode]:
+    """The modes whose pictures are: a list of words sees none."""
+    return {Mode.LIVE} if settings.moderate_outputs and settings.openai_api_key else set()
+
+
+def unfinished(settings: Settings) -> PartialModes:
+    """Whoever asks and whoever calls must agree on it: API and workers have the same settings."""
+    return PartialModes(shown_unfinished(_judged(settings), known=bool(settings.hash_list)))
 
 
 class Safety(Provider):
@@ -105,6 +115,10 @@ class Safety(Provider):
         log = structlog.get_logger().warning
         async with OpenAIModerator.opened(settings.openai_api_key, settings.openai_base_url, SmallCopies(pool), log) as live:
             yield {Mode.TEST: local, Mode.LIVE: points.wrap("Moderator", live)}
+
+    @provide
+    def partial_modes(self, settings: Settings) -> PartialModes:
+        return unfinished(settings)
 
     @provide
     def seize(

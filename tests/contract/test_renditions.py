@@ -70,6 +70,9 @@ class Pen(Provenance):
         self.signed.append((made, parent.content if parent else None))
         return content + b", signed"
 
+    async def label(self, content: bytes, format: PictureFormat, source_type: SourceType) -> bytes:
+        raise NotImplementedError
+
 
 @dataclass(slots=True)
 class Room:

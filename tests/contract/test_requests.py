@@ -1,5 +1,6 @@
 """Asking for a picture: what is asked again is answered again, and what is refused leaves nothing."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from uuid import UUID
@@ -9,11 +10,12 @@ from dishka import Provider, Scope, provide
 
 from application.generations import CancelGeneration, DeleteGeneration, QuoteRequest, RequestGeneration
 from application.media import AdmitUpload, DeleteAsset
+from application.moderation import NO_PARTIALS
 from application.ports import Today
 from application.queries import Queries
 from application.store import IdempotencyKey
 from domain.accounts import Caller, Mode
-from domain.errors import AssetInUse, DomainError, Gone, IdempotencyMismatch, NotFound, RetiredModel
+from domain.errors import AssetInUse, DomainError, Gone, IdempotencyMismatch, LimitExceeded, NotFound, RetiredModel
 from domain.generations import GenerationId
 from domain.media import AssetId, AssetKind
 from domain.requests import Asked
@@ -139,3 +141,24 @@ async def test_a_deleted_generation_leaves_a_skeleton_without_words(database_url
             await (await service.parts.get(Queries)).generation(generation, caller.account_id, caller.mode)
         with pytest.raises(NotFound):
             await delete(caller, generation, purge=True)
+
+
+async def test_nobody_pays_for_partial_pictures_that_nobody_is_shown(database_url: str, tmp_path: Path) -> None:
+    watched = replace(SMALL, partial_images=3)
+    async with world(database_url, tmp_path, picture_workers=1) as service:
+        caller, ask = await service.caller(credits=100), await service.parts.get(RequestGeneration)
+        quote: QuoteRequest = await service.parts.get(QuoteRequest)
+        plain, shown = await quote(caller, SMALL), await quote(caller, watched)
+        assert dict(shown.breakdown)["partial_images"] == shown.unit - plain.unit > 0
+        _, made = await ask(caller, watched)
+        assert made
+        assert made.request
+        assert (made.request.partial_images, made.unit) == (3, shown.unit)
+        quote, ask = replace(quote, partials=NO_PARTIALS), replace(ask, partials=NO_PARTIALS)
+        assert await quote(caller, watched) == plain
+        _, made = await ask(caller, watched)
+        assert made
+        assert made.request
+        assert (made.request.partial_images, made.unit) == (0, plain.unit)
+        with pytest.raises(LimitExceeded):
+            await ask(caller, replace(SMALL, partial_images=4))

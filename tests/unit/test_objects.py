@@ -42,6 +42,7 @@ def test_a_class_without_a_grace_stays_for_ever() -> None:
         ObjectKey.picture(ACCOUNT, OWNER, 1, 9),
         ObjectKey.manifest(ACCOUNT, OWNER, 2),
         ObjectKey.answer(ACCOUNT, OWNER, 1),
+        ObjectKey.partial(ACCOUNT, OWNER, 1, 2),
         ObjectKey.archive(ACCOUNT, OWNER, 1),
         ObjectKey.thumbnail(ACCOUNT, OWNER),
         ObjectKey.incoming(ACCOUNT, OWNER, Mode.TEST, "mask"),
@@ -52,5 +53,5 @@ def test_what_we_put_is_swept_and_what_a_stranger_left_beside_it_is_not(key: Obj
     assert key.is_swept
     for stranger in (*key.path, "1"), (), ("original", "x"), ("-1",), ("one",), ("12345",), ("1", "2", "3"):
         assert not ObjectKey(key.object_class, ACCOUNT, OWNER, stranger).is_swept or (
-            key.object_class is ObjectClass.OUTPUTS and len(stranger) == 2
+            key.object_class in (ObjectClass.OUTPUTS, ObjectClass.PARTIALS) and len(stranger) == 2
         )

@@ -148,9 +148,9 @@ class MemoryQueries(Queries):
         return {key for key in keys if key in known or self._may_be_spoken_of(key)}
 
     def _may_be_spoken_of(self, key: ObjectKey) -> bool:
-        """Whether a row can still come that speaks of it, or support still needs it."""
+        """Whether a row can still come that speaks of it, or it is kept with its generation."""
         generation = self.rows.generations.get(GenerationId(key.owner))
-        if key.object_class is ObjectClass.ANSWERS:
+        if key.object_class in (ObjectClass.ANSWERS, ObjectClass.PARTIALS):
             return generation is not None and generation.request is not None
         return key.object_class is ObjectClass.OUTPUTS and generation is not None and generation.state.is_open
 

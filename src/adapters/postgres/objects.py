@@ -30,6 +30,7 @@ SPEAKS: Mapping[ObjectClass, str] = {
     ObjectClass.RENDITIONS: "EXISTS (SELECT 1 FROM renditions r WHERE r.asset_id = o.owner AND r.id::text = o.path[1])",
     ObjectClass.THUMBNAILS: "EXISTS (SELECT 1 FROM assets a WHERE a.id = o.owner)",
     ObjectClass.QUARANTINE: "EXISTS (SELECT 1 FROM quarantine q WHERE q.id = o.owner AND q.released_at IS NULL)",
+    ObjectClass.PARTIALS: "EXISTS (SELECT 1 FROM generations g WHERE g.id = o.owner AND g.request IS NOT NULL)",
     ObjectClass.ANSWERS: "EXISTS (SELECT 1 FROM generations g WHERE g.id = o.owner AND g.request IS NOT NULL)",
 }
 _SPOKEN_OF = f"""

@@ -12,13 +12,14 @@ from datetime import datetime
 from typing import Any
 
 from adapters.picture_pool import PicturePool, PoolStopped, WorkerDied
+from adapters.provenance.bare import bare
 from adapters.provenance.chain import SigningChain
 from adapters.provenance.reading import OFFLINE, Trust, read_credentials
 from adapters.provenance.xmp import packet, with_xmp
 from application.provenance import Provenance, ProvenanceUnavailable, Source, Unsignable
 from domain.errors import IntakeBusy
 from domain.media import PictureFormat
-from domain.provenance import NO_CREDENTIALS, UNREADABLE, Credentials, Made
+from domain.provenance import NO_CREDENTIALS, UNREADABLE, Credentials, Made, SourceType
 
 POLICY = "1"
 """The version of our rules for what is marked and how."""
@@ -84,6 +85,10 @@ class C2paProvenance(Provenance):
     ) -> bytes:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, self._signed, content, format, made, parent, tuple(inputs))
+
+    async def label(self, content: bytes, format: PictureFormat, source_type: SourceType) -> bytes:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, _labelled, content, format, source_type)
 
     def _signed(
         self, content: bytes, format: PictureFormat, made: Made, parent: Source | None, inputs: Sequence[Source]
@@ -163,6 +168,13 @@ class C2paProvenance(Provenance):
                 {"label": ORIGIN, "data": {"id": str(uuid.uuid4()), "policy": POLICY}},
             ],
         }
+
+
+def _labelled(content: bytes, format: PictureFormat, source_type: SourceType) -> bytes:
+    try:
+        return with_xmp(bare(content, format), format, packet(source_type))
+    except (ValueError, IndexError, struct.error):
+        raise Unsignable from None
 
 
 def _mentions(content: bytes) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from domain.media import PictureFormat
 from domain.provenance import SourceType
 
-_PNG_START = b"\x89PNG\r\n\x1a\n"
+PNG_START = b"\x89PNG\r\n\x1a\n"
 _PNG_XMP = b"XML:com.adobe.xmp"
 _JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _GIF_XMP = b"XMP DataXMP"
@@ -47,10 +47,10 @@ def with_xmp(content: bytes, format: PictureFormat, xmp: bytes | None) -> bytes:
 
 
 def _png(content: bytes, xmp: bytes | None) -> bytes:
-    if not content.startswith(_PNG_START):
+    if not content.startswith(PNG_START):
         raise ValueError("no PNG")
-    written = [_PNG_START]
-    for name, chunk in _png_chunks(content):
+    written = [PNG_START]
+    for name, chunk in png_chunks(content):
         ours_to_write = xmp is not None and name == b"iTXt" and chunk[8:].startswith(_PNG_XMP)
         if name != b"caBX" and not ours_to_write:
             written.append(chunk)
@@ -60,9 +60,9 @@ def _png(content: bytes, xmp: bytes | None) -> bytes:
     return b"".join(written)
 
 
-def _png_chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+def png_chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Names and whole chunks; what follows the last is left out."""
-    at, name = len(_PNG_START), b""
+    at, name = len(PNG_START), b""
     while name != b"IEND":
         length, name = struct.unpack_from(">I4s", content, at)
         if at + 12 + length > len(content):
@@ -94,7 +94,7 @@ def _jpeg(content: bytes, xmp: bytes | None) -> bytes:
 
 
 def _webp(content: bytes, xmp: bytes | None) -> bytes:
-    chunks = [(name, body) for name, body in _webp_chunks(content) if name != b"C2PA" and not (xmp and name == b"XMP ")]
+    chunks = [(name, body) for name, body in webp_chunks(content) if name != b"C2PA" and not (xmp and name == b"XMP ")]
     if xmp is not None:
         header = bytearray(chunks.pop(0)[1]) if chunks[0][0] == b"VP8X" else _extended(*chunks[0])
         header[0] |= _WEBP_WITH_XMP
@@ -103,7 +103,7 @@ def _webp(content: bytes, xmp: bytes | None) -> bytes:
     return b"RIFF" + struct.pack("<I", 4 + len(written)) + b"WEBP" + written
 
 
-def _webp_chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+def webp_chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
     if content[:4] != b"RIFF" or content[8:12] != b"WEBP":
         raise ValueError("no WebP")
     end, at = min(8 + int(struct.unpack_from("<I", content, 4)[0]), len(content)), 12

@@ -1,7 +1,6 @@
 """The API process: the public port, and beside it, on loopback only, the operators' own."""
 
 import asyncio
-import gc
 import signal
 import socket
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from litestar import Litestar
 
 from application.media import AdmitUpload
 from application.ports import PictureIntake
+from entrypoints.heap import keep_memory_quiet
 from entrypoints.http.addresses import Proxies
 from entrypoints.http.app import HttpConfig, create_app, create_operations_app
 from entrypoints.http.protocol import BoundedProtocol
@@ -56,7 +56,7 @@ async def serve(settings: Settings) -> None:
 
         for name in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(name, stop)
-        gc.freeze()  # what was built to start stays: nobody waits while it is looked through again
+        keep_memory_quiet()
         log.info("serving", address=f"{settings.host}:{settings.port}")
         sockets = [_inherited(settings.listen_fd), _inherited(settings.operations_fd)]
         await asyncio.gather(*(server.serve(sockets=given) for server, given in zip(servers, sockets, strict=True)))

@@ -1,8 +1,6 @@
 """The worker: performs generations and follows hints as wake-ups come, and keeps house beside it."""
 
 import asyncio
-import ctypes
-import gc
 import logging
 import os
 import signal
@@ -18,6 +16,7 @@ from application.hints import HandleHints
 from application.staff_queries import StaffQueries
 from application.store import StoreUnavailable
 from entrypoints.draining import Drain
+from entrypoints.heap import keep_memory_quiet
 from entrypoints.loops import every, follow, loops
 from entrypoints.settings import Settings
 from entrypoints.vitals import Vitals, served
@@ -26,8 +25,6 @@ from entrypoints.wiring import Jobs, LiveModel, Owner, Pool, container
 log = structlog.get_logger()
 HINTS_IN_A_ROW = 10
 """Before it is counted how they ended, and looked whether the worker stops."""
-_MMAP_THRESHOLD, _LARGE_BYTES = -3, 1 << 20
-"""The first as glibc's malloc.h has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +81,6 @@ async def work(settings: Settings) -> None:
             await _end(tasks)
     if drain.handing_back:  # whoever says so twice does not wait for a thread that a dead disk holds
         os._exit(0)
-
-
-def keep_memory_quiet() -> None:
-    """Once everything is built: no housekeeping of memory holds up the event loop for tens of milliseconds.
-
-    What was built stays, so it is not looked through again. A large block has pages of its own: nothing is copied as an answer
-    grows, and no heap is trimmed when it goes. Left to itself, glibc stops doing so after the first such block is freed.
-    """
-    gc.freeze()
-    with suppress(AttributeError):  # another C library
-        ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, _LARGE_BYTES)
 
 
 async def _end(tasks: Collection["asyncio.Task[None]"]) -> None:

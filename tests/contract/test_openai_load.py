@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from domain.attempts import Executed
-from entrypoints.worker import keep_memory_quiet
+from entrypoints.heap import keep_memory_quiet
 from tests.openai_bench import Bench, Shown, bench
 from tests.provider import Provider, provider
 from tests.provider_pictures import picture

@@ -1,4 +1,5 @@
-"""The picture workers of a real API process frozen and killed while pictures are brought in; and many brought in at once."""
+"""The picture workers of a real API process frozen and killed while pictures are brought in; many brought in at once; and large
+files, of which nothing stays in its memory."""
 
 import asyncio
 import os
@@ -14,20 +15,24 @@ import pytest
 
 from adapters.intake import LEAST_SECONDS
 from adapters.postgres.embedded import EmbeddedPostgres
-from domain.errors import TooHeavy, Truncated
+from domain.errors import TooHeavy, Truncated, UnsupportedFormat
 from tests.clusters import new_database
 from tests.hostile import blank_png, encode
 from tests.hostile_files import BOUNDARY, form
 from tests.pictures import corners
-from tests.processes import busy_seconds
+from tests.processes import busy_seconds, until
 from tests.service import Customer, customer
 from tests.shipped import Shipped, shipped_api
+from tests.soak_uploads import resident_bytes
 from tests.upload_line import Answer, Line
 from tests.world import world
 
 AT_ONCE = 32
 WITHIN_SECONDS = 3.0
 """Of the worker's death, or the end of its time, the answer comes: one, and two for a machine that is busy with tests."""
+LARGE_BYTES, LARGER_BYTES = 16_000_000, 24_000_000
+KEPT_BYTES = 6_000_000
+"""What an API may have more of after large files than before."""
 SMALL = encode(corners(), "PNG")
 pytestmark = pytest.mark.anyio
 
@@ -121,3 +126,13 @@ async def test_as_many_at_once_as_may_be_are_all_answered(attacked: Attacked) ->
     content = encode(corners().resize((600, 400)), "JPEG")
     answers = await asyncio.gather(*(attacked.upload(content) for _ in range(AT_ONCE)))
     assert {answer.status for answer in answers} == {201}
+
+
+async def test_memory_that_large_files_took_is_given_back(attacked: Attacked) -> None:
+    """The first is for the C library to learn from: left to itself, it keeps what takes no more than that."""
+    await attacked.upload(bytes(LARGE_BYTES))
+    before = resident_bytes(attacked.api.pid)
+    for size in (LARGER_BYTES, LARGE_BYTES, LARGE_BYTES, LARGE_BYTES):
+        assert (await attacked.upload(bytes(size))).problem == UnsupportedFormat.problem()
+    most = before + KEPT_BYTES
+    until(lambda: resident_bytes(attacked.api.pid) < most, f"the API's memory to fall below {most:,} bytes", 10)

@@ -32,7 +32,8 @@ LONG_MS = 1_500  # longer than a lease waits for its renewal
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """`words`: to the pretended provider. `heir_of`: a point at which an earlier worker has died, whose work is taken over."""
+    """`words`: to the pretended provider. `heir_of`: a point at which an earlier worker has died, whose work is taken over.
+    `partials`: shown while the call is out, for nobody judges pictures then."""
 
     name: str
     n: int = 1
@@ -44,6 +45,7 @@ class Scenario:
     cancel: bool = False
     heir_of: str = ""
     size: str = LIVE_SIZE
+    partials: int = 0
 
 
 SCENARIOS = (
@@ -63,6 +65,7 @@ SCENARIOS = (
     Scenario("heir of pictures", n=2, heir_of="ObjectStorage.put#2:after"),
     Scenario("request judged", words="[words: violence]", answers=(Answer.NOT_ASKED,)),
     Scenario("pictures judged", n=2, size=TALL_SIZE, answers=(Answer.BAD_PICTURES,)),
+    Scenario("watched", partials=2),
     Scenario("painted", live=False),
     Scenario("painted edit", live=False, edit=True, n=2),
 )
@@ -90,6 +93,7 @@ class Run:
 
     def __init__(self, lane: Lane, scenario: Scenario, crash_at: str = "", *, times: Mapping[str, str] = SHORT) -> None:
         self._lane, self._scenario, self._crash_at, self._times = lane, scenario, crash_at, times
+        self._said = {**times, **({"MODERATE_OUTPUTS": "off"} if scenario.partials else {})}
         self._mode = Mode.LIVE if scenario.live else Mode.TEST
         self._tag = new_tag()
         self._points = lane.folder / f"points-{self._tag}"
@@ -102,7 +106,13 @@ class Run:
         available, held = await lane.balance(self._mode)
         words = f"a boat [tag: {self._tag}] [latency: {scenario.latency_ms}] {scenario.words}"
         self._id = await lane.ask(
-            self._mode, words, n=scenario.n, edit=scenario.edit, latency_ms=scenario.latency_ms, size=scenario.size
+            self._mode,
+            words,
+            n=scenario.n,
+            edit=scenario.edit,
+            latency_ms=scenario.latency_ms,
+            size=scenario.size,
+            partials=scenario.partials,
         )
         unit = ((await lane.balance(self._mode))[1] - held) // scenario.n
         canceller = asyncio.create_task(self._cancel()) if scenario.cancel else None
@@ -145,19 +155,19 @@ class Run:
     async def _end_by_heirs(self, what: str) -> None:
         """One at a time. Who loses its proof of life, as on a machine that is busy for a second, leaves; its supervisor starts
         another."""
-        until, heir = time.monotonic() + 2 * self._in_time, self._lane.worker(self._points, **self._times)
+        until, heir = time.monotonic() + 2 * self._in_time, self._lane.worker(self._points, **self._said)
         try:
             while await self._lane.is_open(self._id):
                 assert time.monotonic() < until, f"not ended after {2 * self._in_time:.0f} s: {what}\n{heir.last_words}"
                 if heir.has_ended:
-                    heir = self._lane.worker(self._points, **self._times)
+                    heir = self._lane.worker(self._points, **self._said)
                 await asyncio.sleep(0.05)
         finally:
             heir.kill()
 
     async def _die(self, crash_at: str) -> tuple[Fork, bool]:
         """A worker that has died at `crash_at`, or has done all there was to do without coming there."""
-        doomed = self._lane.worker(self._points, crash_at, **self._times)
+        doomed = self._lane.worker(self._points, crash_at, **self._said)
         ended = asyncio.create_task(doomed.ended())
         until = time.monotonic() + 2 * self._in_time
         try:

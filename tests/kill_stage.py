@@ -168,6 +168,7 @@ class Lane:
         latency_ms: int = 0,
         by: Caller | None = None,
         size: str = LIVE_SIZE,
+        partials: int = 0,
     ) -> GenerationId:
         """`by`: somebody else than the caller of all other requests. `size`: of live pictures. Whose answer is lost asks again,
         with the same key."""
@@ -176,6 +177,7 @@ class Lane:
             size=size if mode is Mode.LIVE else TEST_SIZE,
             quality="low",
             n=n,
+            partial_images=partials,
             images=(self.references[mode],) if edit else (),
             sandbox=Sandbox(latency_ms=latency_ms) if latency_ms and mode is Mode.TEST else None,
         )

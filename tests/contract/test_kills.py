@@ -77,6 +77,7 @@ ENDS = (
     ("heir of pictures", "Wallets.open#1:after", End(SUCCEEDED, 2, calls=1, paid=1)),
     ("request judged", "Moderator.judge#1:after", End(REFUSED, 0, calls=0, paid=1)),
     ("pictures judged", "Moderator.judge#2:after", End(REFUSED, 0, calls=1, paid=1)),
+    ("watched", "ObjectStorage.put#2:after", End(SUCCEEDED, 1, calls=2, paid=2)),
     ("painted", "ImageModel.make#1:after", End(SUCCEEDED, 1, calls=2, paid=2)),
 )
 

@@ -13,6 +13,7 @@ from domain.gates import Gate
 from domain.generations import Generation, GenerationId
 from domain.ledger import LotSource, WalletId
 from domain.media import Asset, AssetId, AssetKind
+from domain.receipts import Receipt
 from domain.waiting import Line, Worked
 
 if TYPE_CHECKING:
@@ -34,6 +35,12 @@ class Rows:
     async def generation(self, generation: GenerationId, account: AccountId, mode: Mode) -> tuple[Generation, Sequence[Asset]]:
         pictures = [picture for picture in self.stage.pictures.values() if picture.generation_id == generation]
         return self.stage.own(generation, account, mode), pictures
+
+    async def receipt(self, generation: GenerationId, account: AccountId, mode: Mode) -> Receipt:
+        found = self.stage.receipts.get(generation)
+        if not found or (found.generation.account_id, found.generation.mode) != (account, mode):
+            raise NotFound
+        return found
 
     async def generations(
         self, account: AccountId, mode: Mode, matching: GenerationFilter, after: Position | None, limit: int

@@ -36,6 +36,7 @@ from domain.media import Asset, AssetId, AssetKind, CleanPicture, FileFormat, Pi
 from domain.objects import ObjectKey
 from domain.prices import Quote, quote
 from domain.rate_limits import LARGEST_QUOTA, Policy, Rate
+from domain.receipts import Receipt
 from domain.renditions import Rendition, RenditionId, Shape
 from domain.requests import Asked, PictureRequest, normalise
 from domain.waiting import Line, Worked
@@ -71,6 +72,7 @@ class Stage:
     told: Any = None
     kept: dict[GenerationId, Generation] = field(default_factory=dict)
     pictures: dict[AssetId, Asset] = field(default_factory=dict)
+    receipts: dict[GenerationId, Receipt] = field(default_factory=dict)
     lines: list[TransferRow] = field(default_factory=list)
     remembered: dict[str, GenerationId] = field(default_factory=dict)
     purged: set[GenerationId] = field(default_factory=set)
@@ -158,11 +160,8 @@ class Stage:
         return self.pictures[id]
 
     def has_lines(self, count: int) -> None:
-        accounts = (LedgerAccount.AVAILABLE, LedgerAccount.HELD)
-        self.lines = [
-            TransferRow(version, NOW, "hold", *accounts, 8, UUID(int=7), UUID(int=1_001), 42, 8, 0)
-            for version in range(count, 0, -1)
-        ]
+        moved = ("hold", LedgerAccount.AVAILABLE, LedgerAccount.HELD, 8, UUID(int=7), UUID(int=1_001), 42, 8, 0)
+        self.lines = [TransferRow(version, NOW, *moved) for version in range(count, 0, -1)]
 
     # Use cases
 

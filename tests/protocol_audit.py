@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from application.queries import TransferFilter
 from domain.attempts import Outcome, Stage
 from domain.commands import About, command_id
 from domain.credits import Hold, HoldState
@@ -11,6 +12,7 @@ from domain.ledger import HoldId
 from domain.media import Asset
 from tests.contract.store_contract import numbers
 from tests.protocol import World
+from tests.receipts import check_receipt
 
 End = tuple[object, ...]
 
@@ -30,6 +32,7 @@ class ProtocolAudit:
             self._objects(generation, assets)
             self._attempts(generation)
             self._end(generation, hold)
+            await self._receipt(generation, hold)
             spent += hold.captured
             held += hold.amount if hold.state is HoldState.OPEN else 0
         wallets = [await numbers(self.world.harness.queries, caller.wallet_id) for caller, _ in self.world.callers]
@@ -65,6 +68,14 @@ class ProtocolAudit:
         for out in calls:
             outcome = generation.attempt(out.attempt).outcome
             assert not (out.paid and outcome is Outcome.NOT_EXECUTED), "not_executed is said of a paid call"
+
+    async def _receipt(self, generation: Generation, hold: Hold) -> None:
+        queries = self.world.harness.queries
+        receipt = await queries.receipt(generation.id, generation.account_id, generation.mode)
+        about = TransferFilter(generation=generation.id)
+        lines = await queries.transfers(generation.wallet_id, about, None, 100)
+        assert [line.kind for line in receipt.lines] == [line.kind for line in reversed(lines)]
+        check_receipt(receipt, generation, hold, lines[::-1])
 
     def _end(self, generation: Generation, hold: Hold) -> None:
         if generation.state.is_open:

@@ -2,7 +2,6 @@
 attempts, pictures and objects, and what a single step may change.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from application.queries import GenerationFilter, Queries
@@ -13,8 +12,10 @@ from domain.errors import Gone
 from domain.generations import Generation, GenerationId
 from domain.ledger import HoldId
 from domain.media import Asset
+from tests.ledger_audit import Snapshot
 from tests.protocol import key_of, manifest_of
 from tests.protocol_audit import ProtocolAudit, _state
+from tests.receipts import check_receipt
 from tests.use_cases_rules import check_changed
 from tests.use_cases_stage import UseCaseStage
 from tests.wallet_book import WalletBook
@@ -46,11 +47,11 @@ class UseCasesAudit:
         looks = self.book.looks
         some = looks[self.steps % len(looks) :: len(looks) // 3 + 1] if looks else []
         await self.book.check_shown(self.queries, rows, self.stage.now, some)
-        made = await self._generations(rows.books.holds)
+        made = await self._generations(rows.books)
         assert rows.books.holds.keys() == self.seen.keys(), "a hold without its generation"
         return commands, made
 
-    async def _generations(self, holds: Mapping[HoldId, Hold]) -> list[Generation]:
+    async def _generations(self, books: Snapshot) -> list[Generation]:
         page = await self.queries.generations(self.caller.account_id, Mode.TEST, GenerationFilter(), None, 100)
         shown = {generation.id: (generation, list(assets)) for generation, assets in page}
         made = [generation for generation, _ in page if generation.id not in self.seen]
@@ -58,16 +59,16 @@ class UseCasesAudit:
         asked += made
         for number, each in enumerate(asked):
             if each.id not in shown or (self.steps + number) % 4 == 0:
-                kept = await self._kept(each)
+                kept = await self._kept(each, books)
                 assert shown.get(each.id, kept) == kept, "another generation is shown than is kept"
                 shown[each.id] = kept
             generation, assets = shown[each.id]
-            self._generation(each, generation, holds[HoldId(each.id)], assets)
+            self._generation(each, generation, books.holds[HoldId(each.id)], assets)
         listed = {g.id for g in self.seen.values() if g.request and not g.trashed_at}
         assert {generation.id for generation, _ in page} == listed
         return made
 
-    async def _kept(self, asked: Generation) -> tuple[Generation, list[Asset]]:
+    async def _kept(self, asked: Generation, books: Snapshot) -> tuple[Generation, list[Asset]]:
         """As the ports have it, and as its owner is shown it by name."""
         async with self.stage.world.store.transaction() as tx:
             kept, assets = await tx.generations.lock(asked.id), list(await tx.assets.of_generation(asked.id))
@@ -77,6 +78,9 @@ class UseCasesAudit:
             assert kept.request is None, "it is gone and was not purged"
         else:
             assert (shown[0], list(shown[1])) == (kept, assets), "another generation is shown than is kept"
+        lines = [line for line in books.transfers if line.hold_id == kept.id]
+        receipt = await self.queries.receipt(kept.id, kept.account_id, kept.mode)
+        check_receipt(receipt, kept, books.holds[HoldId(kept.id)], lines)
         return kept, assets
 
     def _generation(self, asked: Generation, now: Generation, hold: Hold, assets: list[Asset]) -> None:

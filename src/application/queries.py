@@ -14,6 +14,7 @@ from domain.generations import Generation, GenerationId, GenerationState
 from domain.ledger import LedgerAccount, LotSource, WalletId
 from domain.media import Asset, AssetId, AssetKind
 from domain.objects import ObjectKey
+from domain.receipts import Receipt
 from domain.requests import Kind
 from domain.waiting import Line, Worked
 
@@ -121,6 +122,10 @@ class Queries(Protocol):
 
     async def generation(self, generation: GenerationId, account: AccountId, mode: Mode) -> tuple[Generation, Sequence[Asset]]:
         """Raises NotFound: another account's and a missing one look the same. Gone if its owner has purged it."""
+        ...
+
+    async def receipt(self, generation: GenerationId, account: AccountId, mode: Mode) -> Receipt:
+        """As of one instant; one that was purged has its receipt, too. Raises NotFound."""
         ...
 
     async def generations(

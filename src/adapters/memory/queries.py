@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from adapters.memory.store import MemoryStore, line_of
-from adapters.memory.tables import Tables, WalletRow, copy_of_generation
+from adapters.memory.tables import Tables, WalletRow, copy_of_generation, copy_of_hold
 from application.object_rows import ObjectRows, SpokenObject, Walk
 from application.ports import StoredObject
 from application.queries import (
@@ -24,9 +24,11 @@ from domain.archives import Archive, ArchiveId, ArchiveState
 from domain.errors import Gone, InvalidInstant, NotFound
 from domain.gates import Gate
 from domain.generations import Generation, GenerationId
-from domain.ledger import LedgerAccount, Transfer, WalletId
+from domain.ledger import HoldId, LedgerAccount, Transfer, WalletId
 from domain.media import Asset, AssetId, AssetKind, Thumbnail
 from domain.objects import ObjectClass, ObjectKey
+from domain.receipts import Line as ReceiptLine
+from domain.receipts import Origin, Receipt
 from domain.waiting import Line, Worked
 
 PROVISIONAL = timedelta(seconds=5)
@@ -99,6 +101,25 @@ class MemoryQueries(Queries):
         if found.request is None:
             raise Gone(generation=str(generation))
         return copy_of_generation(found), self.rows.assets_of(generation)
+
+    async def receipt(self, generation: GenerationId, account: AccountId, mode: Mode) -> Receipt:
+        found = self.rows.generations.get(generation)
+        if not found or (found.account_id, found.mode) != (account, mode):
+            raise NotFound("there is no such generation", generation=str(generation))
+        wallet, hold = found.wallet_id, HoldId(generation)
+        lines = [line for line in self.rows.transfers_of(wallet) if line.hold_id == hold]
+        lots = [self.rows.lots[wallet, lot] for lot in dict.fromkeys(line.lot_id for line in lines)]
+        return Receipt(
+            copy_of_generation(found),
+            copy_of_hold(self.rows.holds[wallet, hold]),
+            tuple(Origin(lot.id, lot.source, lot.expires_at) for lot in sorted(lots, key=lambda lot: lot.id)),
+            tuple(self._receipt_line(line) for line in lines),
+        )
+
+    def _receipt_line(self, line: Transfer) -> ReceiptLine:
+        kind = self.rows.commands[line.command_id].kind
+        moved = (line.debit, line.credit, line.amount, line.lot_id)
+        return ReceiptLine(line.version, line.at, kind, *moved, line.available_after, line.held_after, line.debt_after)
 
     async def generations(
         self, account: AccountId, mode: Mode, matching: GenerationFilter, after: Position | None, limit: int

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from adapters.postgres import objects, waiting
+from adapters.postgres import objects, receipts, waiting
 from adapters.postgres.generations import GENERATION
 from adapters.postgres.pool import SETTLED_SECONDS, read_all
 from adapters.postgres.session import Pool, unavailable
@@ -30,6 +30,7 @@ from domain.generations import Generation, GenerationId
 from domain.ledger import WalletId
 from domain.media import Asset, AssetId, AssetKind
 from domain.objects import ObjectKey
+from domain.receipts import Receipt
 from domain.waiting import Line, Worked
 
 Row = TypeVar("Row")
@@ -186,6 +187,9 @@ class PostgresQueries(Queries):
         if found.generation.request is None:
             raise Gone
         return found.generation, found.assets
+
+    async def receipt(self, generation: GenerationId, account: AccountId, mode: Mode) -> Receipt:
+        return await self._one(Receipt, receipts.RECEIPT, generation=generation, account=account, mode=mode)
 
     async def generations(
         self, account: AccountId, mode: Mode, matching: GenerationFilter, after: Position | None, limit: int

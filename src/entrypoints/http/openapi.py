@@ -112,6 +112,8 @@ def _declare(operation: dict[str, Any], handler: HTTPRouteHandler) -> None:
     for status in answers:
         if status == "204" or status.startswith("3"):
             answers[status].pop("content", None)
+    if handler.opt.get("page"):
+        answers["200"]["content"]["text/html"] = {"schema": {"type": "string"}}
     if headers := answers.get(str(handler.status_code), {}).get("headers"):
         for said in answers.values():
             said["headers"] = headers

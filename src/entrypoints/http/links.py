@@ -8,9 +8,10 @@ from litestar import Request
 
 from application.ports import ObjectStorage
 from domain.archives import Archive
+from domain.generations import Generation
 from domain.limits import LIMITS
-from domain.media import ArchiveFormat, Asset, FileFormat, Thumbnail
-from domain.objects import ObjectKey
+from domain.media import ArchiveFormat, Asset, FileFormat, PictureFormat, Thumbnail
+from domain.objects import PARTIALS_KEPT, ObjectKey
 from domain.renditions import THUMBNAIL_FORMAT, Rendition
 
 
@@ -40,6 +41,15 @@ class Links:
     def to_rendition(self, asset: Asset, rendition: Rendition) -> str:
         name = f"{_name(asset)}-{rendition.width}{'-labelled' if rendition.label else ''}"
         return self._link(rendition.key, rendition.format, name)
+
+    def to_partial(
+        self, generation: Generation, attempt: int, index: int, format: PictureFormat, made_at: datetime
+    ) -> str | None:
+        """None once it may be gone."""
+        if made_at + PARTIALS_KEPT <= self.expires_at:
+            return None
+        name = f"{generation.id}-partial-{attempt}-{index}"
+        return self._link(ObjectKey.partial(generation.account_id, generation.id, attempt, index), format, name)
 
     def to_archive(self, archive: Archive) -> str:
         return self._link(archive.key, ArchiveFormat.ZIP, f"{archive.id}")

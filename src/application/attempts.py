@@ -6,8 +6,8 @@ attempts before it decides anything.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -23,7 +23,7 @@ from application.ports import NewId, ObjectMissing, ObjectStorage, PictureIntake
 from application.screening import ScreenOutputs
 from application.store import Store, StoreUnavailable, Transaction
 from domain.accounts import Mode
-from domain.attempts import ECHO, Attempt, CallResult, Executed, Found, StoredPicture, Timing
+from domain.attempts import ECHO, Attempt, CallResult, Executed, Failure, Found, StoredPicture, Timing
 from domain.errors import IntakeBusy, LeaseLost
 from domain.gates import GateRules
 from domain.generations import Generation, Lease, Next
@@ -135,7 +135,7 @@ class PerformGeneration:
         best = candidate(generation, look)
         if not best or not self.screen_outputs or refused_by_us(generation.attempt(best.attempt)):
             return look
-        refusal = await self.screen_outputs(generation, best.attempt, best.pictures, {})
+        refusal = await self.screen_outputs.found(generation, best.attempt, best.pictures)
         return [replace(found, refusal=refusal) if found is best else found for found in look]
 
     async def _look_begins(self, generation: Generation) -> tuple[frozenset[int], datetime]:
@@ -171,13 +171,16 @@ class PerformGeneration:
             stored: Sequence[StoredPicture] = ()
             settle: Settle = self._settle
             if isinstance(result, Executed):
-                result = await self.mark(held.generation, result, held.until) if self.mark else result
-                stored = await keep(self.storage, held.generation, attempt, result, until=held.until, pause=self._pause)
-                result, stored = await self._without_echoes(held, attempt, result, stored)
-                try:
-                    result = await self._judged(held, attempt, result, stored)
-                except (*_NOBODY_CAN_TELL, TimeoutError):
-                    settle = self._put_aside
+                async with self._judging(held, attempt, result) as judged:
+                    result = await self.mark(held.generation, result, held.until) if self.mark else result
+                    stored = await keep(self.storage, held.generation, attempt, result, until=held.until, pause=self._pause)
+                    result, stored = await self._without_echoes(held, attempt, result, stored)
+                    try:
+                        refusal = await judged if stored else None
+                    except (*_NOBODY_CAN_TELL, TimeoutError):
+                        settle = self._put_aside
+                    else:
+                        result = replace(result, failure=refusal) if refusal else result
             await self._write_down(settle, held, attempt, result, stored)
         # What follows serves calls to come and support. Nobody's picture or refund waits for it.
         await self._tell_gate(held.generation, result)
@@ -196,15 +199,24 @@ class PerformGeneration:
         fresh = [picture for picture in stored if picture.index not in echoes]
         return (result if fresh or not stored else replace(result, pictures=(), failure=ECHO)), fresh
 
-    async def _judged(self, held: Held, attempt: Attempt, result: Executed, stored: Sequence[StoredPicture]) -> Executed:
-        """With a failure, if our own check refuses it. Raises what hinders the check, or TimeoutError once the attempt's time is
-        over: then nobody settles it now, and whoever looks next asks again."""
-        if not self.screen_outputs or not stored:
-            return result
-        contents = {index: picture.content for index, picture in enumerate(result.pictures)}
+    @asynccontextmanager
+    async def _judging(self, held: Held, attempt: Attempt, result: Executed) -> AsyncIterator["asyncio.Future[Failure | None]"]:
+        """Why our own check refuses what came. It looks while the pictures are signed and put, which wait for nobody. The future
+        raises what hinders the check, or TimeoutError once the attempt's time is over: then nobody settles it now, and whoever
+        looks next asks again."""
+        judging = asyncio.ensure_future(self._refusal(held, attempt, result))
+        try:
+            yield judging
+        finally:
+            judging.cancel()
+            await asyncio.wait([judging])
+
+    async def _refusal(self, held: Held, attempt: Attempt, result: Executed) -> Failure | None:
+        if not self.screen_outputs:
+            return None
+        came = {index: picture.content for index, picture in enumerate(result.pictures[: held.generation.n])}
         async with asyncio.timeout_at(held.until):
-            refusal = await self.screen_outputs(held.generation, attempt.number, stored, contents)
-        return replace(result, failure=refusal) if refusal else result
+            return await self.screen_outputs(held.generation, attempt.number, came)
 
     async def _write_down(
         self, settle: Settle, held: Held, attempt: Attempt, result: CallResult, stored: Sequence[StoredPicture]
@@ -265,11 +277,11 @@ class PerformGeneration:
     ) -> None:
         """The generation with all that its new state asks for: assets and hold at an end, a wake-up while it waits."""
         if decision is Next.ENDED:
+            await resolve_hold(tx, generation)  # first, as it reads: what is written so far would be sent before
             for picture in pictures[: generation.delivered]:
                 asset = asset_of(AssetId(self.new_id()), generation, attempt, picture)
                 tx.assets.add(asset)
                 tx.provenance.record(logged(asset, generation.model))
-            await resolve_hold(tx, generation)
         elif decision is Next.WAIT:
             tx.wakeups.wake(generation.resume_at)
         tx.generations.save(generation)

@@ -67,41 +67,44 @@ class ScreenInput:
 
 @dataclass(frozen=True, slots=True)
 class ScreenOutputs:
-    """Whether pictures may be shown and paid for. They are looked at once they lie at their keys: nothing paid waits for this
-    before it is put. One that is refused refuses them all. `moderators`: by mode; where there is none, nobody is asked."""
+    """Whether pictures may be shown and paid for. Nothing paid waits for this before it is put. One that is refused refuses them
+    all. `moderators`: by mode; where there is none, nobody is asked."""
 
     moderators: Mapping[Mode, Moderator]
     storage: ObjectStorage
     seize: Seize | None = None
 
-    async def __call__(
-        self, generation: Generation, attempt: int, pictures: Sequence[StoredPicture], contents: Mapping[int, bytes]
-    ) -> Failure | None:
-        """Why not. `contents`: the bytes of those at hand, by index. Raises ModeratorUnavailable, StoreUnavailable,
-        StorageUnavailable, ObjectMissing or IntakeBusy when nobody can tell now."""
-        moderator = self.moderators.get(generation.mode)
-        if not pictures or not (moderator or (self.seize and self.seize.hashes)):
+    async def __call__(self, generation: Generation, attempt: int, pictures: Mapping[int, bytes]) -> Failure | None:
+        """Why not, of pictures at hand, by index. Raises ModeratorUnavailable, StoreUnavailable, StorageUnavailable or IntakeBusy
+        when nobody can tell now."""
+        if not pictures or not self._anybody_looks(generation):
             return None
-        shown = [contents.get(picture.index) or await self._read(generation, attempt, picture) for picture in pictures]
-        if await self._seized(generation, attempt, pictures, shown):
+        if await self._seized(generation, attempt, pictures):
             return FORBIDDEN.refusal(Stage.OUTPUT)
-        verdict = await moderator.judge("", shown) if moderator else CLEAN
+        moderator = self.moderators.get(generation.mode)
+        verdict = await moderator.judge("", list(pictures.values())) if moderator else CLEAN
         return verdict.refusal(Stage.OUTPUT) if verdict.category else None
 
-    async def _seized(
-        self, generation: Generation, attempt: int, pictures: Sequence[StoredPicture], shown: Sequence[bytes]
-    ) -> bool:
+    async def found(self, generation: Generation, attempt: int, pictures: Sequence[StoredPicture]) -> Failure | None:
+        """The same of pictures where they lie. Raises ObjectMissing too."""
+        if not self._anybody_looks(generation):
+            return None
+        keys = (generation.account_id, generation.id, attempt)
+        lying = {each.index: await self.storage.get(ObjectKey.picture(*keys, each.index)) for each in pictures}
+        return await self(generation, attempt, lying)
+
+    def _anybody_looks(self, generation: Generation) -> bool:
+        return generation.mode in self.moderators or bool(self.seize and self.seize.hashes)
+
+    async def _seized(self, generation: Generation, attempt: int, pictures: Mapping[int, bytes]) -> bool:
         """All of them are looked at: each that is known is evidence."""
         if not self.seize:
             return False
         known = []
-        for picture, content in zip(pictures, shown, strict=True):
-            id = ImpoundedId(uuid5(generation.id, f"{attempt}/{picture.index}"))
+        for index, content in pictures.items():
+            id = ImpoundedId(uuid5(generation.id, f"{attempt}/{index}"))
             known.append(await self.seize(id, generation.account_id, content, Origin.OUTPUT))
         return any(known)
-
-    async def _read(self, generation: Generation, attempt: int, picture: StoredPicture) -> bytes:
-        return await self.storage.get(ObjectKey.picture(generation.account_id, generation.id, attempt, picture.index))
 
 
 def _refused(verdict: Verdict) -> NotExecuted | None:

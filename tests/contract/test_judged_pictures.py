@@ -1,4 +1,4 @@
-"""Pictures are judged where they lie, before anyone pays, by whoever settles. On every store, books audited."""
+"""Pictures are judged while they are put, or where they lie, before anyone pays. On every store, books audited."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,7 +12,7 @@ from domain.media import PictureFormat
 from domain.objects import ObjectKey
 from tests.contract.harnesses import StoreHarness, each_store
 from tests.judged_world import JudgedWorld
-from tests.protocol import key_of, pictures
+from tests.protocol import key_of, pictures, until
 from tests.protocol_audit import ProtocolAudit
 from tests.scripted_storage import patiently
 
@@ -51,12 +51,12 @@ async def delivers(world: JudgedWorld, n: int = 2) -> None:
 
 async def killed_after_the_manifest(world: JudgedWorld, generation: Generation) -> None:
     """Its pictures lie there, and nobody has judged them."""
-    world.viewer.reached = judged = asyncio.Event()
+    world.viewer.reached = asyncio.Event()
     first, call = await world.call_out()
     call.finish(pictures(2))
-    await patiently(judged.wait())
+    manifest = str(ObjectKey.manifest(generation.account_id, generation.id, 1))
+    await until(lambda: manifest in world.storage.objects)
     await world.kill(first)
-    assert str(ObjectKey.manifest(generation.account_id, generation.id, 1)) in world.storage.objects
     world.viewer.reached = None
     await world.lapse()
 
@@ -105,7 +105,7 @@ async def test_recovery_judges_the_fewer_pictures_of_a_dead_caller_too(world: Ju
     world.viewer.bad = {b"picture 0"}
     assert await world.work(2)
     assert await ended(world, generation) == REFUSED
-    assert world.viewer.asked == [("", (b"picture 0",))]
+    assert world.viewer.asked[-1] == ("", (b"picture 0",))
 
 
 async def test_while_nobody_judges_pictures_wait_and_are_not_bought_again(world: JudgedWorld) -> None:
@@ -192,13 +192,27 @@ async def test_what_comes_too_late_for_a_judge_is_judged_by_the_next_look(world:
     assert await state(world, generation) == ("succeeded", 2)
 
 
-async def test_what_was_never_stored_is_not_judged(world: JudgedWorld) -> None:
+async def test_what_was_never_stored_is_refused_by_nobody(world: JudgedWorld) -> None:
     generation = await world.ask(1)
     task, call = await world.call_out()
+    world.viewer.bad = {b"x"}
     call.finish(Executed((Picture(b"x", PictureFormat.PNG, 8, 8, has_alpha=False),), "req_1", Usage(), 1))
     world.storage.broken = {key_of(generation, 1, 0)}
     await asyncio.sleep(0)
     await world.leap(world.timing.act)
     await patiently(task)
     assert (await ended(world, generation))[1] == "storage"
-    assert world.viewer.asked == []
+
+
+async def test_pictures_are_judged_while_they_are_put(world: JudgedWorld) -> None:
+    generation = await world.ask()
+    put = world.storage.gate("put", key_of(generation, 1, 0))
+    task, call = await world.call_out()
+    call.finish(pictures(2))
+    await put.wait()
+    await until(lambda: bool(world.viewer.asked))
+    assert not world.storage.objects
+    put.open()
+    await patiently(task)
+    assert await state(world, generation) == ("succeeded", 2)
+    assert len(world.viewer.asked) == 1

@@ -18,6 +18,7 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from application.api_keys import Authenticate, hash_key
+from application.events import Changes, LocalChanges
 from application.generations import CancelGeneration, DeleteGeneration, QuoteRequest, RequestGeneration, RetryGeneration
 from application.media import AdmitUpload, DeleteAsset
 from application.ports import CursorSigner, LinkedObject, LinkedObjects, ObjectMissing, ObjectStorage, Today
@@ -88,6 +89,7 @@ class Stage:
     buckets: InMemory = field(default_factory=InMemory)
     limits: RateLimits | None = None
     """In place of those made of the two."""
+    changes: LocalChanges = field(default_factory=LocalChanges)
 
     def client(self, **config: Any) -> TestClient[Litestar]:
         return _client(app_on(self.container(), HttpConfig("1.2.3", **config)))
@@ -111,6 +113,7 @@ class Stage:
             RateLimits: Process(self.buckets, self.rates).limits if self.limits is None else self.limits,
             Catalogue: CATALOGUE,
             Today: lambda: self.today,
+            Changes: self.changes,
             Authenticate: Authenticate(rows, _unnoted),  # type: ignore[arg-type]  # fits by construction
             RequestGeneration: self.request,
             RetryGeneration: self.retry,

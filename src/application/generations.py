@@ -284,6 +284,7 @@ async def erase_rows(tx: Transaction, generation: Generation) -> list[ObjectKey]
     for asset in await tx.assets.of_generation(generation.id):
         await tx.assets.take(asset.id, generation.account_id, generation.mode)
         copies += await remove(tx, asset)
+    await tx.events.erase(generation.id)
     generation.erase()
     return copies
 

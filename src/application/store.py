@@ -101,7 +101,8 @@ class Generations(Protocol):
         No locks."""
 
     def save(self, generation: Generation) -> None:
-        """Write the generation and its attempts, before the transaction ends."""
+        """Write the generation, its attempts and its news, before the transaction ends. When that has committed, followers of a
+        generation that had news are told, in every process."""
 
     async def renew(self, generation: GenerationId, lease: Lease, until: datetime) -> bool:
         """Lengthen the lease if it is still this one; False if it is not."""
@@ -207,6 +208,16 @@ class Wakeups(Protocol):
         """Add the tokens that are missing for the work that is due; answers how many."""
 
 
+class GenerationEvents(Protocol):
+    """The kept events of generations. They are written by whoever saves a generation that has news."""
+
+    async def erase(self, generation: GenerationId) -> None:
+        """All of this one."""
+
+    async def forget(self, before: datetime, limit: int) -> int:
+        """Remove at most so many from before that instant whose generation had ended by then; answers how many."""
+
+
 class NewNotices(Protocol):
     """Notices, to be sent once what they tell of is committed."""
 
@@ -242,6 +253,8 @@ class Transaction(Protocol):
     def generations(self) -> Generations: ...
     @property
     def gates(self) -> Gates: ...
+    @property
+    def events(self) -> GenerationEvents: ...
     @property
     def assets(self) -> Assets: ...
     @property

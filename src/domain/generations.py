@@ -34,24 +34,13 @@ from domain.attempts import (
 )
 from domain.commands import Capture, Command, Expire, Release, command_id
 from domain.errors import LeaseLost, NotFinished
+from domain.events import Event, EventKind, numbers_of_end
+from domain.events import GenerationState as GenerationState
 from domain.ledger import HoldId, WalletId
 from domain.requests import Kind, PictureRequest
 
 GenerationId = NewType("GenerationId", UUID)
 Lease = NewType("Lease", UUID)
-
-
-class GenerationState(StrEnum):
-    QUEUED = "queued"
-    RUNNING = "running"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    REFUSED = "refused"
-    CANCELLED = "cancelled"
-
-    @property
-    def is_open(self) -> bool:
-        return self in (GenerationState.QUEUED, GenerationState.RUNNING)
 
 
 class Next(StrEnum):
@@ -69,6 +58,7 @@ PAID_CALLS = 2  # that are, or may be, paid per generation; a third never starts
 class Generation:
     """`resume_at`: while queued, not before; while parked (running without a lease), look again then. `deadline` governs the
     start of a call, never the saving of its result. `request` is None once deleted; the rest stays as a billing record.
+    `last_event`: the number of the last event; `news`: the events since it was loaded, to be written by whoever saves it.
     """
 
     id: GenerationId
@@ -98,6 +88,8 @@ class Generation:
     delivered: int = 0
     attempts: list[Attempt] = field(default_factory=list)
     metadata: Mapping[str, str] = field(default_factory=dict)
+    last_event: int = 0
+    news: list[Event] = field(default_factory=list, compare=False, repr=False)
 
     @property
     def price(self) -> int:
@@ -160,7 +152,7 @@ class Generation:
         """Take a waiting generation and write down the call about to be made; None if it may not be called now."""
         if self.state is not GenerationState.QUEUED or not self.is_due(now) or not self.may_call(now, timing):
             return None
-        self.state = GenerationState.RUNNING
+        self._become(GenerationState.RUNNING, now)
         self.started_at = self.started_at or now
         self._take(lease, now, timing)
         return self.intend(owner, now, timing)
@@ -222,7 +214,9 @@ class Generation:
             attempt.failure = attempt.failure.without_words()
         parked = self.state is GenerationState.RUNNING and self.lease is None
         if parked or (self.state is GenerationState.QUEUED and attempt.finality is not Finality.RETRYABLE):
-            self.state, self.resume_at = GenerationState.RUNNING, now
+            if not parked:
+                self._become(GenerationState.RUNNING, now)
+            self.resume_at = now
 
     def park(self, lease: Lease, until: datetime) -> Next:
         """Give the lease back and look again at `until`."""
@@ -240,8 +234,8 @@ class Generation:
             return self.end(GenerationState.CANCELLED, now, REFUNDED if self.lost() else CANCELLED)
         if moderation.tries(self.attempts) >= timing.attempts or moderation.in_vain(self.attempts, now, timing):
             return self.end(GenerationState.FAILED, now, failure.of_capacity())
-        self.state, self.lease, self.lease_until = GenerationState.QUEUED, None, None
-        self.resume_at = now + wait
+        self._become(GenerationState.QUEUED, now)
+        self.lease, self.lease_until, self.resume_at = None, None, now + wait
         return Next.WAIT
 
     def note_loss(self, number: int, manifest: Manifest | None, now: datetime) -> bool:
@@ -309,6 +303,18 @@ class Generation:
         return self.end(GenerationState.REFUSED if refused else GenerationState.FAILED, now, failure)
 
     def end(self, state: GenerationState, now: datetime, failure: Failure | None) -> Next:
-        self.state, self.failure, self.finished_at = state, failure, now
+        self.failure, self.finished_at = failure, now
         self.lease = self.lease_until = self.resume_at = None
+        self._become(state, now, EventKind.DONE)
         return Next.ENDED
+
+    # What is told of it
+
+    def _become(self, state: GenerationState, now: datetime, kind: EventKind = EventKind.STATE) -> None:
+        self.state = state
+        self.last_event += numbers_of_end(self.n) if kind is EventKind.DONE else 1
+        self.news.append(Event(self.last_event, kind, now, state=state))
+
+    def take_news(self) -> list[Event]:
+        news, self.news = self.news, []
+        return news

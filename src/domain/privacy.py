@@ -14,6 +14,7 @@ class Retention(StrEnum):
     ACCOUNT = "account"  # the account's life + 14 days: operate
     HISTORY = "history"  # until its owner deletes it or leaves: operate
     BILLING = "billing"  # ten years: legal obligations
+    PROGRESS = "progress"  # 24 hours after the end: follow how it goes
     REQUEST = "request"  # 24 hours: answer a repeated request alike
     SUPPORT = "support"  # 30 days: investigate issues
     MOMENT = "moment"  # an hour: see a picture while it is made
@@ -62,6 +63,7 @@ PAYMENT = Classification("P11", Retention.ACCOUNT, Erasure.ERASE)
 HINT = Classification("P11", Retention.SUPPORT, Erasure.KEEP, export=False)
 HELD = Classification("P28", Retention.HOLD, Erasure.KEEP, export=False)
 PROTOCOL = Classification("P20", Retention.BILLING, Erasure.KEEP, export=False)
+PROGRESS = Classification("P19", Retention.PROGRESS, Erasure.ERASE, export=False)
 REPEATS = Classification("P19", Retention.REQUEST, Erasure.ERASE, export=False)
 AUDIT = Classification("P21", Retention.PROOF, Erasure.OPAQUE)
 TRIAL = Classification("P20", Retention.ABUSE, Erasure.KEEP, export=False)

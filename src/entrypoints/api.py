@@ -11,6 +11,7 @@ import structlog
 import uvicorn
 from litestar import Litestar
 
+from application.events import Changes
 from application.media import AdmitUpload
 from application.ports import PictureIntake
 from entrypoints.heap import keep_memory_quiet
@@ -34,6 +35,7 @@ async def serve(settings: Settings) -> None:
     """Serve until told to stop (SIGTERM, SIGINT); then refuse new connections and answer what is at hand."""
     async with container(settings) as parts:
         await parts.get(Bell)
+        await parts.get(Changes)
         await parts.get(PictureIntake)  # the picture workers are warm before the first upload
         await parts.get(AdmitUpload)  # with the list of known pictures, or not at all
         public = HttpConfig(

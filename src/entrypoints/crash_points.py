@@ -23,6 +23,7 @@ _PARTS = {
     "archives": "Archives",
     "accounts": "Accounts",
 }
+_PARTS |= {"events": "GenerationEvents"}
 _PARTS |= {"archives": "Archives", "wakeups": "Wakeups", "notices": "WaitingNotices"}
 _PARTS |= {"customers": "Customers", "purchases": "Purchases", "subscriptions": "Subscriptions", "inbox": "Inbox"}
 _PARTS |= {"top_ups": "TopUps", "quarantine": "Quarantine"}

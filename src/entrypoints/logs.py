@@ -12,7 +12,7 @@ LOG_FIELDS = frozenset(
         "event", "level", "timestamp", "logger", "process",
         "request_id", "method", "route", "status", "duration_ms",
         "error", "where", "address", "pid", "state", "seconds",
-        "expired", "woken", "purged", "failed", "keys_forgotten", "rates_forgotten", "swept",
+        "expired", "woken", "purged", "failed", "keys_forgotten", "events_forgotten", "rates_forgotten", "swept",
         "sessions_forgotten", "invitations_forgotten", "trials_forgotten",
         "sent", "put_off", "given_up", "heads",
         "handled", "hints", "purchases", "remark", "times", "paid", "declined", "refused", "told",

@@ -14,10 +14,12 @@ from adapters.keyring import Keyring as Keyring
 from adapters.keyring import SafetyKey as SafetyKey
 from adapters.picture_pool import PicturePool, picture_pool, warm
 from adapters.postgres.audit import PostgresBooksAudit
+from adapters.postgres.changes import Bell as Bell
+from adapters.postgres.changes import Ear
 from adapters.postgres.embedded import AlreadyRunning as AlreadyRunning
 from adapters.postgres.embedded import EmbeddedPostgres as EmbeddedPostgres
 from adapters.postgres.embedded import leave_with_us as leave_with_us
-from adapters.postgres.jobs import Bell as Bell
+from adapters.postgres.events import PostgresEventQueries
 from adapters.postgres.jobs import Jobs as Jobs
 from adapters.postgres.owner import Owner as Owner
 from adapters.postgres.pool import open_pool
@@ -30,6 +32,7 @@ from application.calls import CallModel
 from application.credits import AdjustCredits, GrantCredits
 from application.direct_uploads import BeginUpload, CompleteUpload
 from application.echoes import FindEchoes
+from application.events import Changes, FollowGeneration, LocalChanges, LookTogether
 from application.gates import TryKeyAgain
 from application.generations import CancelGeneration, DeleteGeneration, QuoteRequest, RequestGeneration, RetryGeneration
 from application.housekeeping import KeepHouse
@@ -102,6 +105,16 @@ class Outside(Provider):
             yield bell
 
     @provide
+    async def changes(self, settings: Settings) -> AsyncIterator[Changes]:
+        changes = LocalChanges()
+        async with Ear(settings.database_url, changes).open():
+            yield changes
+
+    @provide
+    def look_together(self, pool: Pool) -> LookTogether:
+        return LookTogether(PostgresEventQueries(pool))
+
+    @provide
     async def owner(self, settings: Settings) -> AsyncIterator[Owner]:
         # A lease is renewed at every third of its length, so whoever loses the database has two thirds of it left to let go.
         owner = Owner(settings.database_url, patience=max(settings.lease_seconds * 2 / 3 - 1, 0.5))
@@ -110,7 +123,7 @@ class Outside(Provider):
 
     @provide
     def postgres(self, pool: Pool, bell: Bell) -> PostgresStore:
-        return PostgresStore(pool, bell.ring)
+        return PostgresStore(pool, bell.ring, bell.tell)
 
     @provide
     def store(self, postgres: PostgresStore, points: CrashPoints) -> Store:
@@ -188,6 +201,7 @@ class UseCases(Provider):
     scope = Scope.APP
     credits = provide_all(GrantCredits, AdjustCredits)
     generations = provide_all(QuoteRequest, RetryGeneration, CancelGeneration, DeleteGeneration)
+    following = provide(FollowGeneration)
     media = provide_all(BeginUpload, CompleteUpload, DeleteAsset, ShowPartials)
 
     @provide

@@ -6,13 +6,15 @@ open at once.
 """
 
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import pytest
 
-from adapters.memory import MemoryObjectRows, MemoryProvenanceQueries, MemoryQueries, MemoryStore
+from adapters.memory import MemoryEventQueries, MemoryObjectRows, MemoryProvenanceQueries, MemoryQueries, MemoryStore
+from application.events import Changes, EventQueries
 from application.object_rows import ObjectRows
 from application.provenance import ProvenanceQueries
 from application.queries import Queries
@@ -35,6 +37,12 @@ class StoreHarness(Protocol):
 
     @property
     def provenance(self) -> ProvenanceQueries: ...
+
+    @property
+    def events(self) -> EventQueries: ...
+
+    def listening(self) -> AbstractAsyncContextManager[Changes]:
+        """What is committed while this block lasts is heard."""
 
     async def advance(self, seconds: float) -> None:
         """Move the store's clock forward by at least that much."""
@@ -66,12 +74,18 @@ class MemoryHarness:
     queries: MemoryQueries = field(init=False)
     object_rows: MemoryObjectRows = field(init=False)
     provenance: MemoryProvenanceQueries = field(init=False)
+    events: MemoryEventQueries = field(init=False)
 
     def __post_init__(self) -> None:
         self.store = MemoryStore(self.clock)
         self.queries = MemoryQueries(self.store)
         self.object_rows = MemoryObjectRows(self.queries)
         self.provenance = MemoryProvenanceQueries(self.store)
+        self.events = MemoryEventQueries(self.store)
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[Changes]:
+        yield self.store.changes
 
     async def advance(self, seconds: float) -> None:
         self.clock.advance(seconds)

@@ -5,14 +5,19 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from psycopg import AsyncConnection
 
+from adapters.postgres.changes import Bell, Ear
+from adapters.postgres.events import PostgresEventQueries
 from adapters.postgres.objects import PostgresObjectRows
 from adapters.postgres.pool import open_pool
 from adapters.postgres.provenance_log import PostgresProvenanceQueries
 from adapters.postgres.queries import PostgresQueries
 from adapters.postgres.store import PostgresStore
+from application.events import Changes, LocalChanges
+from domain.generations import GenerationId
 
 
 @dataclass(slots=True)
@@ -22,11 +27,21 @@ class PostgresHarness:
     queries: PostgresQueries
     object_rows: PostgresObjectRows
     provenance: PostgresProvenanceQueries
+    events: PostgresEventQueries
     owners: dict[int, AsyncConnection[Any]] = field(default_factory=dict)
 
     async def advance(self, seconds: float) -> None:
         self.store.offset += timedelta(seconds=seconds)
         self.queries.offset = self.store.offset
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[Changes]:
+        changes, bell = LocalChanges(), Bell(self.url)
+        self.store.tell = bell.tell
+        async with bell.hung(), Ear(self.url, changes).open():
+            with changes.watch(GenerationId(UUID(int=0))) as any_of_them:
+                assert await any_of_them.changed(30), "nobody listens"
+            yield changes
 
     async def alive(self, owner: int) -> None:
         connection = await AsyncConnection.connect(self.url, autocommit=True)
@@ -43,7 +58,7 @@ class PostgresHarness:
 async def on_postgres(url: str) -> AsyncIterator[PostgresHarness]:
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(open_pool(url, size=12))
-        reads = PostgresQueries(pool), PostgresObjectRows(pool), PostgresProvenanceQueries(pool)
+        reads = PostgresQueries(pool), PostgresObjectRows(pool), PostgresProvenanceQueries(pool), PostgresEventQueries(pool)
         harness = PostgresHarness(url, PostgresStore(pool), *reads)
         try:
             yield harness

@@ -9,6 +9,7 @@ from typing import Any
 from psycopg import AsyncConnection
 
 from adapters.postgres.audit import PostgresBooksAudit
+from adapters.postgres.events import PostgresEventQueries
 from adapters.postgres.objects import PostgresObjectRows
 from adapters.postgres.pool import open_pool
 from adapters.postgres.provenance_log import PostgresProvenanceQueries
@@ -63,7 +64,7 @@ async def on_still_postgres(url: str) -> AsyncIterator[StillPostgres]:
         store, queries = _StillStore(pool, clock), _StillQueries(pool, clock)
         rows, audit = PostgresObjectRows(pool), PostgresBooksAudit(pool)
         known = PostgresProvenanceQueries(pool)
-        harness = StillPostgres(url, store, queries, rows, known, clock=clock, audit=audit)
+        harness = StillPostgres(url, store, queries, rows, known, PostgresEventQueries(pool), clock=clock, audit=audit)
         try:
             yield harness
         finally:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from application.events import LocalChanges
 from application.store import StoreUnavailable
 from domain.errors import Gone
 from domain.generations import Generation, GenerationState
@@ -61,7 +62,23 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def wait(looks: Looks, seconds: float) -> Found:
-    return asyncio.run(until_finished((Stage().has_generation(), ()), looks, seconds))
+    return asyncio.run(until_finished((Stage().has_generation(), ()), looks, seconds, LocalChanges()))
+
+
+def test_waiting_ends_at_once_when_the_end_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "_FIRST_LOOK", 3600)
+    still, done, changes = Stage().has_generation(), Stage().has_generation(state=GenerationState.FAILED), LocalChanges()
+
+    async def told() -> Found:
+        waits = asyncio.create_task(until_finished((still, ()), Looks(still, done), 7200, changes))
+        for _ in range(2):  # something happens, then the end
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            changes.tell([still.id])
+        async with asyncio.timeout(30):
+            return await waits
+
+    assert asyncio.run(told())[0] is done
 
 
 def test_waiting_ends_when_the_generation_does() -> None:

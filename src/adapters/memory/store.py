@@ -11,12 +11,14 @@ from adapters.memory.accounts import MemoryAccounts, MemorySpendings
 from adapters.memory.archives import MemoryArchives
 from adapters.memory.assets import MemoryAssets
 from adapters.memory.billing import MemoryCustomers, MemoryInbox, MemoryPurchases, MemoryRefunds, MemorySubscriptions
+from adapters.memory.events import MemoryEvents
 from adapters.memory.locks import RowLocks
 from adapters.memory.provenance_log import MemoryProvenanceLog
 from adapters.memory.tables import Tables, copy_of_generation
 from adapters.memory.top_up import MemoryNotices, MemoryTopUps
 from adapters.memory.turns import MemoryTurns
 from adapters.memory.wallets import MemoryWallets
+from application.events import LocalChanges
 from application.store import (
     Gates,
     Generations,
@@ -44,13 +46,16 @@ class MemoryStore(Store):
     owners: set[int] = field(default_factory=set)
     locks: RowLocks = field(default_factory=RowLocks)
     numbers: "count[int]" = field(default_factory=count)
+    changes: LocalChanges = field(default_factory=LocalChanges)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         rows = self.tables.draft()
         try:
-            yield MemoryTransaction(self, rows)
+            tx = MemoryTransaction(self, rows)
+            yield tx
             self.tables.commit(rows)
+            self.changes.tell(tx.generations.changed)
         finally:
             self.locks.release(rows)
 
@@ -66,6 +71,7 @@ class MemoryGenerations(Generations):
     rows: Tables
     locks: RowLocks
     owners: set[int]
+    changed: set[GenerationId] = field(default_factory=set)
 
     def add(self, generation: Generation) -> None:
         if generation.id in self.rows.generations:
@@ -112,6 +118,10 @@ class MemoryGenerations(Generations):
     def save(self, generation: Generation) -> None:
         if not self.locks.try_lock(self.rows, ("generation", generation.id)):
             raise AssertionError("a generation is saved by whoever locked it")
+        for event in generation.take_news():
+            self.changed.add(generation.id)
+            if event.kind.is_kept:
+                self.rows.events[generation.id, event.sequence] = event
         self.rows.generations[generation.id] = copy_of_generation(generation)
 
     async def renew(self, generation: GenerationId, lease: Lease, until: datetime) -> bool:
@@ -123,7 +133,9 @@ class MemoryGenerations(Generations):
         return True
 
     async def past_deadline(self, now: datetime, limit: int) -> Sequence[GenerationId]:
-        late = [(g.deadline, g.id) for g in self.rows.generations.values() if replace(g).expire(now)]  # asked of a copy
+        late = [
+            (g.deadline, g.id) for g in self.rows.generations.values() if copy_of_generation(g).expire(now)
+        ]  # asked of a copy
         return [generation for _, generation in sorted(late)[:limit]]
 
     async def trashed_before(self, instant: datetime, limit: int) -> Sequence[GenerationId]:
@@ -195,6 +207,7 @@ class MemoryTransaction(Transaction):
         self._wallets = MemoryWallets(rows, store.locks, store.clock)
         self._generations = MemoryGenerations(rows, store.locks, store.owners)
         self._gates = MemoryGates(rows, store.locks)
+        self._events = MemoryEvents(rows)
         self._assets = MemoryAssets(rows, store.locks)
         self._archives = MemoryArchives(rows, store.locks)
         self._provenance = MemoryProvenanceLog(rows)
@@ -221,6 +234,10 @@ class MemoryTransaction(Transaction):
     @property
     def gates(self) -> MemoryGates:
         return self._gates
+
+    @property
+    def events(self) -> MemoryEvents:
+        return self._events
 
     @property
     def assets(self) -> MemoryAssets:

@@ -15,6 +15,7 @@ from domain.audit_chain import Link
 from domain.billing import CustomerId, KnownPurchase, KnownSubscription, PurchaseRef, SubscriptionId, WaitingHint
 from domain.commands import Recorded
 from domain.credits import Hold
+from domain.events import Event
 from domain.gates import Gate
 from domain.generations import Generation, GenerationId, GenerationState
 from domain.ledger import CommandId, HoldId, Lot, LotId, LotSource, Transfer, WalletId
@@ -74,6 +75,8 @@ class Tables:
     logged: MutableMapping[AssetId, LoggedPicture | None] = field(default_factory=dict)
     put_off: MutableMapping[AssetId, datetime] = field(default_factory=dict)
     """Pictures that nobody tries to sign until then."""
+    events: MutableMapping[tuple[GenerationId, int], Event | None] = field(default_factory=dict)
+    """Kept ones, by their number."""
     gates: MutableMapping[str, Gate] = field(default_factory=dict)
     tokens: MutableMapping[int, datetime] = field(default_factory=dict)
     """Wake-ups: by number, when to act."""
@@ -117,6 +120,10 @@ class Tables:
         waits = generation.state is GenerationState.QUEUED and generation.mode is Mode.LIVE
         return generation.is_due(now) and not (waits and gate is not None and gate.is_closed(now))
 
+    def events_of(self, generation: GenerationId) -> list[Event]:
+        found = [event for (of, _), event in self.events.items() if of == generation and event]
+        return sorted(found, key=lambda event: event.sequence)
+
     def assets_of(self, generation: GenerationId) -> list[Asset]:
         found = [asset for asset in self.assets.values() if asset and asset.generation_id == generation]
         return sorted(found, key=lambda asset: asset.index or 0)
@@ -131,4 +138,4 @@ def copy_of_hold(hold: Hold) -> Hold:
 
 def copy_of_generation(generation: Generation) -> Generation:
     attempts = [replace(attempt) for attempt in generation.attempts]
-    return replace(generation, attempts=attempts, metadata=dict(generation.metadata))
+    return replace(generation, attempts=attempts, metadata=dict(generation.metadata), news=[])

@@ -160,6 +160,10 @@ class PostgresGenerations(Generations):
     def save(self, generation: Generation) -> None:
         self._session.writes.update(tables.generations, generation)
         self._put_attempts(generation)
+        for event in generation.take_news():
+            self._session.changed.add(generation.id)
+            if event.kind.is_kept:
+                self._session.writes.insert(tables.generation_events, event, generation_id=generation.id)
 
     def _put_attempts(self, generation: Generation) -> None:
         for attempt in generation.attempts:

@@ -1,24 +1,18 @@
-"""Wake-ups on procrastinate: the token commits with the rows it speaks of, and a bell rings once for many.
+"""Wake-ups on procrastinate: the token commits with the rows it speaks of.
 
 The engine only delivers tokens. It does not fence, and its jobs may be lost or doubled; the generation row is the truth and the
 sweep heals what the engine loses.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Mapping
 
-import psycopg
 from procrastinate import App, PsycopgConnector, RetryStrategy
 from procrastinate.worker import Worker
-from psycopg import AsyncConnection
 
 from adapters.postgres.session import Pool
 from adapters.postgres.writes import QUEUE, TASK
 from domain.privacy import ENGINE, MACHINERY, Classification
-
-_CHANNEL = f"procrastinate_queue_v1#{QUEUE}"
-_TOLD = '{"type":"job_inserted","job_id":0}'
 
 _AHEAD = 4
 """Tokens fetched at a time, and held while no place is free; others wait for whoever is free."""
@@ -35,40 +29,6 @@ FOREIGN_COLUMNS: dict[str, tuple[Classification, frozenset[str]]] = {
     "alembic_version": (MACHINERY, frozenset({"version_num"})),
 }
 """Columns that are not ours, classified all the same."""
-
-
-class Bell:
-    """Tells the workers of every process that tokens wait: at most one NOTIFY each five milliseconds, after the commit. What it
-    loses is found by polling."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._rung = asyncio.Event()
-
-    def ring(self) -> None:
-        self._rung.set()
-
-    @asynccontextmanager
-    async def hung(self) -> AsyncIterator[None]:
-        """The bell works inside this block."""
-        ringing = asyncio.create_task(self._keep_ringing())
-        try:
-            yield
-        finally:
-            ringing.cancel()
-            with suppress(asyncio.CancelledError):
-                await ringing
-
-    async def _keep_ringing(self) -> None:
-        while True:
-            with suppress(psycopg.Error, OSError):
-                async with await AsyncConnection.connect(self._url, autocommit=True) as connection:
-                    while True:
-                        await self._rung.wait()
-                        self._rung.clear()
-                        await connection.execute("SELECT pg_notify(%s, %s)", (_CHANNEL, _TOLD))
-                        await asyncio.sleep(0.005)
-            await asyncio.sleep(0.5)
 
 
 class Jobs:

@@ -9,6 +9,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from adapters.postgres.writes import Writes
 from application.store import StoreUnavailable
+from domain.generations import GenerationId
 
 Pool = AsyncConnectionPool[AsyncConnection[Any]]
 
@@ -42,6 +43,7 @@ class Session:
         self._just_read = False
         self.writes = Writes()
         self.woke = False
+        self.changed = set[GenerationId]()
 
     async def flush(self) -> None:
         self.woke |= await self.writes.send(self._connection)

@@ -3,7 +3,7 @@
 Every load is one JSON document, decoded straight into the domain's own objects: columns bear the names of their fields.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,6 +15,7 @@ from adapters.postgres import tables
 from adapters.postgres.access import PostgresIdentities, PostgresKeys, PostgresSessions
 from adapters.postgres.archives import PostgresArchives
 from adapters.postgres.billing import PostgresCustomers, PostgresInbox, PostgresPurchases, PostgresSubscriptions
+from adapters.postgres.events import PostgresEvents
 from adapters.postgres.gates import PostgresGates
 from adapters.postgres.generations import PostgresGenerations
 from adapters.postgres.notices import PostgresWaitingNotices
@@ -32,14 +33,21 @@ from adapters.postgres.wallets import PostgresWallets
 from application.access import AccessStore, AccessTransaction
 from application.quarantine import QuarantineStore, QuarantineTransaction
 from application.store import IdempotencyKey, Remembered, Store
+from domain.generations import GenerationId
 
 
 class PostgresStore(Store, AccessStore, QuarantineStore):
-    """`ring` is called after a commit that holds a wake-up. `offset` is added to the database's clock, for tests."""
+    """`ring` is called after a commit that holds a wake-up; `tell` after one that holds news, with the generations they are of.
+    `offset` is added to the database's clock, for tests."""
 
-    def __init__(self, pool: Pool, ring: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        ring: Callable[[], None] = lambda: None,
+        tell: Callable[[Collection[GenerationId]], None] = lambda generations: None,
+    ) -> None:
         self._pool = pool
-        self._ring = ring
+        self._ring, self.tell = ring, tell
         self.offset = timedelta(0)
 
     @asynccontextmanager
@@ -51,6 +59,8 @@ class PostgresStore(Store, AccessStore, QuarantineStore):
                 await session.flush()
             if session.woke:
                 self._ring()
+            if session.changed:
+                self.tell(session.changed)
 
     def session(self, connection: AsyncConnection[Any]) -> Session:
         """One transaction's reads and writes; tests put one here whose clock stands still."""
@@ -63,6 +73,7 @@ class PostgresTransaction(AccessTransaction, QuarantineTransaction):
         self._wallets = PostgresWallets(session)
         self._generations = PostgresGenerations(session)
         self._gates = PostgresGates(session)
+        self._events = PostgresEvents(session)
         self._assets = PostgresAssets(session)
         self._archives = PostgresArchives(session)
         self._provenance = PostgresProvenanceLog(session)
@@ -112,6 +123,10 @@ class PostgresTransaction(AccessTransaction, QuarantineTransaction):
     @property
     def gates(self) -> PostgresGates:
         return self._gates
+
+    @property
+    def events(self) -> PostgresEvents:
+        return self._events
 
     @property
     def assets(self) -> PostgresAssets:

@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from adapters.postgres import account_tables, billing_tables, media_tables
+from adapters.postgres import account_tables, billing_tables, event_tables, media_tables
 from adapters.postgres.columns import Time, classified, never_negative, one_of
 from adapters.postgres.columns import metadata as metadata
 from domain import privacy
@@ -45,6 +45,7 @@ promotions, redemptions = billing_tables.promotions, billing_tables.redemptions
 subscriptions, payment_hints = billing_tables.subscriptions, billing_tables.payment_hints
 archives = media_tables.archives
 quarantine = media_tables.quarantine
+generation_events = event_tables.generation_events
 assets, provenance_log = media_tables.assets, media_tables.provenance_log
 top_ups, top_up_attempts = billing_tables.top_ups, billing_tables.top_up_attempts
 
@@ -196,6 +197,7 @@ generations = Table(
     _skeleton("failure", JSONB, nullable=True),
     _skeleton("delivered", SmallInteger),
     _prompt("metadata", JSONB),
+    _protocol("last_event", Integer, server_default="0"),
     one_of("mode", Mode),
     one_of("state", GenerationState),
     CheckConstraint("(state = 'succeeded') = (delivered > 0) AND delivered <= n", name="delivered_means_succeeded"),

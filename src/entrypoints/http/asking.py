@@ -9,6 +9,7 @@ from litestar.datastructures import ResponseHeader
 from litestar.openapi import ResponseSpec
 from litestar.params import FromPath, JSONBody
 
+from application.events import Changes
 from application.generations import RequestGeneration, RetryGeneration
 from application.ports import ObjectStorage, Today
 from application.queries import Queries
@@ -55,6 +56,7 @@ async def request_generation(
     storage: FromDishka[ObjectStorage],
     catalogue: FromDishka[Catalogue],
     today: FromDishka[Today],
+    changes: FromDishka[Changes],
     key: Idempotency = None,
     prefer: Prefer = None,
 ) -> Response[shapes.Generation]:
@@ -70,7 +72,7 @@ async def request_generation(
         parent=GenerationId(data.parent) if data.parent else None,
         idempotency=once(caller, ROUTE, key, _canonical.encode(data)),
     )
-    return await _answer(request, made, queries, storage, catalogue, today, prefer)
+    return await _answer(request, made, queries, storage, catalogue, today, changes, prefer)
 
 
 @post(
@@ -93,6 +95,7 @@ async def retry_generation(
     storage: FromDishka[ObjectStorage],
     catalogue: FromDishka[Catalogue],
     today: FromDishka[Today],
+    changes: FromDishka[Changes],
     data: JSONBody[shapes.RetryBody | None] = None,
     key: Idempotency = None,
     prefer: Prefer = None,
@@ -108,7 +111,7 @@ async def retry_generation(
     )
     if made[1] and (call := counted(request)):
         call.owe_pictures(made[1].n)
-    return await _answer(request, made, queries, storage, catalogue, today, prefer)
+    return await _answer(request, made, queries, storage, catalogue, today, changes, prefer)
 
 
 async def _answer(
@@ -118,6 +121,7 @@ async def _answer(
     storage: ObjectStorage,
     catalogue: Catalogue,
     today: Today,
+    changes: Changes,
     prefer: str | None,
 ) -> Response[shapes.Generation]:
     generation_id, generation = made
@@ -125,7 +129,7 @@ async def _answer(
     headers, status = {"Location": f"/v1/generations/{generation_id}", **sunset.headers(catalogue, found[0].model, today())}, 202
     if seconds := seconds_preferred(prefer):
         prolong(request, seconds)
-        found = await until_finished(found, lambda: find(queries, request.auth, generation_id), seconds)
+        found = await until_finished(found, lambda: find(queries, request.auth, generation_id), seconds, changes)
         headers["Preference-Applied"] = f"wait={seconds}"
         status = 202 if found[0].state.is_open else 201
     return Response(await shown(request, found, queries, storage), headers=headers, status_code=status)

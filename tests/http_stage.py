@@ -89,7 +89,6 @@ class Stage:
     buckets: InMemory = field(default_factory=InMemory)
     limits: RateLimits | None = None
     """In place of those made of the two."""
-    changes: LocalChanges = field(default_factory=LocalChanges)
 
     def client(self, **config: Any) -> TestClient[Litestar]:
         return _client(app_on(self.container(), HttpConfig("1.2.3", **config)))
@@ -113,7 +112,7 @@ class Stage:
             RateLimits: Process(self.buckets, self.rates).limits if self.limits is None else self.limits,
             Catalogue: CATALOGUE,
             Today: lambda: self.today,
-            Changes: self.changes,
+            Changes: LocalChanges(),
             Authenticate: Authenticate(rows, _unnoted),  # type: ignore[arg-type]  # fits by construction
             RequestGeneration: self.request,
             RetryGeneration: self.retry,

@@ -7,7 +7,7 @@ from domain.accounts import Mode
 from domain.moderation import Verdict
 
 PartialModes = NewType("PartialModes", frozenset[Mode])
-"""In which modes pictures are shown while they are made (`domain.moderation.shown_unfinished`)."""
+"""In which modes pictures are shown while they are made (`domain.partials.shown_unfinished`)."""
 NO_PARTIALS = PartialModes(frozenset())
 
 

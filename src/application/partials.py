@@ -10,6 +10,7 @@ from application.provenance import Provenance
 from application.store import Store
 from domain.media import sniff
 from domain.objects import ObjectKey
+from domain.partials import tell_partial
 from domain.provenance import SourceType
 from domain.requests import Kind
 
@@ -42,6 +43,10 @@ class ShowPartials:
         shown = await self.provenance.label(content, format, source_type)
         key = ObjectKey.partial(generation.account_id, generation.id, attempt, index)
         await self.storage.put(key, shown, format.content_type)
+        async with self.store.transaction() as tx:
+            current = await tx.generations.lock(generation.id)
+            tell_partial(current, held.lease, attempt, index, format, await tx.now())
+            tx.generations.save(current)
 
 
 @dataclass(slots=True)

@@ -1,13 +1,12 @@
 """What is not made and not shown: the verdict on words and pictures, and how long one waits for it."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import Self
 
-from domain.accounts import Mode
 from domain.attempts import Attempt, Failure, FailureClass, Finality, NotExecuted, Outcome, Stage
 from domain.timing import Timing
 
@@ -46,12 +45,6 @@ NOT_LOOKED_AT = NotExecuted(
     Failure(FailureClass.CAPACITY, Stage.INPUT, "not_looked_at", "The references could not be looked at; no call was made"),
     Finality.RETRYABLE,
 )
-
-
-def shown_unfinished(judged: Collection[Mode], *, known: bool) -> frozenset[Mode]:
-    """In which modes pictures are shown while they are made: nobody sees half finished what would be refused whole. `judged`: the
-    modes whose pictures are; `known`: there is a list of pictures that must not be shown. The painter makes none of these."""
-    return frozenset(mode for mode in Mode if mode not in judged and not (known and mode is Mode.LIVE))
 
 
 def only_waited(attempt: Attempt) -> bool:

@@ -21,7 +21,7 @@ from application.quarantine import HashList, ListImpounded, QuarantineQueries, R
 from application.screening import ScreenInput, ScreenOutputs
 from application.store import Store
 from domain.accounts import Mode
-from domain.moderation import shown_unfinished
+from domain.partials import shown_unfinished
 from entrypoints.crash_points import CrashPoints
 from entrypoints.settings import Settings, SettingsInvalid
 

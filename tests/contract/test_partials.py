@@ -9,8 +9,10 @@ import pytest
 from application.moderation import NO_PARTIALS
 from application.partials import MOST_SECONDS
 from application.ports import Show, StorageUnavailable
-from domain.errors import UnsupportedFormat
+from domain.errors import LeaseLost, UnsupportedFormat
+from domain.events import EventKind
 from domain.generations import Generation, GenerationState
+from domain.media import PictureFormat
 from domain.objects import PARTIALS_KEPT, ObjectKey
 from domain.provenance import SourceType
 from tests.contract.harnesses import StoreHarness, each_store
@@ -45,6 +47,14 @@ def shown(world: World, generation: Generation) -> list[str]:
     return [key for key in world.storage.objects if key.startswith("partials/")]
 
 
+async def told(world: World, generation: Generation) -> list[tuple[int | None, int | None]]:
+    """Attempt and index of what whoever follows the generation hears of."""
+    seen = (await world.harness.events.seen([generation.id]))[generation.id]
+    partials = [event for event in seen.events(None) if event.kind is EventKind.PARTIAL_IMAGE]
+    assert all(event.format is PictureFormat.PNG for event in partials)
+    return [(event.attempt, event.index) for event in partials]
+
+
 def listener(call: OutCall) -> Show:
     assert call.call.partial
     return call.call.partial
@@ -61,8 +71,10 @@ async def test_a_partial_picture_lies_there_while_the_call_is_out_and_says_what_
     task, call = await world.call_out()
     await listener(call)(0, HALF)
     assert world.storage.objects == {partial(generation, 0): f"{SourceType.GENERATED}: ".encode() + HALF}
+    assert await told(world, generation) == [(1, 0)]
     await listener(call)(1, WHOLE)
     assert shown(world, generation) == [partial(generation, 0), partial(generation, 1)]
+    assert await told(world, generation) == [(1, 0), (1, 1)]
     assert await delivered(world, task, call, generation)
 
 
@@ -111,6 +123,7 @@ async def test_one_that_cannot_be_put_or_labelled_or_is_no_picture_costs_nothing
         await listener(call)(1, b"no picture")
     await listener(call)(2, WHOLE)
     assert shown(world, generation) == [partial(generation, 2)]
+    assert await told(world, generation) == [(1, 2)]
     assert await delivered(world, task, call, generation)
 
 
@@ -131,6 +144,22 @@ async def test_all_that_hang_take_seconds_of_the_attempt_together(world: World) 
         await listener(call)(2, HALF)
     assert shown(world, generation) == [partial(generation, 0)]
     assert await delivered(world, task, call, generation)
+
+
+async def test_who_has_lost_the_lease_tells_nothing_and_the_next_call_tells_its_own(world: World) -> None:
+    generation = await world.ask(partial_images=1)
+    first, call = await world.call_out()
+    await world.act_over()
+    second, again = await world.call_out(owner=2)
+    with pytest.raises(LeaseLost):
+        await listener(call)(0, HALF)
+    assert await told(world, generation) == []
+    await listener(again)(0, WHOLE)
+    assert await told(world, generation) == [(2, 0)]
+    assert await delivered(world, second, again, generation)
+    call.finish(pictures(2))
+    await first
+    assert await told(world, generation) == [(2, 0)]
 
 
 async def test_they_are_gone_after_an_hour_and_at_once_with_their_generation(world: World) -> None:

@@ -157,7 +157,15 @@ def _config(part: Part, seed: int, seconds: float) -> SchemathesisConfig:
                 # what the model can do, bytes that are a picture, words that are no card number, verified addresses.
                 {
                     "include-operation-id": [
-                        *("listGenerations", "listMedia", "listTransfers", "getCredits", "quote", "requestGeneration"),
+                        *(
+                            "listGenerations",
+                            "listMedia",
+                            "listTransfers",
+                            "getCredits",
+                            "quote",
+                            "requestGeneration",
+                            "generateImages",
+                        ),
                         *(
                             "retryGeneration",
                             "upload",

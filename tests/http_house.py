@@ -11,8 +11,10 @@ import psycopg
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from domain.accounts import Mode, Scope
+from entrypoints.http.compatible.errors import speaks_openai
 from tests import plain_http
 from tests.forks import Fork
+from tests.http_routes import problem_of
 from tests.processes import part, until
 from tests.service import Customer, customer, serving
 from tests.world import World, world
@@ -126,7 +128,11 @@ def house(database_url: str, folder: Path, **environment: str) -> Iterator[House
 
 
 def check_problem(answer: httpx.Response, status: int, problem: str, **members: Any) -> None:
-    """A problem document of this type, with at least these members."""
+    """A problem document of this type, with at least these members; or the same in OpenAI's shape, where its clients call."""
+    if speaks_openai(answer.request.url.path):
+        assert (answer.status_code, answer.headers["content-type"]) == (status, "application/json"), answer.text[:500]
+        assert problem_of(answer.json()) == problem
+        return
     assert (answer.status_code, answer.headers["content-type"]) == (status, PROBLEM), answer.text[:500]
     told = answer.json()
     expected = {"type": f"/problems/{problem}", "status": status, **members}

@@ -1,5 +1,7 @@
 """Every route, as it is declared in code: tests that go through them cover a new one by themselves."""
 
+from typing import Any
+
 from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
 
@@ -24,3 +26,11 @@ def parameter_of(path: str) -> str:
 
 def method_of(handler: HTTPRouteHandler) -> str:
     return str(next(iter(handler.http_methods)))
+
+
+def problem_of(told: dict[str, Any]) -> str:
+    """The public name of a refusal, whichever of the two shapes it has."""
+    if "error" not in told:
+        return str(told["type"]).removeprefix("/problems/")
+    code = str(told["error"]["code"])
+    return {"invalid_api_key": "unauthenticated", "invalid_value": "invalid-request"}.get(code, code.replace("_", "-"))

@@ -1,7 +1,6 @@
 """The HTTP surface with nothing behind it: use cases that note what they were told, and rows a test puts there."""
 
 import hashlib
-import hmac
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -21,7 +20,7 @@ from application.api_keys import Authenticate, hash_key
 from application.events import Changes, LocalChanges
 from application.generations import CancelGeneration, DeleteGeneration, QuoteRequest, RequestGeneration, RetryGeneration
 from application.media import AdmitUpload, DeleteAsset
-from application.ports import CursorSigner, LinkedObject, LinkedObjects, ObjectMissing, ObjectStorage, Today
+from application.ports import CursorSigner, LinkedObject, LinkedObjects, ObjectStorage, Today
 from application.queries import Queries, TransferRow
 from application.rate_limits import RateLimits
 from application.renditions import ShowRendition
@@ -33,7 +32,7 @@ from domain.errors import Gone, NotFound
 from domain.gates import Gate
 from domain.generations import Generation, GenerationId
 from domain.ledger import LedgerAccount, WalletId
-from domain.media import Asset, AssetId, AssetKind, CleanPicture, FileFormat, PictureFormat, check_bytes
+from domain.media import Asset, AssetId, AssetKind, CleanPicture, PictureFormat, check_bytes
 from domain.objects import ObjectKey
 from domain.prices import Quote, quote
 from domain.rate_limits import LARGEST_QUOTA, Policy, Rate
@@ -43,6 +42,8 @@ from domain.requests import Asked, PictureRequest, normalise
 from domain.waiting import Line, Worked
 from entrypoints.http.app import HttpConfig, create_app, create_operations_app, routed, served
 from entrypoints.http.auth import routes
+from tests.http_objects import Hmac as Hmac
+from tests.http_objects import Links, Objects
 from tests.http_rows import NOW as NOW
 from tests.http_rows import Rows
 from tests.offer import CATALOGUE, TODAY
@@ -78,6 +79,9 @@ class Stage:
     remembered: dict[str, GenerationId] = field(default_factory=dict)
     purged: set[GenerationId] = field(default_factory=set)
     links: dict[tuple[str, str], LinkedObject] = field(default_factory=dict)
+    contents: dict[ObjectKey, bytes] = field(default_factory=dict)
+    ends: Callable[[Generation], object] = lambda generation: None
+    """Called with each generation that is asked for."""
     outage: Exception | None = None
     today: date = TODAY
     gates: list[Gate] = field(default_factory=list)
@@ -177,7 +181,9 @@ class Stage:
         made = self.has_generation(caller.account_id, caller.mode, request=request, parent=parent)
         if idempotency:
             self.remembered[idempotency[0].key] = made.id
-        return made.id, made
+        as_asked = copy(made)
+        self.ends(made)
+        return made.id, as_asked
 
     async def retry(
         self,
@@ -253,43 +259,6 @@ class Stage:
         if not found or (found.account_id, found.mode) != (account, mode):
             raise NotFound
         return found
-
-
-@dataclass
-class Links(LinkedObjects):
-    stage: Stage
-
-    async def open(self, path: str, query: str) -> LinkedObject:
-        self.stage.told = (path, query)
-        if found := self.stage.links.get((path, query)):
-            return found
-        raise NotFound
-
-    async def receive(self, path: str, query: str, content_type: str, pieces: AsyncIterator[bytes]) -> None:
-        self.stage.told = (path, query, content_type, b"".join([piece async for piece in pieces]))
-        if self.stage.refusal:
-            raise self.stage.refusal
-
-
-@dataclass
-class Objects:
-    """Object storage, as far as HTTP asks."""
-
-    stage: Stage
-
-    async def get(self, key: ObjectKey) -> bytes:
-        raise ObjectMissing
-
-    def link(self, key: ObjectKey, *, format: FileFormat, file_name: str, expires_at: datetime) -> str:
-        return f"/files/{key}?name={file_name}&expires={int(expires_at.timestamp())}"
-
-
-class Hmac(CursorSigner):
-    def sign(self, message: bytes) -> tuple[str, bytes]:
-        return "k1", hmac.digest(b"secret", message, "sha256")
-
-    def verify(self, kid: str, message: bytes, mac: bytes) -> bool:
-        return kid == "k1" and hmac.compare_digest(self.sign(message)[1], mac)
 
 
 def shorten(app: Litestar, path: str, **seconds: float) -> None:

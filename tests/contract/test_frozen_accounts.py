@@ -43,7 +43,7 @@ from tests.world import new_id
 __all__ = ["each_store"]
 
 SPENDS = {"requestGeneration", "retryGeneration", "upload", "makeApiKey", "checkOut", "changeSubscription", "resumeSubscription"}
-SPENDS |= {"redeemPromotion", "beginUpload", "completeUpload"}
+SPENDS |= {"generateImages", "redeemPromotion", "beginUpload", "completeUpload"}
 REFUSED_TO_ALL = {"unlinkIdentity": 409, "redeemPromotion": 400}
 """The last sign-in stays, and there is no promotion; everything else is asked for so that it succeeds."""
 OF_PERSONS = {handler.operation_id for _, handler in GUARDED if isinstance(access_of(handler), PersonOnly)}
@@ -74,6 +74,7 @@ class Asking:
         picture = {"prompt": "a boat"} | (SMALL if self.mode is Mode.TEST else {"size": "1024x1024", "quality": "low"})
         said: dict[str, dict[str, Any]] = {
             "requestGeneration": {"json": picture},
+            "generateImages": {"json": picture},
             "quote": {"json": picture},
             "upload": {"files": {"file": ("picture", a_png())}},
             "requestArchive": {"json": {"assets": [self.things["asset_id"]]}},

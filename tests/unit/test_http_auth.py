@@ -13,11 +13,12 @@ from domain.api_keys import write_key
 from entrypoints.http.app import ROUTES
 from entrypoints.http.auth import AccessUndeclared, Person, access_of, declare_gates, routes
 from entrypoints.wiring_payments import WEBHOOK
+from tests.http_routes import problem_of
 from tests.http_stage import KEY, key_with
 
 GUARDED = [(path, handler) for path, handler in routes(Litestar(list(ROUTES), openapi_config=None)) if access_of(handler)]
 SIGN_IN = {f"/auth/{path}" for path in ("providers", "{provider}/start", "{provider}/callback")}
-OPEN = {"/v1/models", "/v1/plans", "/v1/verify", "/health/live", "/health/ready", WEBHOOK, *SIGN_IN}
+OPEN = {"/v1/models", "/v1/models/{model}", "/v1/plans", "/v1/verify", "/health/live", "/health/ready", WEBHOOK, *SIGN_IN}
 """The webhook is proven by its signature."""
 
 
@@ -26,7 +27,7 @@ def call(client: TestClient[Litestar], path: str, handler: HTTPRouteHandler, aut
     address = re.sub(r"\{\w+_id\}", "0" * 32, path).replace("{provider}", "sandbox")
     headers = {"Authorization": authorization} if authorization is not None else {}
     answer = client.request(next(iter(handler.http_methods)), f"{address}?nonsense=1", headers=headers)
-    return answer.status_code, answer.json()["type"], answer.headers.get("www-authenticate", "")
+    return answer.status_code, f"/problems/{problem_of(answer.json())}", answer.headers.get("www-authenticate", "")
 
 
 def test_every_route_but_the_catalogue_health_sign_in_and_the_webhook_needs_a_caller() -> None:

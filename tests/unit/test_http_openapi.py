@@ -8,6 +8,7 @@ from msgspec import json
 
 from domain.limits import LIMITS
 from entrypoints.http.app import ROUTES
+from entrypoints.http.compatible.errors import speaks_openai
 from entrypoints.http.openapi import document
 from tests.http_stage import Stage
 
@@ -31,6 +32,8 @@ def test_it_is_served_as_it_is_made() -> None:
 def test_every_route_is_in_it_but_those_that_browsers_are_led_to() -> None:
     assert {(path, method) for path, method, _ in operations()} == {
         ("/v1/models", "get"),
+        ("/v1/models/{model}", "get"),
+        ("/v1/images/generations", "post"),
         ("/v1/quotes", "post"),
         ("/v1/credits", "get"),
         ("/v1/credits/transfers", "get"),
@@ -95,7 +98,7 @@ def test_an_operation_says_who_may_call_and_how_it_refuses(path: str, method: st
     assert {"500", "503"} <= set(operation["responses"])
     for status, answer in operation["responses"].items():
         if status >= "400":
-            assert list(answer["content"]) == ["application/problem+json"]
+            assert list(answer["content"]) == ["application/json" if speaks_openai(path) else "application/problem+json"]
 
 
 def test_operation_ids_are_unique() -> None:
@@ -133,5 +136,5 @@ def test_every_route_but_health_says_how_it_limits(path: str, method: str, opera
     assert ("429" in operation["responses"]) == is_limited
     for answer in operation["responses"].values():
         assert ({"RateLimit", "RateLimit-Policy"} <= set(answer.get("headers", {}))) == is_limited
-    if is_limited:
+    if is_limited and not speaks_openai(path):
         assert "Retry-After" in operation["responses"]["429"]["headers"]

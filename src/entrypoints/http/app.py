@@ -37,6 +37,7 @@ from entrypoints.http import (
 from entrypoints.http.addresses import Proxies
 from entrypoints.http.auth import PUBLIC, declare_gates, guard, routes
 from entrypoints.http.bounds import NO_BODY, Bounded, declare_bounds
+from entrypoints.http.compatible import images
 from entrypoints.http.cookies import named
 from entrypoints.http.cors import Cors
 from entrypoints.http.envelope import Envelope
@@ -51,6 +52,8 @@ MOST_VERIFIED = 8
 
 ROUTES: tuple[HTTPRouteHandler, ...] = (
     models.list_models,
+    models.show_model,
+    images.generate_images,
     quotes.quote,
     asking.request_generation,
     asking.retry_generation,

@@ -67,7 +67,7 @@ def refusal(message: str) -> DomainError:
     said, field = (found["said"], (found["path"] or "").lstrip(".")) if found else (message, "")
     if missing := _MISSING.match(said):
         field = f"{field}.{missing['field']}".lstrip(".")
-        return InvalidRequest(f"{field} is missing", field=field)
+        return InvalidRequest(f"{field} is missing", field=field, reason="missing")
     facts: dict[str, str] = {"field": field} if field else {}
     name = field or "the body"
     if bound := _BOUND.match(said):
@@ -78,9 +78,9 @@ def refusal(message: str) -> DomainError:
         return LimitExceeded(detail, **facts, limit=limit)
     if unknown := _UNKNOWN.match(said):
         field = f"{field}.{unknown['field']}".lstrip(".")
-        return InvalidRequest(f"there is no field {field}", field=field)
+        return InvalidRequest(f"there is no field {field}", field=field, reason="unknown")
     if said.startswith("Object contains unknown field"):
-        return InvalidRequest(f"{name} has a field that is not known", **facts)
+        return InvalidRequest(f"{name} has a field that is not known", **facts, reason="unknown")
     return InvalidRequest(
         f"{name}: {said[0].lower()}{said[1:]}" if _SAYABLE.match(said) else f"{name} is not acceptable", **facts
     )

@@ -5,13 +5,12 @@ import uuid
 from collections.abc import Mapping, Set
 from time import perf_counter
 
-import msgspec
 import structlog
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from domain.limits import holds_card_number
-from entrypoints.http.problems import EDGE, MEDIA_TYPE, log_crash
+from entrypoints.http.problems import EDGE, log_crash, problem
 from entrypoints.metrics import count_request
 
 UNMATCHED = "unmatched"
@@ -64,7 +63,7 @@ class Envelope:
                 if status:
                     raise
                 log_crash(error)
-                await _answer_crash(send_on)
+                await _answer_crash(scope, send_on)
             finally:
                 seconds, method = perf_counter() - began, str(scope.get("method"))
                 route = scope.get("path_template") or UNMATCHED
@@ -89,9 +88,8 @@ def _request_id(scope: Scope) -> str:
     return str(uuid.uuid4())
 
 
-async def _answer_crash(send: Send) -> None:
-    name, title = EDGE[500]
-    body = msgspec.json.encode({"type": f"/problems/{name}", "title": title, "status": 500})
-    headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())]
+async def _answer_crash(scope: Scope, send: Send) -> None:
+    said = problem(scope, 500, *EDGE[500])
+    headers = [(b"content-type", str(said.media_type).encode()), (b"content-length", str(len(said.content)).encode())]
     await send({"type": "http.response.start", "status": 500, "headers": headers})
-    await send({"type": "http.response.body", "body": body, "more_body": False})
+    await send({"type": "http.response.body", "body": said.content, "more_body": False})

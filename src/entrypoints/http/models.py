@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, cast
 import msgspec
 from dishka.integrations.litestar import FromDishka, inject
 from litestar import MediaType, Request, Response, get
+from litestar.params import FromPath
 from msgspec import Meta, Struct
 
 from application.ports import Today
@@ -122,6 +123,18 @@ async def list_models(
     """Models with capabilities and prices, and the limits that hold for all of them."""
     listing: Listing = request.app.state.listing
     return cast(Response[Models], Response(listing.on(today(), catalogue), media_type=MediaType.JSON))
+
+
+@get(
+    "/v1/models/{model:str}",
+    operation_id="getModel",
+    tags=["catalogue"],
+    opt={"access": PUBLIC, "bounds": NO_BODY, "refusals": (404,)},
+)
+@inject
+async def show_model(model: FromPath[str], catalogue: FromDishka[Catalogue], today: FromDishka[Today]) -> ShownModel:
+    """One of them. Refusals are in OpenAI's shape."""
+    return _model(catalogue.model(model, today()))
 
 
 def _model(model: Model) -> ShownModel:

@@ -14,6 +14,9 @@ from litestar.openapi.spec import Components, SecurityScheme, Tag
 
 from entrypoints.http import shapes
 from entrypoints.http.auth import Access, Person, access_of, routes
+from entrypoints.http.compatible.errors import MEDIA_TYPE as OPENAI_MEDIA_TYPE
+from entrypoints.http.compatible.errors import speaks_openai
+from entrypoints.http.compatible.shapes import OpenAIError
 from entrypoints.http.problems import MEDIA_TYPE
 
 _WHY = {
@@ -31,6 +34,7 @@ _WHY = {
     429: "Too many at once, too many lately, or too many refused or refunded; Retry-After says when to ask again.",
     500: "Something went wrong on our side.",
     503: "Not available for the moment; Retry-After says when to ask again.",
+    504: "It goes on, and can be waited for once more: x-generation-id names it.",
 }
 _DESCRIPTION = (
     "Pictures made and edited by AI models, paid in credits. Credits are integers, times are UTC (RFC 3339), ids are UUIDs. "
@@ -58,7 +62,7 @@ def document(handlers: Iterable[HTTPRouteHandler], version: str, session_cookie:
     for path, handler in routes(described):
         if handler.resolve_include_in_schema() and path in made["paths"]:
             for method in handler.http_methods:
-                _declare(made["paths"][path][method.lower()], handler)
+                _declare(made["paths"][path][method.lower()], handler, path)
     made["components"]["schemas"].update(_shapes(handlers))
     made["components"]["headers"] = {
         name: {"description": meaning, "schema": {"type": "string"}} for name, meaning in _RATES.items()
@@ -88,7 +92,7 @@ def _config(version: str, session_cookie: str) -> OpenAPIConfig:
     )
 
 
-def _declare(operation: dict[str, Any], handler: HTTPRouteHandler) -> None:
+def _declare(operation: dict[str, Any], handler: HTTPRouteHandler, path: str) -> None:
     """Security and refusals of one operation. Litestar's own 400 shape is not ours."""
     for parameter in operation.get("parameters", ()):
         parameter["schema"] = _without_null(parameter["schema"])
@@ -119,7 +123,9 @@ def _declare(operation: dict[str, Any], handler: HTTPRouteHandler) -> None:
             said["headers"] = headers
     for header in (header for said in answers.values() for header in said.get("headers", {}).values()):
         header["schema"] = {"type": "string"}
-    operation["responses"] = answers | {str(status): _refusal(status) for status in sorted(refusals)}
+    operation["responses"] = answers | {
+        str(status): _refusal(status, compatible=speaks_openai(path)) for status in sorted(refusals)
+    }
     named = {name: {"$ref": f"{_HEADERS}{name}"} for name in (_ID, *(_RATES if limited else ()))}
     for said in operation["responses"].values():
         said["headers"] = said.get("headers", {}) | named
@@ -135,9 +141,10 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
     return {**choices[0], **schema} if len(choices) == 1 else {**schema, **({"oneOf": choices} if choices else {})}
 
 
-def _refusal(status: int) -> dict[str, Any]:
-    said: dict[str, Any] = {"description": _WHY[status], "content": {MEDIA_TYPE: {"schema": {"$ref": f"{_REF}Problem"}}}}
-    if status in (429, 503):
+def _refusal(status: int, *, compatible: bool) -> dict[str, Any]:
+    kind, shape = (OPENAI_MEDIA_TYPE, "OpenAIError") if compatible else (MEDIA_TYPE, "Problem")
+    said: dict[str, Any] = {"description": _WHY[status], "content": {kind: {"schema": {"$ref": f"{_REF}{shape}"}}}}
+    if status in (429, 503) and not compatible:
         said["headers"] = {"Retry-After": {"description": "seconds", "required": True, "schema": {"type": "integer"}}}
     if status == 401:
         said["headers"] = {"WWW-Authenticate": {"required": True, "schema": {"type": "string"}}}
@@ -146,7 +153,7 @@ def _refusal(status: int) -> dict[str, Any]:
 
 def _shapes(handlers: Iterable[HTTPRouteHandler]) -> Mapping[str, Any]:
     """Every struct a route reads or writes, as msgspec enforces it: Litestar leaves out some of its bounds."""
-    kinds: set[Any] = {shapes.Problem}
+    kinds: set[Any] = {shapes.Problem, OpenAIError}
     for handler in handlers:
         if handler.parsed_data_field:
             kinds |= _structs(handler.parsed_data_field.annotation)

@@ -23,6 +23,7 @@ from application.store import StoreUnavailable
 from domain import buying_errors, errors
 from domain.errors import DomainError, InvalidRequest, NotFound, TooManyBytes
 from domain.limits import LIMITS, holds_card_number
+from entrypoints.http.compatible import errors as compatible
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -157,7 +158,11 @@ def problem(
     facts: Mapping[str, errors.Fact] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response[bytes]:
-    """A problem document; `facts` become members of their own."""
+    """A problem document; `facts` become members of their own. In OpenAI's shape on the routes its clients know."""
+    if compatible.speaks_openai(scope["path"]):
+        said_so = compatible.edge(status, name)
+        field = (facts or {}).get("field")
+        return compatible.answer(scope, said_so, detail or title, field if isinstance(field, str) else None, headers)
     said: dict[str, errors.Fact] = {"type": f"/problems/{name}", "title": title, "status": status}
     if detail:
         said["detail"] = detail
@@ -191,6 +196,8 @@ def refusal(scope: Scope, error: DomainError) -> Response[bytes]:
         facts = {name: fact for name, fact in facts.items() if str(fact) not in raw_path(scope).split("/")}
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
+    if compatible.speaks_openai(scope["path"]):
+        return compatible.refused(scope, error, status, headers)
     return problem(scope, status, error.problem(), error.title, error.detail, facts, headers)
 
 

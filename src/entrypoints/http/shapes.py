@@ -24,7 +24,7 @@ Time = Annotated[datetime, Meta(tz=True)]
 """The document calls it a date-time only if its zone is sure."""
 
 
-def _one_of(*words: str) -> dict[str, Any]:
+def one_of(*words: str) -> dict[str, Any]:
     """Shown in the document; the refusal is the domain's, which says what this model allows."""
     return {"enum": list(words)}
 
@@ -57,12 +57,12 @@ class PictureBody(Struct, frozen=True, forbid_unknown_fields=True):
         ]
         | None
     ) = None
-    quality: Annotated[str, Meta(extra_json_schema=_one_of("auto", *Quality))] | None = None
+    quality: Annotated[str, Meta(extra_json_schema=one_of("auto", *Quality))] | None = None
     complexity: str | None = None
-    background: Annotated[str, Meta(extra_json_schema=_one_of(*Background))] | None = None
-    output_format: Annotated[str, Meta(extra_json_schema=_one_of(*MADE_FORMATS))] | None = None
+    background: Annotated[str, Meta(extra_json_schema=one_of(*Background))] | None = None
+    output_format: Annotated[str, Meta(extra_json_schema=one_of(*MADE_FORMATS))] | None = None
     output_compression: Annotated[int, Meta(ge=0, le=100)] | None = None
-    moderation: Annotated[str, Meta(extra_json_schema=_one_of(*MODERATIONS))] | None = None
+    moderation: Annotated[str, Meta(extra_json_schema=one_of(*MODERATIONS))] | None = None
     partial_images: Annotated[int, Meta(ge=0, le=_SMALL)] | None = None
     images: Annotated[
         tuple[UUID, ...],

@@ -1,0 +1,115 @@
+"""Waiting for a generation, and answering its pictures in OpenAI's shape."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import msgspec
+from litestar import Response
+
+from application.events import Changes
+from application.ports import ObjectMissing, ObjectStorage
+from application.queries import Queries
+from domain.errors import Gone, SignaturePending
+from domain.generations import Generation, GenerationId
+from domain.media import Asset
+from domain.requests import Background
+from entrypoints.http.auth import Authed
+from entrypoints.http.bounds import prolong
+from entrypoints.http.compatible.errors import MEDIA_TYPE, Said, answer, ended, made, names
+from entrypoints.http.compatible.shapes import ImageData, ImagesAnswer, ImageUsage, TokenDetails
+from entrypoints.http.showing import find
+from entrypoints.http.waiting import Found, until_finished
+
+WAIT_SECONDS = 300
+_LATE = Said(504, "server_error", "not_finished")
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where what is answered comes from."""
+
+    queries: Queries
+    storage: ObjectStorage
+    changes: Changes
+
+
+async def answered(request: Authed, asked: tuple[GenerationId, Generation | None], sources: Sources) -> Response[ImagesAnswer]:
+    """The pictures once they are there; or how it ended without; or 504 while it goes on. Always with `x-generation-id`.
+    `asked`: what RequestGeneration answered."""
+    return cast(Response[ImagesAnswer], await _answered(request, asked, sources))
+
+
+async def _answered(request: Authed, asked: tuple[GenerationId, Generation | None], sources: Sources) -> Response[bytes]:
+    generation_id, generation = asked
+    made(request.scope, generation_id)
+    prolong(request, WAIT_SECONDS)
+    found = await finished(request, generation_id, generation, sources)
+    if found[0].state.is_open:
+        where = f"/v1/generations/{generation_id}"
+        message = (
+            f"The pictures are still being made. Ask again in the same way to go on waiting for them, or look at GET {where}."
+        )
+        return answer(request.scope, _LATE, message)
+    if not found[1]:
+        return ended(request.scope, found[0].failure)
+    content = await pictures(found, sources.storage)
+    return Response(content, status_code=200, media_type=MEDIA_TYPE, headers=names(request.scope))
+
+
+async def finished(request: Authed, id: GenerationId, generation: Generation | None, sources: Sources) -> Found:
+    """The generation when it has ended; or, after WAIT_SECONDS or an outage, as it was last seen. `generation`: None if it has
+    yet to be read."""
+
+    async def look() -> Found:
+        return await find(sources.queries, request.auth, id)
+
+    return await until_finished((generation, ()) if generation else await look(), look, WAIT_SECONDS, sources.changes)
+
+
+async def pictures(found: Found, storage: ObjectStorage) -> bytes:
+    """The answer as JSON. While it is made, pictures and JSON are in memory at once, and nothing else of their size.
+
+    Raises SignaturePending while one of them may be handed out to nobody, Gone, StorageUnavailable."""
+    generation, assets = found
+    if not all(asset.marking.may_be_handed_out for asset in assets):
+        raise SignaturePending
+    return msgspec.json.encode(described(generation, assets, await _contents(assets, storage)))
+
+
+async def _contents(assets: Sequence[Asset], storage: ObjectStorage) -> list[bytes]:
+    try:
+        return await asyncio.gather(*(storage.get(asset.key) for asset in assets))
+    except ObjectMissing:
+        raise Gone from None  # deleted since its row was read
+
+
+def described(generation: Generation, assets: Sequence[Asset], contents: Sequence[bytes]) -> ImagesAnswer:
+    first, request = assets[0], generation.request
+    return ImagesAnswer(
+        created=int(generation.created_at.timestamp()),
+        background=Background.TRANSPARENT.value if first.has_alpha else Background.OPAQUE.value,
+        data=[ImageData(content) for content in contents],
+        output_format=first.format,
+        quality=request.quality if request else None,
+        size=f"{first.width}x{first.height}",
+        usage=usage_of(generation),
+    )
+
+
+def usage_of(generation: Generation) -> ImageUsage | None:
+    """Of the attempt that brought the pictures. The provider's sum is not told apart: for a new picture all of it is text, for an
+    edit all but a little is pictures."""
+    booked = next((attempt for attempt in generation.attempts if attempt.booked), None)
+    if booked is None or booked.usage is None or not booked.usage.output_tokens:
+        return None
+    taken, drawn = booked.usage.input_tokens, booked.usage.output_tokens
+    shown = taken if generation.request and generation.request.references else 0
+    return ImageUsage(
+        input_tokens=taken,
+        input_tokens_details=TokenDetails(image_tokens=shown, text_tokens=taken - shown),
+        output_tokens=drawn,
+        output_tokens_details=TokenDetails(image_tokens=drawn, text_tokens=0),
+        total_tokens=taken + drawn,
+    )

@@ -32,6 +32,7 @@ from domain.generations import GenerationId, GenerationState
 from domain.media import AssetId, AssetKind
 from domain.objects import ObjectClass, ObjectKey
 from domain.requests import Asked, Sandbox
+from entrypoints.wiring_pictures import PatientPool
 from tests.clusters import migrated_postgres
 from tests.forks import Fork, Forks
 from tests.kill_ends import Left
@@ -115,6 +116,10 @@ class OnePool(Parts):
     @provide(override=True)
     def picture_workers(self) -> PicturePool:
         return self._pool
+
+    @provide(override=True)
+    def patient(self) -> PatientPool:
+        return PatientPool(self._pool)
 
 
 def new_tag() -> str:

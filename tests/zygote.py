@@ -122,7 +122,7 @@ def _live(order: Mapping[str, Any], descriptors: list[int], parent: int) -> None
             ctypes.CDLL(None).prctl(1, int(signal.SIGKILL))  # PR_SET_PDEATHSIG: no zygote, no children
         if "pictures" in order:
             os.dup2(os.open(os.devnull, os.O_RDWR), sys.stdout.fileno())
-            picture_worker.serve(descriptors[0], parent, order["pictures"])
+            picture_worker.serve(descriptors[0], parent, *order["pictures"])
             code = 0
         else:
             code = _part(order, descriptors)
@@ -160,10 +160,10 @@ class PictureWorker:
     """What the picture pool takes for the process it started."""
 
     def __init__(self, zygote: str, command: list[str], *, pass_fds: list[int], **_: object) -> None:
-        memory_mb = int(command[-1].rpartition(",")[2].rstrip(") "))
+        confined = [int(word) for word in command[-1].rstrip(") ").split(",")[-2:]]
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.connect(zygote)
-        socket.send_fds(self._socket, [json.dumps({"pictures": memory_mb}).encode()], pass_fds)
+        socket.send_fds(self._socket, [json.dumps({"pictures": confined}).encode()], pass_fds)
         self.pid = int(self._socket.makefile().readline())
         self._ended = False
 

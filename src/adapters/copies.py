@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, TypeVar
 
 from adapters.picture_pool import PicturePool, PoolStopped, WorkerDied
 from application.copies import PictureCopies
@@ -10,17 +9,30 @@ from domain.errors import IntakeBusy, TooHeavy
 from domain.provenance import SourceType
 from domain.renditions import Shape, Sketch
 
-Drawn = TypeVar("Drawn")
-
 
 class PooledCopies(PictureCopies):
-    """`xmp` writes what is said of a picture's origin. `timeout_seconds` is the time of one copy in its worker."""
+    """`xmp` writes what is said of a picture's origin. `timeout_seconds` is the time of one copy in its worker, and
+    `patient_seconds` that of one which nobody waits for: those are made in the pool `patient`."""
 
-    def __init__(self, pool: PicturePool, xmp: Callable[[SourceType], bytes], *, timeout_seconds: float = 30) -> None:
-        self._pool, self._xmp, self._timeout = pool, xmp, timeout_seconds
+    def __init__(
+        self,
+        pool: PicturePool,
+        patient: PicturePool,
+        xmp: Callable[[SourceType], bytes],
+        *,
+        timeout_seconds: float = 30,
+        patient_seconds: float = 90,
+    ) -> None:
+        self._pool, self._patient, self._xmp = pool, patient, xmp
+        self._timeout, self._patient_seconds = timeout_seconds, patient_seconds
 
     async def sketch(self, content: bytes, source_type: SourceType | None) -> Sketch:
-        return await self._drawn(sketch_of, content, self._xmp(source_type) if source_type else None)
+        """A worker lost under it says nothing about the picture: another picture, or the machine, may have taken its memory."""
+        asked = (content, self._xmp(source_type) if source_type else None)
+        try:
+            return await asyncio.wrap_future(self._patient.schedule(sketch_of, asked, self._patient_seconds))
+        except (WorkerDied, TimeoutError, MemoryError, PoolStopped):
+            raise IntakeBusy from None
 
     async def render(self, content: bytes, shape: Shape) -> bytes:
         try:
@@ -28,13 +40,6 @@ class PooledCopies(PictureCopies):
         except (TimeoutError, MemoryError):
             raise TooHeavy("this copy takes more time or memory than one may", field="width") from None
         except (WorkerDied, PoolStopped):
-            raise IntakeBusy from None
-
-    async def _drawn(self, draw: Callable[..., Drawn], *args: Any) -> Drawn:
-        """A worker lost under it says nothing about the picture: another picture, or the machine, may have taken its memory."""
-        try:
-            return await asyncio.wrap_future(self._pool.schedule(draw, args, self._timeout))
-        except (WorkerDied, TimeoutError, MemoryError, PoolStopped):
             raise IntakeBusy from None
 
 

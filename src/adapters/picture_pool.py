@@ -29,6 +29,8 @@ START_SECONDS = 60.0
 """How long a worker may take to import Pillow on a busy machine."""
 MOST_ANSWER_BYTES = 512 * 1024 * 1024
 _PIECE = 1024 * 1024
+_GIVES_WAY = 10
+"""As `nice` counts: a tenth of what anybody else gets who wants the same processor, and all of an idle one."""
 _LENGTH = struct.Struct("!i")
 """Before each message: how long it is, as multiprocessing.connection has it, with which workers speak."""
 
@@ -52,11 +54,13 @@ class _Task:
 class PicturePool:
     """`workers` processes of at most `memory_mb` address space each, replaced after `tasks_each` tasks.
 
+    Those of a `patient` pool start at its first task, and get what processor time nobody else wants.
+
     `schedule` may be called from any thread; `pids` are those of the processes alive now.
     """
 
-    def __init__(self, workers: int, memory_mb: int, tasks_each: int) -> None:
-        self._memory_mb, self._tasks_each = memory_mb, tasks_each
+    def __init__(self, workers: int, memory_mb: int, tasks_each: int, *, patient: bool = False) -> None:
+        self._memory_mb, self._tasks_each, self._patient = memory_mb, tasks_each, patient
         self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._stopped = False
@@ -108,8 +112,8 @@ class PicturePool:
     def _attend(self, seat: int, first: "Future[None]") -> None:
         """One thread's life: keep one worker ready, hand it one task after the other."""
         first.set_running_or_notify_cancel()
-        worker = self._hire(seat)
-        if worker is not None:
+        worker = None if self._patient else self._hire(seat)
+        if worker is not None or self._patient:
             first.set_result(None)
         else:
             first.set_exception(WorkerDied("a picture worker did not start"))
@@ -131,7 +135,7 @@ class PicturePool:
     def _hire(self, seat: int) -> "_Worker | None":
         """A worker that is ready, or None if none can be had; then the next task asks again."""
         try:
-            worker = _Worker(self._memory_mb)
+            worker = _Worker(self._memory_mb, _GIVES_WAY if self._patient else 0)
         except OSError:
             return None
         with self._lock:
@@ -176,13 +180,13 @@ class _Worker:
     """The parent's side of one process. `until`: the moment, by the monotonic clock, at which waiting for it ends, wherever it
     has come by then: a worker that stops in the middle of a message is as late as one that says nothing."""
 
-    def __init__(self, memory_mb: int) -> None:
+    def __init__(self, memory_mb: int, gives_way: int) -> None:
         self._socket, theirs = socket.socketpair()
         self.done = 0
         with theirs:
             command = (
                 f"import sys; sys.path[:] = {sys.path!r}; from adapters.picture_worker import serve; "
-                f"serve({theirs.fileno()}, {os.getpid()}, {memory_mb})"
+                f"serve({theirs.fileno()}, {os.getpid()}, {memory_mb}, {gives_way})"
             )
             # No environment: a decoder that was taken over finds no key in it. Its own group: Ctrl-C is for the service.
             self._process = subprocess.Popen(  # noqa: S603 - this interpreter, on this file
@@ -261,6 +265,11 @@ class _Worker:
 def picture_pool(workers: int = 2, memory_mb: int = 1024, tasks_each: int = 200) -> PicturePool:
     """A pool whose workers start at once, in the background; `warm` waits for them."""
     return PicturePool(workers, memory_mb, tasks_each)
+
+
+def patient_pool(memory_mb: int = 1024, tasks_each: int = 200) -> PicturePool:
+    """One worker for what nobody waits for."""
+    return PicturePool(1, memory_mb, tasks_each, patient=True)
 
 
 async def warm(pool: PicturePool) -> None:

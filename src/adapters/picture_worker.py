@@ -31,8 +31,9 @@ class TaskFailed(Exception):
     """The function raised an error of a foreign class, named here: only the text of such errors leaves a worker."""
 
 
-def serve(descriptor: int, parent: int, memory_mb: int) -> None:
+def serve(descriptor: int, parent: int, memory_mb: int, gives_way: int) -> None:
     """The worker's whole life. It ends when the other end of its socket closes."""
+    os.nice(gives_way)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # whoever stops the whole group lets what is under way finish
     _end_with_parent(parent)

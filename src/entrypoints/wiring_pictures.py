@@ -1,9 +1,12 @@
 """The wiring of copies of pictures: who draws them, and who says which there are."""
 
+from collections.abc import AsyncIterator
+from typing import NewType
+
 from dishka import Provider, Scope, provide
 
 from adapters.copies import PooledCopies
-from adapters.picture_pool import PicturePool
+from adapters.picture_pool import PicturePool, patient_pool
 from adapters.postgres.renditions import PostgresRenditions
 from adapters.postgres.session import Pool
 from adapters.postgres.sketches import PostgresSketches
@@ -14,7 +17,10 @@ from application.provenance import Provenance
 from application.renditions import ForgetRenditions, ShowRendition
 from application.thumbnails import MakeThumbnails
 from entrypoints.crash_points import CrashPoints
+from entrypoints.settings import Settings
 from entrypoints.wiring_storage import Objects
+
+PatientPool = NewType("PatientPool", PicturePool)
 
 
 class Pictures(Provider):
@@ -23,8 +29,15 @@ class Pictures(Provider):
     scope = Scope.APP
 
     @provide
-    def copies(self, pool: PicturePool) -> PictureCopies:
-        return PooledCopies(pool, packet)
+    async def patient(self, settings: Settings) -> AsyncIterator[PatientPool]:
+        """Who makes thumbnails: a picture that somebody waits for comes first."""
+        pool = patient_pool(settings.picture_memory_mb)
+        yield PatientPool(pool)
+        pool.stop()
+
+    @provide
+    def copies(self, pool: PicturePool, patient: PatientPool) -> PictureCopies:
+        return PooledCopies(pool, patient, packet)
 
     @provide
     def sketches(self, pool: Pool) -> Sketches:

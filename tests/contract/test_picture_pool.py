@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.picture_pool import PicturePool, PoolStopped, WorkerDied, picture_pool, warm
+from adapters.picture_pool import PicturePool, PoolStopped, WorkerDied, patient_pool, picture_pool, warm
 from adapters.picture_worker import TaskFailed, say, understand
 from domain.errors import LimitExceeded
 from domain.media import AssetKind, CleanPicture, PictureFormat, check_mask
@@ -306,3 +306,15 @@ async def test_ctrl_c_lets_the_work_under_way_finish(shared: PicturePool) -> Non
             os.kill(worker, ending)
         assert service.stdout.readline() == "finished\n"
     assert await gone(worker)
+
+
+@pytest.mark.anyio
+async def test_whoever_does_what_nobody_waits_for_starts_late_and_gives_way() -> None:
+    pool = patient_pool()
+    try:
+        await warm(pool)
+        assert pool.pids == ()
+        nice = await asyncio.wrap_future(pool.schedule(os.getpriority, (os.PRIO_PROCESS, 0)))
+        assert nice == min(19, os.getpriority(os.PRIO_PROCESS, 0) + 10)
+    finally:
+        pool.stop()

@@ -27,6 +27,7 @@ from domain.errors import AccountClosed, NotFound
 from domain.ledger import WalletId
 from domain.notices import Facts, NoticeKind
 from domain.refunds import counting
+from domain.webhook_endpoints import EventKind, WebhookEvent
 
 
 class Outcome(StrEnum):
@@ -185,6 +186,9 @@ class ConvergeSubscription:
         plan = best_plan((each for one in every if (each := _entitlement(one))), self.catalogue, now)
         if plan != account.plan:
             await tx.accounts.save(replace(account, plan=plan))
+        if _standing(told) != _standing(known):
+            fact = f"{told.id}:{ticket}"
+            tx.announcements.announce(WebhookEvent.of(EventKind.SUBSCRIPTION_CHANGED, fact, account.id, now, told.state))
         remarks = [Remark.UNSOLD] if told.plan not in self.catalogue.plans else []
         if len(going_on(every)) > 1:
             remarks.append(Remark.SECOND)
@@ -196,6 +200,11 @@ class ConvergeSubscription:
         if plan and told.needs_payment and told.pay_url:
             id = command_id("notice", f"{told.id}:{ticket}")
             await tell_person(tx, lambda: id, account, NoticeKind.PAYMENT_NEEDED, Facts(plan=plan.name))
+
+
+def _standing(subscription: Subscription | KnownSubscription) -> tuple[object, ...]:
+    """What its owner is told of when it changes."""
+    return subscription.plan, subscription.state, subscription.period_end, subscription.cancel_at
 
 
 def _entitlement(known: KnownSubscription) -> Entitlement | None:

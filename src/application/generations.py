@@ -22,6 +22,7 @@ from domain.media import Asset
 from domain.objects import ObjectKey
 from domain.prices import Quote, check_maximum, quote
 from domain.requests import Asked, PictureRequest, normalise
+from domain.webhook_endpoints import EventKind, WebhookEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +236,14 @@ async def resolve_hold(tx: Transaction, generation: Generation) -> None:
     if released and generation.key_id and (spending := await tx.spendings.lock(generation.key_id)):
         spending.release(released, generation.created_at)
         tx.spendings.save(spending)
+    tx.announcements.announce(_finished(generation))
+
+
+def _finished(generation: Generation) -> WebhookEvent:
+    if not generation.finished_at:
+        raise AssertionError("a hold resolves when its generation ends")
+    kind, id, owner = EventKind.GENERATION_FINISHED, generation.id, generation.account_id
+    return WebhookEvent.of(kind, id, owner, generation.finished_at, generation.state, generation.mode, subject=id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
+from application.announcements import Announcements
 from application.packing import Archives
 from application.provenance import ProvenanceLog
 from application.purchases import Customers, Inbox, Purchases, Refunds, Subscriptions, TopUps
@@ -283,6 +284,8 @@ class Transaction(Protocol):
     def notices(self) -> NewNotices: ...
     @property
     def turns(self) -> Turns: ...
+    @property
+    def announcements(self) -> Announcements: ...
 
     async def now(self) -> datetime:
         """The database's clock at this moment, not at the transaction's start."""

@@ -275,6 +275,14 @@ class TooManyKeys(DomainError):
     title = "The account has as many API keys as it may have"
 
 
+class TooManyEndpoints(DomainError):
+    title = "The account has as many webhook endpoints as it may have"
+
+
+class EndpointDisabled(DomainError):
+    title = "The webhook endpoint is disabled"
+
+
 class AlreadyCreated(DomainError):
     title = "This was created by an earlier request; its secret is told once only"
 

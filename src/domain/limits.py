@@ -37,6 +37,8 @@ LIMITS: Mapping[str, int] = MappingProxyType(
         "archives": 10,
         "sessions": 50,
         "keys": 50,
+        "webhook_endpoints": 10,
+        "url_characters": 2_000,
     }
 )
 MAX_INTEGER = 2**63 - 1

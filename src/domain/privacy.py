@@ -50,6 +50,7 @@ class Classification:
 PROFILE = Classification("P05", Retention.ACCOUNT, Erasure.ERASE)
 ACCOUNT_RECORD = Classification("P06", Retention.ACCOUNT, Erasure.OPAQUE)
 ACCESS = Classification("P17", Retention.ACCOUNT, Erasure.ERASE, export=False)
+ENDPOINT = Classification("P06", Retention.ACCOUNT, Erasure.ERASE)
 NOTICE = Classification("P17", Retention.NOTICE, Erasure.ERASE, export=False)
 SKELETON = Classification("P07", Retention.BILLING, Erasure.KEEP)
 PROMPT = Classification("P07", Retention.HISTORY, Erasure.ERASE)

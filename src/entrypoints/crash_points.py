@@ -22,6 +22,8 @@ _PARTS = {
     "assets": "Assets",
     "archives": "Archives",
     "accounts": "Accounts",
+    "endpoints": "WebhookEndpoints",
+    "deliveries": "WebhookDeliveries",
 }
 _PARTS |= {"events": "GenerationEvents"}
 _PARTS |= {"archives": "Archives", "wakeups": "Wakeups", "notices": "WaitingNotices"}

@@ -8,6 +8,7 @@ from datetime import datetime
 from itertools import count
 
 from adapters.memory.accounts import MemoryAccounts, MemorySpendings
+from adapters.memory.announcements import MemoryAnnouncements
 from adapters.memory.archives import MemoryArchives
 from adapters.memory.assets import MemoryAssets
 from adapters.memory.billing import MemoryCustomers, MemoryInbox, MemoryPurchases, MemoryRefunds, MemorySubscriptions
@@ -222,6 +223,7 @@ class MemoryTransaction(Transaction):
         self._top_ups = MemoryTopUps(rows, store.locks)
         self._notices = MemoryNotices(rows)
         self._turns = MemoryTurns(rows, store.locks)
+        self._announcements = MemoryAnnouncements(rows)
 
     @property
     def wallets(self) -> MemoryWallets:
@@ -294,6 +296,10 @@ class MemoryTransaction(Transaction):
     @property
     def turns(self) -> MemoryTurns:
         return self._turns
+
+    @property
+    def announcements(self) -> MemoryAnnouncements:
+        return self._announcements
 
     async def now(self) -> datetime:
         return self._clock()

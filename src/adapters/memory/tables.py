@@ -24,6 +24,7 @@ from domain.notices import Notice, NoticeId
 from domain.provenance import LoggedPicture
 from domain.refunds import Refund, RefundId
 from domain.top_up import TopUp, TopUpAttempt, TopUpId
+from domain.webhook_endpoints import WebhookEvent, WebhookEventId
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,7 @@ class Tables:
     top_ups: MutableMapping[AccountId, TopUp] = field(default_factory=dict)
     top_up_attempts: MutableMapping[TopUpId, TopUpAttempt] = field(default_factory=dict)
     notices: MutableMapping[NoticeId, Notice] = field(default_factory=dict)
+    announced: MutableMapping[WebhookEventId, WebhookEvent] = field(default_factory=dict)
     turns: MutableMapping[str, tuple[UUID, datetime]] = field(default_factory=dict)
     """By the act: its holder, and when it is due."""
     places: MutableMapping[str, str] = field(default_factory=dict)

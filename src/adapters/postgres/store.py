@@ -30,13 +30,15 @@ from adapters.postgres.session import Pool, Session, unavailable
 from adapters.postgres.top_up import PostgresTopUps
 from adapters.postgres.turns import PostgresTurns
 from adapters.postgres.wallets import PostgresWallets
+from adapters.postgres.webhooks import PostgresAnnouncements, PostgresWebhookDeliveries, PostgresWebhookEndpoints
 from application.access import AccessStore, AccessTransaction
 from application.quarantine import QuarantineStore, QuarantineTransaction
 from application.store import IdempotencyKey, Remembered, Store
+from application.webhooks import WebhookStore, WebhookTransaction
 from domain.generations import GenerationId
 
 
-class PostgresStore(Store, AccessStore, QuarantineStore):
+class PostgresStore(Store, AccessStore, QuarantineStore, WebhookStore):
     """`ring` is called after a commit that holds a wake-up; `tell` after one that holds news, with the generations they are of.
     `offset` is added to the database's clock, for tests."""
 
@@ -67,7 +69,7 @@ class PostgresStore(Store, AccessStore, QuarantineStore):
         return Session(connection, self.offset)
 
 
-class PostgresTransaction(AccessTransaction, QuarantineTransaction):
+class PostgresTransaction(AccessTransaction, QuarantineTransaction, WebhookTransaction):
     def __init__(self, session: Session) -> None:
         self._session = session
         self._wallets = PostgresWallets(session)
@@ -95,6 +97,9 @@ class PostgresTransaction(AccessTransaction, QuarantineTransaction):
         self._top_ups = PostgresTopUps(session)
         self._turns = PostgresTurns(session)
         self._quarantine = PostgresQuarantine(session)
+        self._announcements = PostgresAnnouncements(session)
+        self._endpoints = PostgresWebhookEndpoints(session)
+        self._deliveries = PostgresWebhookDeliveries(session)
 
     async def now(self) -> datetime:
         return await self._session.now()
@@ -211,3 +216,15 @@ class PostgresTransaction(AccessTransaction, QuarantineTransaction):
     @property
     def quarantine(self) -> PostgresQuarantine:
         return self._quarantine
+
+    @property
+    def announcements(self) -> PostgresAnnouncements:
+        return self._announcements
+
+    @property
+    def endpoints(self) -> PostgresWebhookEndpoints:
+        return self._endpoints
+
+    @property
+    def deliveries(self) -> PostgresWebhookDeliveries:
+        return self._deliveries

@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from adapters.postgres import account_tables, billing_tables, event_tables, media_tables
+from adapters.postgres import account_tables, billing_tables, event_tables, media_tables, webhook_tables
 from adapters.postgres.columns import Time, classified, never_negative, one_of
 from adapters.postgres.columns import metadata as metadata
 from domain import privacy
@@ -47,6 +47,7 @@ archives = media_tables.archives
 quarantine = media_tables.quarantine
 generation_events = event_tables.generation_events
 assets, provenance_log = media_tables.assets, media_tables.provenance_log
+webhook_endpoints, webhook_deliveries = webhook_tables.webhook_endpoints, webhook_tables.webhook_deliveries
 top_ups, top_up_attempts = billing_tables.top_ups, billing_tables.top_up_attempts
 
 wallets = Table(

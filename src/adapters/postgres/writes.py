@@ -18,6 +18,17 @@ QUEUE = "generations"
 TASK = "wake"
 
 
+# The one row of a record function: the planner knows that it is one, and looks its few endpoints up by their index.
+TELL = """
+INSERT INTO webhook_deliveries (id, endpoint_id, kind, subject, state, at, outcome, tries, resume_at)
+SELECT r.id, e.id, r.kind, r.subject, r.state, r.at, 'waiting', 0, r.at
+FROM json_to_record(${number}::json)
+    AS r(id uuid, account_id uuid, mode text, kind text, subject uuid, state text, at timestamptz)
+JOIN webhook_endpoints e ON e.account_id = r.account_id AND e.mode = r.mode
+WHERE e.disabled_at IS NULL AND r.kind = ANY(e.events) ON CONFLICT DO NOTHING
+"""
+
+
 class Way(StrEnum):
     """How a row is written."""
 
@@ -33,6 +44,7 @@ class Writes:
     def __init__(self) -> None:
         self._rows: dict[Part, list[Mapping[str, Any]]] = {}
         self._wakeups: list[datetime | None] = []
+        self._told: list[Mapping[str, Any]] = []
 
     def insert(self, table: Table, thing: object, **more: Any) -> None:
         """A new row: each column is taken from `more`, else from the field of that name."""
@@ -50,18 +62,23 @@ class Writes:
     def wake(self, at: datetime | None) -> None:
         self._wakeups.append(at)
 
+    def tell(self, event: Mapping[str, Any]) -> None:
+        """A delivery to each endpoint that wants it."""
+        self._told.append(event)
+
     async def send(self, connection: AsyncConnection[Any]) -> bool:
         """Send what has gathered; whether it holds a wake-up."""
-        if not self._rows and not self._wakeups:
+        if not self._rows and not self._wakeups and not self._told:
             return False
         parts = tuple((table, way, tuple(rows[0]), len(rows) == 1) for (table, way), rows in self._rows.items())
         parameters = [_document(rows[0] if len(rows) == 1 else rows) for rows in self._rows.values()]
+        parameters += map(_document, self._told)
         if self._wakeups:
             parameters.append(_document([at or "null" for at in self._wakeups]))
         # Raw: the driver would look for placeholders in a text of this length each time it is sent.
-        await AsyncRawCursor(connection).execute(_statement(parts, bool(self._wakeups)), parameters)
+        await AsyncRawCursor(connection).execute(_statement(parts, len(self._told), bool(self._wakeups)), parameters)
         woken = bool(self._wakeups)
-        self._rows, self._wakeups = {}, []
+        self._rows, self._wakeups, self._told = {}, [], []
         return woken
 
 
@@ -79,14 +96,16 @@ def _document(rows: object) -> str:
 
 
 @cache
-def _statement(parts: tuple[tuple[Table, Way, tuple[str, ...], bool], ...], wakes: bool) -> bytes:
-    """The n-th part is the n-th parameter, the wake-ups are the last."""
+def _statement(parts: tuple[tuple[Table, Way, tuple[str, ...], bool], ...], told: int, wakes: bool) -> bytes:
+    """The n-th part is the n-th parameter, then come events, the wake-ups are the last."""
     written = [
         f"{way.value}_{table.name} AS ({_write(table, way, columns, _rows(table, number, alone))})"
         for number, (table, way, columns, alone) in enumerate(parts, 1)
     ]
+    events = range(len(parts) + 1, len(parts) + 1 + told)
+    written += [f"told_{number} AS ({TELL.format(number=number)})" for number in events]
     with_writes = f"WITH {', '.join(written)} " if written else ""
-    return (with_writes + (_wake(len(parts) + 1) if wakes else "SELECT 1")).encode()
+    return (with_writes + (_wake(len(parts) + told + 1) if wakes else "SELECT 1")).encode()
 
 
 def _rows(table: Table, number: int, alone: bool) -> str:

@@ -76,6 +76,8 @@ STATUS: Mapping[type[DomainError], int] = {
     errors.IdentityTaken: 409,
     errors.LastIdentity: 409,
     errors.TooManyKeys: 409,
+    errors.TooManyEndpoints: 409,
+    errors.EndpointDisabled: 409,
     errors.AlreadyCreated: 409,
     errors.ProviderUnavailable: 503,
     # How things stand.

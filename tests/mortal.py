@@ -52,7 +52,10 @@ class Breath:
 
 
 async def bury(work: "asyncio.Task[Any]") -> None:
-    work.cancel()
+    """However often it has to be told: the dead tidy nothing up."""
+    while not work.done():
+        work.cancel()
+        await asyncio.sleep(0)
     with suppress(asyncio.CancelledError):
         await work
 

@@ -3,11 +3,13 @@
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import datetime
 
 from application.credits import tell
 from application.moderation import NO_PARTIALS, PartialModes
 from application.ports import NewId, ObjectStorage, StorageUnavailable, Today
+from application.quotes import Priced, price
+from application.quotes import QuoteRequest as QuoteRequest
 from application.removal import remove
 from application.store import IdempotencyKey, OpenWallet, Remembered, Store, Transaction
 from domain.accounts import Caller
@@ -20,45 +22,9 @@ from domain.generations import Generation, GenerationId, Next
 from domain.ledger import HoldId
 from domain.media import Asset
 from domain.objects import ObjectKey
-from domain.prices import Quote, check_maximum, quote
-from domain.requests import Asked, PictureRequest, normalise
+from domain.prices import check_maximum
+from domain.requests import Asked
 from domain.webhook_endpoints import EventKind, WebhookEvent
-
-
-@dataclass(frozen=True, slots=True)
-class Priced:
-    request: PictureRequest
-    quote: Quote
-
-
-async def price(
-    catalogue: Catalogue, tx: Transaction, asked: Asked, caller: Caller, today: date, partials: PartialModes
-) -> Priced:
-    """The request with nothing left open, and its price. What it refers to stays until the transaction ends. Where partial
-    pictures are not shown there are none in it, and nobody pays for them."""
-    model = catalogue.model(asked.model, today) if asked.model else catalogue.default_model(today)
-    named = [*asked.images, *([asked.mask] if asked.mask else [])]
-    assets: list[Asset] = list(await tx.assets.pin(named, caller.account_id, caller.mode)) if named else []
-    mask = assets.pop() if asked.mask else None
-    request = normalise(asked, model, assets, mask, caller.mode)
-    if caller.mode not in partials:
-        request = replace(request, partial_images=0)
-    return Priced(request, quote(request, model))
-
-
-@dataclass(frozen=True, slots=True)
-class QuoteRequest:
-    """Say what a request would cost, and hold nothing."""
-
-    store: Store
-    catalogue: Catalogue
-    today: Today
-    partials: PartialModes = NO_PARTIALS
-
-    async def __call__(self, caller: Caller, asked: Asked) -> Quote:
-        async with self.store.transaction() as tx:
-            return (await price(self.catalogue, tx, asked, caller, self.today(), self.partials)).quote
-
 
 Wanted = tuple[Asked, GenerationId | None]
 """What is asked for, and the generation it was made from."""
@@ -105,27 +71,29 @@ class RequestGeneration:
         wanted: Callable[[Transaction], Awaitable[Wanted]],
         deadline: datetime | None,
         idempotency: tuple[IdempotencyKey, str] | None,
+        brought: Sequence[Asset] = (),
     ) -> tuple[GenerationId, Generation | None]:
-        """The same for whatever is found to be wanted inside the transaction, before the wallet is opened."""
+        """The same for whatever is found to be wanted inside the transaction, before the wallet is opened. Pictures that were
+        `brought` along get their rows with the generation, and with no other: not with an earlier one."""
         caller.may_spend()
         key, fingerprint = idempotency or (None, "")
         generation_id = GenerationId(self.new_id())
         async with self.store.transaction() as tx:
             try:
                 asked, parent = await wanted(tx)
-                priced = await price(self.catalogue, tx, asked, caller, self.today(), self.partials)
+                priced = await price(self.catalogue, tx, asked, caller, self.today(), self.partials, brought)
             except DomainError:
                 # What was possible when the key was new may no longer be: a repeat is answered all the same.
                 if key and (seen := await tx.remembered(key)):
-                    return _repeated(seen, fingerprint), None
+                    return repeated(seen, fingerprint), None
                 raise
             plan = self.catalogue.plan(caller.plan)
             hold = HoldId(generation_id)
             about = About(command_id("hold", hold), hold=hold)
             opened = await tx.wallets.open(caller.wallet_id, about, key)
             if seen := opened.remembered:
-                return _repeated(seen, fingerprint), None
-            await self._check_brake(tx, caller, opened)
+                return repeated(seen, fingerprint), None
+            await self.check_brake(tx, caller, opened)
             check_maximum(priced.quote, asked.max_credits)
             generation = self._generation(generation_id, caller, priced, opened.now, deadline, plan.priority, parent)
             command = PlaceHold(
@@ -139,13 +107,15 @@ class RequestGeneration:
             if caller.capped:
                 await _spend(tx, caller, generation)
             tx.wallets.save(opened.wallet)
+            for asset in brought:
+                tx.assets.add(replace(asset, created_at=opened.now))
             tx.generations.add(generation)
             if key:
                 tx.remember(key, Remembered(fingerprint, generation_id))
             tx.wakeups.wake()
         return generation_id, generation
 
-    async def _check_brake(self, tx: Transaction, caller: Caller, opened: OpenWallet) -> None:
+    async def check_brake(self, tx: Transaction, caller: Caller, opened: OpenWallet) -> None:
         """Raises TooManyRefusals. Every end is a line of the wallet: if the last is older than an hour, nothing need be read."""
         since, last = opened.now - HOUR, opened.wallet.last_at
         if last and last > since:
@@ -215,7 +185,8 @@ class RetryGeneration:
         return await self.request.make(caller, wanted, deadline, idempotency)
 
 
-def _repeated(seen: Remembered, fingerprint: str) -> GenerationId:
+def repeated(seen: Remembered, fingerprint: str) -> GenerationId:
+    """Raises IdempotencyMismatch."""
     if seen.fingerprint != fingerprint:
         raise IdempotencyMismatch
     return GenerationId(seen.thing)

@@ -1,7 +1,7 @@
 """What a caller can do with pictures of their own: bring one in, and delete one."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from application.ports import NewId, ObjectStorage, PictureIntake
 from application.provenance import Provenance
@@ -10,9 +10,11 @@ from application.removal import delete_bytes, remove
 from application.store import IdempotencyKey, Remembered, Store, Transaction
 from domain.accounts import Caller
 from domain.media import Asset, AssetId, AssetKind, CleanPicture, check_bytes, sniff, unsupported
-from domain.objects import ObjectKey
 from domain.provenance import Carried
 from domain.quarantine import ImpoundedId, Origin
+
+NOT_YET = datetime.max.replace(tzinfo=UTC)
+"""When a picture came whose row is still to be written."""
 
 
 class AdmittedBefore(Exception):
@@ -34,6 +36,20 @@ class AdmitUpload:
         self, caller: Caller, content: bytes, kind: AssetKind, once: IdempotencyKey | None = None
     ) -> tuple[Asset, CleanPicture]:
         """Of all with the same key `once`, only the first brings an asset; the others raise AdmittedBefore."""
+        asset, clean = await self.put(caller, content, kind)
+        async with self.store.transaction() as tx:
+            asset = replace(asset, created_at=await tx.now())
+            is_first = not once or await _is_first(tx, once, asset, clean)
+            if is_first:
+                tx.assets.add(asset)
+        if not is_first:
+            await delete_bytes(self.storage, asset.key)
+            raise AdmittedBefore
+        return asset, clean
+
+    async def put(self, caller: Caller, content: bytes, kind: AssetKind) -> tuple[Asset, CleanPicture]:
+        """The cleaned copy, put. Bytes first: an object without a row is swept, a row without an object would be a lie. Whoever
+        writes the row says when that was: it is NOT_YET."""
         caller.may_spend()
         check_bytes(len(content), kind)
         carried = await self._carried(content)
@@ -42,16 +58,8 @@ class AdmitUpload:
         known, id = clean.likeness, ImpoundedId(asset_id)
         if self.seize and await self.seize(id, caller.account_id, clean.content, Origin.UPLOAD, likeness=known):
             raise unsupported()  # to the letter what is said of any file that is none of ours
-        # Bytes first: an object without a row is swept, a row without an object would be a lie.
-        await self.storage.put(ObjectKey.upload(caller.account_id, asset_id), clean.content, clean.format.content_type)
-        async with self.store.transaction() as tx:
-            asset = replace(_asset(asset_id, caller, kind, clean, await tx.now()), credentials=carried)
-            is_first = not once or await _is_first(tx, once, asset, clean)
-            if is_first:
-                tx.assets.add(asset)
-        if not is_first:
-            await delete_bytes(self.storage, asset.key)
-            raise AdmittedBefore
+        asset = replace(_asset(asset_id, caller, kind, clean, NOT_YET), credentials=carried)
+        await self.storage.put(asset.key, clean.content, clean.format.content_type)
         return asset, clean
 
     async def _carried(self, content: bytes) -> Carried | None:

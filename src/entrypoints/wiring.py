@@ -32,6 +32,7 @@ from application.calls import CallModel
 from application.credits import AdjustCredits, GrantCredits
 from application.direct_uploads import BeginUpload, CompleteUpload
 from application.echoes import FindEchoes
+from application.edits import MayEdit, RequestEdit
 from application.events import Changes, FollowGeneration, LocalChanges, LookTogether
 from application.gates import TryKeyAgain
 from application.generations import CancelGeneration, DeleteGeneration, QuoteRequest, RequestGeneration, RetryGeneration
@@ -200,7 +201,7 @@ class UseCases(Provider):
 
     scope = Scope.APP
     credits = provide_all(GrantCredits, AdjustCredits)
-    generations = provide_all(QuoteRequest, RetryGeneration, CancelGeneration, DeleteGeneration)
+    generations = provide_all(QuoteRequest, RetryGeneration, MayEdit, RequestEdit, CancelGeneration, DeleteGeneration)
     following = provide(FollowGeneration)
     media = provide_all(BeginUpload, CompleteUpload, DeleteAsset, ShowPartials)
 

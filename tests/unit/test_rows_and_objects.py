@@ -17,23 +17,26 @@ from hypothesis import strategies as st
 
 from application.archives import ForgetArchives, MakeArchives, RequestArchive
 from application.direct_uploads import CompleteUpload
-from application.generations import DeleteGeneration
+from application.edits import Picture, RequestEdit
+from application.generations import CancelGeneration, DeleteGeneration, RequestGeneration
 from application.housekeeping import KeepHouse, SweepObjects
 from application.media import AdmitUpload, DeleteAsset
 from application.object_rows import Walk
 from application.packing import Package, Packer
 from application.ports import ObjectStorage
 from application.purging import PurgeMedia
-from application.store import Store
+from application.store import IdempotencyKey, Store
 from domain.accounts import Caller, Role, Staff
 from domain.archives import LONGEST_BACK_OFF
 from domain.errors import DomainError
 from domain.generations import Generation
 from domain.media import Asset, AssetId, AssetKind, CleanPicture, PictureFormat, Thumbnail
 from domain.objects import RULES, ObjectKey
+from domain.requests import Asked
 from tests.contract.harnesses import MemoryHarness
-from tests.contract.store_contract import an_upload, cancelled, customer, new_id, queued
+from tests.contract.store_contract import TIMING, an_upload, cancelled, customer, new_id, queued
 from tests.mortal import Breath, MortalStorage, MortalStore
+from tests.offer import CATALOGUE, TODAY
 from tests.protocol import ScriptedIntake
 from tests.scripted_storage import ScriptedStorage
 
@@ -43,7 +46,8 @@ GRACE = max(rule.grace for rule in RULES.values() if rule.grace is not None)
 
 class Intake(ScriptedIntake):
     async def clean(self, content: bytes, kind: AssetKind) -> CleanPicture:
-        return CleanPicture(content, PictureFormat.PNG, 4, 3, hashlib.sha256(content).hexdigest(), False, ())
+        is_mask = kind is AssetKind.MASK
+        return CleanPicture(content, PictureFormat.PNG, 4, 3, hashlib.sha256(content).hexdigest(), is_mask, ())
 
 
 class OneFile(Packer, Package):
@@ -120,6 +124,20 @@ class House:
         await self.storage.put(incoming, b"sent %d" % which, "image/png")
         await CompleteUpload(self.store, self.storage, self.admit)(self.caller, upload)
 
+    async def edits(self, which: int) -> None:
+        """Pictures that come with the request; some requests are refused after they were put, and some are repeats."""
+        request = RequestGeneration(self.store, CATALOGUE, TIMING, new_id, lambda: TODAY)
+        asked = Asked(prompt="a boat", max_credits=0 if which % 3 == 1 else None)
+        key = IdempotencyKey(self.caller.account_id, self.caller.mode, "edits", str(which % 2))
+        pictures: list[Picture] = [b"reference %d" % which, *self.some_picture(which), b"another"]
+        made, new = await RequestEdit(request, self.admit)(self.caller, asked, pictures, b"mask", idempotency=(key, "body"))
+        if new:
+            await CancelGeneration(self.harness.store)(self.caller, made)
+
+    def some_picture(self, which: int) -> list[AssetId]:
+        uploaded = [asset.id for asset in self.pictures if asset.kind is AssetKind.REFERENCE]
+        return uploaded[:1] if which % 2 else []
+
     async def is_painted(self, which: int) -> None:
         """Pictures and a thumbnail are put, then their rows are written."""
         generation = await queued(self.harness.store, self.caller)
@@ -181,7 +199,9 @@ class House:
         assert set(self.objects.objects) == {str(key) for key in spoken} | manifests
 
 
-ACTS = [name for name in vars(House) if name.startswith(("uploads", "is_", "deletes", "staff_", "throws", "packs", "keeps"))]
+ACTS = [
+    name for name in vars(House) if name.startswith(("uploads", "edits", "is_", "deletes", "staff_", "throws", "packs", "keeps"))
+]
 HISTORIES = st.lists(st.tuples(st.sampled_from(ACTS), st.integers(0, 7), st.none() | st.integers(0, 12)), min_size=4, max_size=14)
 
 

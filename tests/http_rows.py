@@ -1,11 +1,13 @@
 """Rows for the HTTP surface: whatever a test has put on the stage."""
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from application.events import Seen
 from application.queries import BalanceRow, CreditsRow, GenerationFilter, LotRow, Position, TransferFilter, TransferRow
 from domain.accounts import AccountId, Caller, Mode
 from domain.errors import NotFound
@@ -35,6 +37,17 @@ class Rows:
     async def generation(self, generation: GenerationId, account: AccountId, mode: Mode) -> tuple[Generation, Sequence[Asset]]:
         pictures = [picture for picture in self.stage.pictures.values() if picture.generation_id == generation]
         return self.stage.own(generation, account, mode), pictures
+
+    async def seen(self, generations: Sequence[GenerationId]) -> Mapping[GenerationId, Seen]:
+        kept = {each: self.stage.kept[each] for each in generations if each in self.stage.kept}
+        for row in kept.values():
+            self.stage.looked(row)
+        kept = {id: row for id, row in kept.items() if id in self.stage.kept}
+        pictures = sorted(self.stage.pictures.values(), key=lambda each: each.index or 0)
+        return {
+            id: Seen(copy(row), [each for each in pictures if each.generation_id == id], self.stage.events.get(id, ()))
+            for id, row in kept.items()
+        }
 
     async def receipt(self, generation: GenerationId, account: AccountId, mode: Mode) -> Receipt:
         found = self.stage.receipts.get(generation)

@@ -17,7 +17,7 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from application.api_keys import Authenticate, hash_key
-from application.events import Changes, LocalChanges
+from application.events import Changes, FollowGeneration, LocalChanges, LookTogether
 from application.generations import CancelGeneration, DeleteGeneration, QuoteRequest, RequestGeneration, RetryGeneration
 from application.media import AdmitUpload, DeleteAsset
 from application.ports import CursorSigner, LinkedObject, LinkedObjects, ObjectStorage, Today
@@ -29,6 +29,7 @@ from domain.accounts import AccountId, Caller, KeyId, Mode, Scope
 from domain.api_keys import write_key
 from domain.catalogue import Catalogue
 from domain.errors import Gone, NotFound
+from domain.events import Event
 from domain.gates import Gate
 from domain.generations import Generation, GenerationId
 from domain.ledger import LedgerAccount, WalletId
@@ -82,6 +83,11 @@ class Stage:
     contents: dict[ObjectKey, bytes] = field(default_factory=dict)
     ends: Callable[[Generation], object] = lambda generation: None
     """Called with each generation that is asked for."""
+    looked: Callable[[Generation], object] = lambda generation: None
+    """Called with each generation that somebody who follows it looks at."""
+    events: dict[GenerationId, list[Event]] = field(default_factory=dict)
+    """Those that are kept."""
+    changes: LocalChanges = field(default_factory=LocalChanges)
     outage: Exception | None = None
     today: date = TODAY
     gates: list[Gate] = field(default_factory=list)
@@ -116,7 +122,8 @@ class Stage:
             RateLimits: Process(self.buckets, self.rates).limits if self.limits is None else self.limits,
             Catalogue: CATALOGUE,
             Today: lambda: self.today,
-            Changes: LocalChanges(),
+            Changes: self.changes,
+            FollowGeneration: FollowGeneration(LookTogether(rows), self.changes),
             Authenticate: Authenticate(rows, _unnoted),  # type: ignore[arg-type]  # fits by construction
             RequestGeneration: self.request,
             RetryGeneration: self.retry,

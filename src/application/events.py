@@ -5,7 +5,7 @@ follows looks at the generation itself, and looks now and then without having be
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -173,7 +173,7 @@ class FollowGeneration:
 
     async def __call__(
         self, generation: GenerationId, seen: int | None, pause: float
-    ) -> AsyncIterator[tuple[Seen, Sequence[Event]]]:
+    ) -> AsyncGenerator[tuple[Seen, Sequence[Event]], None]:
         """The events after the number `seen` (None: from the beginning) as they come, those that came together; none after
         `pause` seconds without any. Ends after the last, or when the generation is erased. Raises InvalidRequest for a number
         that has not been yet, and StoreUnavailable: whoever comes back with the last number misses nothing."""

@@ -46,6 +46,7 @@ async def serve(settings: Settings) -> None:
             sandbox_payments=not settings.stripe_secret_key,
             origins=settings.origins,
             proxies=Proxies(*settings.proxies),
+            heartbeat_seconds=settings.heartbeat_seconds,
         )
         servers = [
             _server(create_app(parts, public), settings.host, settings.port),

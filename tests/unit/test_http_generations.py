@@ -250,8 +250,3 @@ def test_an_unfinished_one_is_not_deleted(stage: Stage, client: TestClient[Lites
 def test_a_quote_says_what_the_credits_are_for(client: TestClient[Litestar]) -> None:
     told = client.post("/v1/quotes", headers=BEARER, json=FOX | {"n": 2}).json()
     assert told["credits"] == told["unit"] * 2 == sum(told["breakdown"].values())
-
-
-def test_partial_pictures_nobody_can_receive_are_not_sold(client: TestClient[Litestar]) -> None:
-    answer = post(client, partial_images=1)
-    assert (answer.status_code, answer.json()["field"], answer.json()["limit"]) == (400, "partial_images", 0)

@@ -121,6 +121,8 @@ class HttpConfig:
     """Whose pages may call with a key: `https://studio.example`. None of them can bring a session along."""
     limited: bool = True
     proxies: Proxies = Proxies()
+    heartbeat_seconds: float = 15.0
+    """After so long without news a stream says that it lives."""
 
     @property
     def is_https(self) -> bool:
@@ -142,7 +144,7 @@ def routed(config: HttpConfig) -> Litestar:
 
 def served(app: Litestar, container: AsyncContainer, config: HttpConfig) -> Litestar:
     """The routes with this behind them."""
-    _wire(app, container, config.public_url)
+    _wire(app, container, config)
     if config.limited:
         free = frozenset(path for path, handler in routes(app) if handler.opt.get("free"))
         app.asgi_handler = Limited(app.asgi_handler, container, config.proxies, free)
@@ -154,7 +156,7 @@ def served(app: Litestar, container: AsyncContainer, config: HttpConfig) -> Lite
 def create_operations_app(container: AsyncContainer) -> Litestar:
     """Health in detail and metrics, for a port that only operators reach."""
     app = _routed((operations.health, operations.metrics))
-    _wire(app, container, "")
+    _wire(app, container, HttpConfig(""))
     return _enveloped(app)
 
 
@@ -173,12 +175,13 @@ def _routed(handlers: tuple[HTTPRouteHandler, ...]) -> Litestar:
     return app
 
 
-def _wire(app: Litestar, container: AsyncContainer, public_url: str) -> None:
+def _wire(app: Litestar, container: AsyncContainer, config: HttpConfig) -> None:
     app.state = State(
         {
             "uploads": Uploads(),
             "verifications": Uploads(most=MOST_VERIFIED),
-            "public_url": public_url,
+            "public_url": config.public_url,
+            "heartbeat_seconds": config.heartbeat_seconds,
             "readiness": operations.Readiness(),
             "listing": models.Listing(),
             "outlooks": Outlooks(),

@@ -15,7 +15,6 @@ from application.ports import ObjectStorage, Today
 from application.queries import Queries
 from domain.accounts import Scope
 from domain.catalogue import Catalogue
-from domain.errors import UnsupportedByModel
 from domain.generations import Generation, GenerationId
 from domain.media import AssetId
 from domain.requests import Asked, Sandbox
@@ -136,9 +135,6 @@ async def _answer(
 
 
 def asked(body: shapes.PictureBody) -> Asked:
-    """Raises UnsupportedByModel for partial pictures: nobody can receive them yet, so nobody is to pay for them."""
-    if body.partial_images:
-        raise UnsupportedByModel("partial pictures cannot be received yet", field="partial_images", limit=0)
     sandbox = Sandbox(body.sandbox.fault, body.sandbox.latency_ms) if body.sandbox else None
     return Asked(
         prompt=body.prompt,

@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Literal, cast
 
 import msgspec
 from litestar import Response
+from litestar.types import Scope
 
 from application.events import Changes
 from application.ports import ObjectMissing, ObjectStorage
@@ -14,7 +15,6 @@ from application.queries import Queries
 from domain.errors import Gone, SignaturePending
 from domain.generations import Generation, GenerationId
 from domain.media import Asset
-from domain.requests import Background
 from entrypoints.http.auth import Authed
 from entrypoints.http.bounds import prolong
 from entrypoints.http.compatible.errors import MEDIA_TYPE, Said, answer, ended, made, names
@@ -47,15 +47,20 @@ async def _answered(request: Authed, asked: tuple[GenerationId, Generation | Non
     prolong(request, WAIT_SECONDS)
     found = await finished(request, generation_id, generation, sources)
     if found[0].state.is_open:
-        where = f"/v1/generations/{generation_id}"
-        message = (
-            f"The pictures are still being made. Ask again in the same way to go on waiting for them, or look at GET {where}."
-        )
-        return answer(request.scope, _LATE, message)
+        return late(request.scope, generation_id)
     if not found[1]:
         return ended(request.scope, found[0].failure)
     content = await pictures(found, sources.storage)
     return Response(content, status_code=200, media_type=MEDIA_TYPE, headers=names(request.scope))
+
+
+def late(scope: Scope, generation: GenerationId) -> Response[bytes]:
+    where = f"/v1/generations/{generation}"
+    return answer(
+        scope,
+        _LATE,
+        f"The pictures are still being made. Ask again in the same way to go on waiting for them, or look at GET {where}.",
+    )
 
 
 async def finished(request: Authed, id: GenerationId, generation: Generation | None, sources: Sources) -> Found:
@@ -89,13 +94,17 @@ def described(generation: Generation, assets: Sequence[Asset], contents: Sequenc
     first, request = assets[0], generation.request
     return ImagesAnswer(
         created=int(generation.created_at.timestamp()),
-        background=Background.TRANSPARENT.value if first.has_alpha else Background.OPAQUE.value,
+        background=background_of(first),
         data=[ImageData(content) for content in contents],
         output_format=first.format,
         quality=request.quality if request else None,
         size=f"{first.width}x{first.height}",
         usage=usage_of(generation),
     )
+
+
+def background_of(asset: Asset) -> Literal["transparent", "opaque"]:
+    return "transparent" if asset.has_alpha else "opaque"
 
 
 def usage_of(generation: Generation) -> ImageUsage | None:

@@ -9,18 +9,20 @@ from litestar import Response, post
 from litestar.datastructures import ResponseHeader
 from litestar.params import HeaderParameter, JSONBody
 
-from application.events import Changes
+from application.events import Changes, FollowGeneration
 from application.generations import RequestGeneration
 from application.ports import ObjectStorage
 from application.queries import Queries
 from domain.accounts import Scope
-from domain.errors import InvalidRequest, UnsupportedByModel
+from domain.errors import InvalidRequest
+from domain.media import PictureFormat
 from domain.requests import Asked, Fault, Sandbox
 from entrypoints.http.auth import Authed
 from entrypoints.http.bodies import StrictJSON
 from entrypoints.http.bounds import PICTURE_BODY
 from entrypoints.http.compatible.answers import Sources, answered
 from entrypoints.http.compatible.shapes import ImageBody, ImagesAnswer
+from entrypoints.http.compatible.streams import Streaming
 from entrypoints.http.parameters import Idempotency, once
 from entrypoints.http.rate_limits import counted
 
@@ -57,6 +59,7 @@ async def generate_images(
     queries: FromDishka[Queries],
     storage: FromDishka[ObjectStorage],
     changes: FromDishka[Changes],
+    follow: FromDishka[FollowGeneration],
     key: Idempotency = None,
     fault: SandboxFault = None,
 ) -> Response[ImagesAnswer]:
@@ -67,15 +70,15 @@ async def generate_images(
         await call.pictures(data.n or 1)
     body = _canonical.encode((data, fault))
     made = await ask(request.auth, wanted, idempotency=once(request.auth, ROUTE, key, body))
+    if data.stream:
+        return await Streaming(follow, storage, request.app.state.heartbeat_seconds)(request, made[0])
     return await answered(request, made, Sources(queries, storage, changes))
 
 
 def asked(body: ImageBody, sandbox: Sandbox | None) -> Asked:
-    """Raises InvalidRequest, UnsupportedByModel."""
+    """Raises InvalidRequest."""
     check_response_format(body.response_format)
-    if body.stream or body.partial_images:
-        field = "stream" if body.stream else "partial_images"
-        raise UnsupportedByModel("pictures cannot be streamed yet", field=field)
+    check_stream(body.stream, body.output_format)
     return Asked(
         prompt=body.prompt,
         model=body.model,
@@ -87,10 +90,16 @@ def asked(body: ImageBody, sandbox: Sandbox | None) -> Asked:
         output_format=body.output_format,
         output_compression=body.output_compression,
         moderation=body.moderation,
+        partial_images=body.partial_images if body.stream else None,
         frame_count=body.frame_count,
         frame_duration_ms=body.frame_duration_ms,
         sandbox=sandbox,
     )
+
+
+def check_stream(stream: bool | None, output_format: str | None) -> None:
+    if stream and output_format == PictureFormat.GIF:
+        raise InvalidRequest("a gif is not streamed", field="stream")
 
 
 def check_response_format(asked: str | None) -> None:

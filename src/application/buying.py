@@ -17,7 +17,7 @@ from domain.billing import CustomerId, KnownSubscription, Subscription, Subscrip
 from domain.buying import cancellation_of, change_of, must_have_none, resumable, wanted
 from domain.buying_errors import EmailNeeded, NothingBought
 from domain.catalogue import Catalogue, Plan
-from domain.errors import IdempotencyMismatch
+from domain.errors import IdempotencyMismatch, StillAtWork
 from domain.redirects import OwnPages
 
 
@@ -40,8 +40,8 @@ class CheckOut:
         cancel_url: str,
         key: IdempotencyKey | None = None,
     ) -> Page:
-        """The same page for the same `key`. Raises PaymentsUnavailable, PaymentRefused, IdempotencyMismatch, AccountFrozen,
-        EmailNeeded, ForeignAddress, SubscriptionExists, and as `wanted`."""
+        """The same page for the same `key`. Raises PaymentsUnavailable, PaymentRefused, IdempotencyMismatch, StillAtWork,
+        AccountFrozen, EmailNeeded, ForeignAddress, SubscriptionExists, and as `wanted`."""
         product = wanted(plan, pack, self.catalogue)
         addresses = self.pages.whole("success_url", success_url), self.pages.whole("cancel_url", cancel_url)
         async with self.store.transaction() as tx:
@@ -56,6 +56,10 @@ class CheckOut:
         except PaymentRefused as refused:
             if key and refused.code == "idempotency_error":
                 raise IdempotencyMismatch("the key was used for another checkout", field="Idempotency-Key") from None
+            raise
+        except PaymentsUnavailable as away:
+            if key and away.at_work:
+                raise StillAtWork("ask again in a moment", field="Idempotency-Key") from None
             raise
 
     async def _customer(self, account: Account) -> CustomerId:

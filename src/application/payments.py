@@ -15,9 +15,11 @@ PRICED_HIGHER = "priced_higher"
 
 class PaymentsUnavailable(Exception):
     """The provider did not answer, is too busy, or does not accept us: nothing is known of what was asked. Asking again with the
-    same `key` is safe. `answered`: it said itself that it failed, and would say so again under this key; nothing is under way."""
+    same `key` is safe. `answered`: it said itself that it failed, and would say so again under this key; nothing is under way.
+    `at_work`: an earlier call with this key is, and its answer can be had a moment later."""
 
     answered = False
+    at_work = False
 
 
 class PaymentDeclined(Exception):

@@ -295,6 +295,10 @@ class IdempotencyMismatch(DomainError):
     title = "The idempotency key was used for another request"
 
 
+class StillAtWork(DomainError):
+    title = "An earlier request with this idempotency key is still at work"
+
+
 class StaffOnly(DomainError):
     title = "Only staff may do this"
 

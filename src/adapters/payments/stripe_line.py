@@ -25,6 +25,7 @@ MISSING = "resource_missing"
 
 _TOLD = frozenset(("authorization", "content-type", "idempotency-key", "stripe-version", "user-agent"))
 """What of the SDK's headers leaves us. It would also tell of this machine, its platform, and the request before."""
+_AT_WORK = "idempotency_key_in_use"
 _CODE = re.compile(r"[a-z0-9_]{1,64}")
 _MESSAGE_CHARACTERS = 500
 _BUSY_OR_NOT_US = frozenset((401, 403, 408, 409, 429))
@@ -133,4 +134,5 @@ def raise_meaning(error: stripe.StripeError) -> NoReturn:
             raise PaymentRefused(written, str(message)[:_MESSAGE_CHARACTERS]) from None
     away = PaymentsUnavailable(f"Stripe: {type(error).__name__} {status or 'without an answer'}")
     away.answered = status == 500
+    away.at_work = written == _AT_WORK
     raise away from None

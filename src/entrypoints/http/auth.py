@@ -11,7 +11,7 @@ from litestar import Litestar, Request
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
-from litestar.params import QueryParameter
+from litestar.params import HeaderParameter, QueryParameter
 from litestar.routes import HTTPRoute
 
 from application.api_keys import Authenticate
@@ -20,6 +20,7 @@ from domain.accounts import Caller, Scope
 from domain.errors import InvalidRequest, SessionNeeded, Unauthenticated
 from domain.sessions import Session
 from entrypoints.http.cookies import Connection, check_same_origin, session_token
+from entrypoints.http.parameters import KEY
 from entrypoints.http.rate_limits import counted
 
 Authed = Request[None, Caller, State]
@@ -37,17 +38,19 @@ class Person(StrEnum):
 
 Access = Scope | Person
 MOST_PARAMETERS = 50
+_KEY = KEY.lower().encode()
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
     """What a route asks of a call before it is run. `query`: its parameters, True for those that may be repeated; None: any.
-    `bare`: its body may be left out."""
+    `bare`: its body may be left out. `keyed`: it takes the caller's own key."""
 
     access: Access | None
     media_type: str | None
     bare: bool
     query: Mapping[str, bool] | None
+    keyed: bool
 
 
 class AccessUndeclared(Exception):
@@ -84,9 +87,14 @@ def _gate(handler: HTTPRouteHandler) -> Gate:
         for name, field in handler.parsed_fn_signature.parameters.items()
         if isinstance(field.kwarg_definition, QueryParameter)
     }
-    return Gate(
-        access_of(handler), media_type(handler), bool(handler.opt.get("bare")), None if handler.opt.get("any_query") else known
-    )
+    query, bare = None if handler.opt.get("any_query") else known, bool(handler.opt.get("bare"))
+    return Gate(access_of(handler), media_type(handler), bare, query, takes_key(handler))
+
+
+def takes_key(handler: HTTPRouteHandler) -> bool:
+    """Whether a route answers the same to the same `Idempotency-Key`."""
+    fields = handler.parsed_fn_signature.parameters.values()
+    return any(isinstance(field.kwarg_definition, HeaderParameter) and field.kwarg_definition.name == KEY for field in fields)
 
 
 def media_type(handler: HTTPRouteHandler) -> str | None:
@@ -106,6 +114,8 @@ async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
         connection.scope["auth"] = await _caller(connection, gate.access)
     elif call:
         await call.stranger()
+    if gate.keyed and sum(name == _KEY for name, _ in connection.scope["headers"]) > 1:
+        raise InvalidRequest(f"{KEY} is given twice", field=KEY)
     if gate.media_type and not (gate.bare and _is_bare(connection)):
         _check_media_type(connection, gate.media_type)
     if gate.query is not None and (query := connection.scope["query_string"]):

@@ -14,6 +14,7 @@ from domain.errors import CardNumberRefused, InvalidRequest, InvalidText
 from domain.limits import LIMITS, holds_card_number, text
 
 PAGE = 20
+KEY = "Idempotency-Key"
 
 Limit = Annotated[int, QueryParameter(ge=1, le=LIMITS["page"], description="how many to answer at most")]
 After = Annotated[
@@ -27,7 +28,7 @@ Word = Annotated[str | None, QueryParameter(max_length=LIMITS["name_characters"]
 Idempotency = Annotated[
     str | None,
     HeaderParameter(
-        name="Idempotency-Key",
+        name=KEY,
         description="printable ASCII; the same key with the same body answers the same thing, for 24 hours",
         schema_extra={"pattern": "^[ -~]+$", "minLength": 1, "maxLength": LIMITS["idempotency_key_characters"]},
     ),
@@ -66,7 +67,7 @@ def idempotency_key(value: str | None) -> str | None:
     """
     if value is None:
         return None
-    field, limit = "Idempotency-Key", LIMITS["idempotency_key_characters"]
+    field, limit = KEY, LIMITS["idempotency_key_characters"]
     if not 1 <= len(value) <= limit:
         raise InvalidText(f"{field} has 1 to {limit} characters", field=field, limit=limit, reason="length")
     if not (value.isascii() and value.isprintable()):

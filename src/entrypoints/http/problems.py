@@ -79,6 +79,7 @@ STATUS: Mapping[type[DomainError], int] = {
     errors.TooManyEndpoints: 409,
     errors.EndpointDisabled: 409,
     errors.AlreadyCreated: 409,
+    errors.StillAtWork: 409,
     errors.ProviderUnavailable: 503,
     # How things stand.
     errors.InsufficientCredits: 402,

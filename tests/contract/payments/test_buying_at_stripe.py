@@ -9,6 +9,7 @@ import pytest
 from adapters.payments.stripe_payments import StripePayments
 from application.payments import Page, PaymentDeclined, PaymentsUnavailable
 from domain.buying_errors import AlreadySo
+from domain.errors import IdempotencyMismatch, StillAtWork
 from tests.buying_stage import Shop, shop
 from tests.contract.payments.conftest import opened_stripe
 from tests.offer import CATALOGUE
@@ -48,6 +49,21 @@ async def test_a_checkout_that_broke_off_is_made_once(ada: Shop, fault: str, aft
     assert made(ada, "/v1/customers") == 1
     assert made(ada, "/v1/checkout/sessions") == (2 if (fault, after) == ("error-after", 1) else 1)
     await is_bought_once(ada, page)
+
+
+async def test_a_checkout_that_is_still_being_made_is_told_from_one_that_failed(ada: Shop, stripe: StripeProcess) -> None:
+    await ada.check_out("starter")  # makes the customer
+    before = len(stripe.do("calls"))
+    stripe.do("fault", name="slow", verb="post")
+    first = asyncio.create_task(ada.check_out("starter", key="k"))
+    while len(stripe.do("calls")) == before:
+        await asyncio.sleep(0.01)
+    with pytest.raises(StillAtWork):
+        await ada.check_out("starter", key="k")
+    stripe.do("let_go")
+    assert await first == await ada.check_out("starter", key="k")
+    with pytest.raises(IdempotencyMismatch):
+        await ada.check_out("pro", key="k")
 
 
 @pytest.mark.parametrize("fault", [fault for fault in LOST if "error" in fault])

@@ -114,6 +114,8 @@ async def test_every_status_has_a_meaning(status: int, code: str, means: type[Ex
         with pytest.raises(means) as failed:
             await payments.check_out(CUSTOMER, "small", URL, URL, key="k")
     quiet(failed.value)
+    if isinstance(failed.value, PaymentsUnavailable):
+        assert failed.value.at_work == (code == "idempotency_key_in_use")
     if isinstance(failed.value, PaymentDeclined | PaymentRefused):
         assert failed.value.code == code
     if isinstance(failed.value, PaymentRefused):

@@ -1,0 +1,209 @@
+"""Requests that create, one way for each route that takes the caller's own key: what the clauses about keys are tested by."""
+
+import json
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import httpx
+import psycopg
+
+from adapters.payments.sandbox_file import StateFile
+from domain.accounts import AccountId
+from tests.http_house import SMALL, House, check_problem
+from tests.kill_matrix import a_png
+from tests.people import resident
+
+BOAT = SMALL | {"prompt": "a boat"}
+
+
+Refuse = Callable[[], Callable[[], None]]
+
+
+def _bytes(key: str | bytes) -> bytes:
+    return key if isinstance(key, bytes) else key.encode()
+
+
+def _id(answer: httpx.Response) -> str:
+    return str(answer.json()["id"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Creating:
+    """`body` makes one thing, `other` another; `made` counts them. `locks`: the account's row that orders requests with equal
+    keys; empty: a provider does. `secret`: what is made is told once, so that a repeat is refused with its id. `purge`: the thing
+    is deleted for good; None: it cannot be. `refused`: has the request refused until what it answers is called."""
+
+    client: httpx.Client
+    headers: Mapping[str, str] = field(default_factory=dict)
+    path: str
+    body: Mapping[str, Any]
+    other: Mapping[str, Any]
+    made: Callable[[], int]
+    thing: Callable[[httpx.Response], str] = _id
+    account: AccountId
+    locks: str = "accounts WHERE id = %s"
+    secret: bool = False
+    speaks_openai: bool = False
+    purge: Callable[[str], None] | None = None
+    refused: Refuse
+
+    def __call__(self, key: str | bytes | None, body: Mapping[str, Any] | bytes | None = None) -> httpx.Response:
+        content = body if isinstance(body, bytes) else json.dumps(self.body if body is None else body).encode()
+        return self.client.post(self.path, headers=self.sent(key), content=content)
+
+    def check_refused(self, answer: httpx.Response, status: int, problem: str, **members: Any) -> None:
+        """In the manner of this route."""
+        if not self.speaks_openai:
+            return check_problem(answer, status, problem, **members)
+        said = answer.json()["error"]
+        code = "invalid_value" if problem.startswith("invalid-") else problem.replace("-", "_")
+        assert (answer.status_code, said["code"], said["param"]) == (status, code, members.get("field")), answer.text
+        return None
+
+    def sent(self, *keys: str | bytes | None) -> list[tuple[bytes, bytes]]:
+        """The headers of a request with these keys; None is none."""
+        named = {**self.headers, "Content-Type": "application/json"}
+        written = [(name.encode(), value.encode()) for name, value in named.items()]
+        return written + [(b"Idempotency-Key", _bytes(key)) for key in keys if key is not None]
+
+
+Make = Callable[[House, ExitStack], Creating]
+
+
+def _count(served: House, select: str, *values: object) -> int:
+    with psycopg.connect(served.database_url) as connection:
+        row = connection.execute(select.encode(), values).fetchone()
+    assert row
+    return int(row[0])
+
+
+FREEZE = "UPDATE accounts SET frozen_at = CASE WHEN %s THEN now() END WHERE id = %s"
+
+
+def _until_undone(served: House, statement: str, done: tuple[object, ...], undone: tuple[object, ...]) -> Refuse:
+    def refuse() -> Callable[[], None]:
+        served.execute(statement, *done)
+        return lambda: served.execute(statement, *undone)
+
+    return refuse
+
+
+def generation(served: House, stack: ExitStack) -> Creating:
+    who = served.customer(credits=100)
+
+    def purge(id: str) -> None:
+        served.client.get(f"/v1/generations/{id}", headers=who.headers)
+        served.idle()
+        answer = served.client.delete(f"/v1/generations/{id}", headers=who.headers, params={"purge": "true"})
+        assert answer.status_code == 204, answer.text
+
+    return Creating(
+        client=served.client,
+        account=who.account,
+        headers=who.headers,
+        path="/v1/generations",
+        body=BOAT,
+        other=BOAT | {"prompt": "a ship"},
+        made=lambda: served.left(who).generations,
+        locks="wallets WHERE account_id = %s",
+        purge=purge,
+        refused=_until_undone(served, "UPDATE wallets SET open_holds = %s WHERE id = %s", (10, who.wallet), (0, who.wallet)),
+    )
+
+
+def images(served: House, stack: ExitStack) -> Creating:
+    return replace(
+        generation(served, stack),
+        path="/v1/images/generations",
+        thing=lambda answer: str(answer.headers["x-generation-id"]),
+        speaks_openai=True,
+    )
+
+
+def retry(served: House, stack: ExitStack) -> Creating:
+    first = generation(served, stack)
+    old = first(None).json()["id"]
+    served.idle()
+
+    return Creating(
+        client=served.client,
+        account=first.account,
+        headers=first.headers,
+        path=f"/v1/generations/{old}/retry",
+        body={"max_credits": 90},
+        other={"max_credits": 91},
+        made=lambda: first.made() - 1,
+        locks="wallets WHERE account_id = %s",
+        purge=first.purge,
+        refused=first.refused,
+    )
+
+
+def archive(served: House, stack: ExitStack) -> Creating:
+    who = served.customer()
+    one, two = [served.picture(who, a_png()) for _ in range(2)]
+
+    def purge(id: str) -> None:
+        served.execute("UPDATE archives SET created_at = '2020-01-01', expires_at = '2020-01-02' WHERE id = %s", id)
+
+    return Creating(
+        client=served.client,
+        account=who.account,
+        headers=who.headers,
+        path="/v1/media/archive",
+        body={"assets": [one]},
+        other={"assets": [one, two]},
+        made=lambda: _count(served, "SELECT count(*) FROM archives WHERE account_id = %s", who.account),
+        purge=purge,
+        refused=_until_undone(served, "UPDATE assets SET mode = %s WHERE id = %s", ("live", one), ("test", one)),
+    )
+
+
+def api_key(served: House, stack: ExitStack) -> Creating:
+    who = stack.enter_context(resident(str(served.client.base_url)))
+
+    return Creating(
+        client=who.http,
+        account=who.account,
+        path="/v1/api-keys",
+        body={"mode": "test", "scopes": ["read"], "name": "ci"},
+        other={"mode": "test", "scopes": ["read"], "name": "laptop"},
+        made=lambda: len(who.http.get("/v1/api-keys").json()["data"]) - len(who.keys),
+        secret=True,
+        refused=_until_undone(served, FREEZE, (True, who.account), (False, who.account)),
+    )
+
+
+def checkout(served: House, stack: ExitStack) -> Creating:
+    who = stack.enter_context(resident(str(served.client.base_url)))
+    state = StateFile(served.folder / "payments.json")
+
+    def made() -> int:
+        rows = state.read()
+        mine = {id for id, customer in rows.customers.items() if customer.account == who.account}
+        return sum(each.customer in mine for each in rows.checkouts.values())
+
+    return Creating(
+        client=who.http,
+        account=who.account,
+        path="/v1/billing/checkout",
+        body={"pack": "small", "success_url": "/done"},
+        other={"pack": "small", "success_url": "/elsewhere"},
+        made=made,
+        thing=lambda answer: str(answer.json()["url"]),
+        locks="",
+        refused=_until_undone(served, FREEZE, (True, who.account), (False, who.account)),
+    )
+
+
+CREATING: Mapping[str, Make] = {
+    "requestGeneration": generation,
+    "retryGeneration": retry,
+    "generateImages": images,
+    "requestArchive": archive,
+    "makeApiKey": api_key,
+    "checkOut": checkout,
+}
+"""By operation: every route that takes a key."""

@@ -5,7 +5,7 @@ follows looks at the generation itself, and looks now and then without having be
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -172,10 +172,10 @@ class FollowGeneration:
     changes: Changes
 
     async def __call__(
-        self, generation: GenerationId, seen: int | None, pause: float
+        self, generation: GenerationId, seen: int | None, pause: Callable[[], float]
     ) -> AsyncGenerator[tuple[Seen, Sequence[Event]], None]:
         """The events after the number `seen` (None: from the beginning) as they come, those that came together; none after
-        `pause` seconds without any. Ends after the last, or when the generation is erased. Raises InvalidRequest for a number
+        `pause()` seconds without any. Ends after the last, or when the generation is erased. Raises InvalidRequest for a number
         that has not been yet, and StoreUnavailable: whoever comes back with the last number misses nothing."""
         with self.changes.watch(generation) as watch:
             while found := await self.look(generation):
@@ -185,4 +185,4 @@ class FollowGeneration:
                 yield found, events
                 if not found.generation.state.is_open:
                     return
-                await watch.changed(pause)
+                await watch.changed(pause())

@@ -108,6 +108,10 @@ class AssetInUse(DomainError):
     title = "The asset is in use by an unfinished generation"
 
 
+class TooManyStreams(DomainError):
+    title = "The account follows as many generations at once as it may"
+
+
 class TooManyArchives(DomainError):
     title = "The account has as many archives as it may have"
 

@@ -39,6 +39,8 @@ LIMITS: Mapping[str, int] = MappingProxyType(
         "keys": 50,
         "webhook_endpoints": 10,
         "url_characters": 2_000,
+        "streams": 50,
+        "event_id_characters": 255,
     }
 )
 MAX_INTEGER = 2**63 - 1

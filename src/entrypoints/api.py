@@ -48,14 +48,16 @@ async def serve(settings: Settings) -> None:
             proxies=Proxies(*settings.proxies),
             heartbeat_seconds=settings.heartbeat_seconds,
         )
+        app = create_app(parts, public)
         servers = [
-            _server(create_app(parts, public), settings.host, settings.port),
+            _server(app, settings.host, settings.port),
             _server(create_operations_app(parts), "127.0.0.1", settings.operations_port),
         ]
 
         def stop() -> None:
             for server in servers:
                 server.should_exit = True
+            app.state.streams.stop()
 
         for name in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(name, stop)

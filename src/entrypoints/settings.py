@@ -128,7 +128,9 @@ class Settings:
     back_off_seconds: float = _setting(5.0, "wait before looking again")
     come_back_seconds: float = _setting(2.0, "by when a living worker that lost its connection has its proof of life again")
     longest_queue_seconds: float = _setting(3600.0, "deadline of a request that names none")
-    heartbeat_seconds: float = _setting(15.0, "after so long without news a stream says that it lives")
+    heartbeat_seconds: float = _setting(
+        15.0, "how often a stream says that it lives, and whoever follows a generation is looked up again"
+    )
     sweep_seconds: float = _setting(1.0, "how often generations are swept")
     object_sweep_seconds: float = _setting(600.0, "how often objects without a row, and sessions that have ended, are looked for")
     archive_seconds: float = _setting(86_400.0, "how long an archive of pictures is kept once it is made")

@@ -41,6 +41,7 @@ def test_every_route_is_in_it_but_those_that_browsers_are_led_to() -> None:
         ("/v1/generations", "post"),
         ("/v1/generations/{generation_id}", "get"),
         ("/v1/generations/{generation_id}", "delete"),
+        ("/v1/generations/{generation_id}/events", "get"),
         ("/v1/generations/{generation_id}/receipt", "get"),
         ("/v1/generations/{generation_id}/cancel", "post"),
         ("/v1/generations/{generation_id}/retry", "post"),

@@ -19,6 +19,7 @@ from entrypoints.http import (
     billing,
     credits,
     direct_uploads,
+    events,
     files,
     generations,
     media,
@@ -45,6 +46,7 @@ from entrypoints.http.openapi import document
 from entrypoints.http.outlook import Outlooks
 from entrypoints.http.problems import EXCEPTION_HANDLERS
 from entrypoints.http.rate_limits import Limited
+from entrypoints.http.streams import Streams
 from entrypoints.http.uploads import Uploads
 
 MOST_VERIFIED = 8
@@ -59,6 +61,7 @@ ROUTES: tuple[HTTPRouteHandler, ...] = (
     asking.retry_generation,
     generations.list_generations,
     generations.show_generation,
+    events.follow_generation,
     receipts.show_receipt,
     generations.cancel_generation,
     generations.delete_generation,
@@ -122,7 +125,7 @@ class HttpConfig:
     limited: bool = True
     proxies: Proxies = Proxies()
     heartbeat_seconds: float = 15.0
-    """After so long without news a stream says that it lives."""
+    """Between the signs of life of a stream, and the looks at who follows a generation."""
 
     @property
     def is_https(self) -> bool:
@@ -145,6 +148,7 @@ def routed(config: HttpConfig) -> Litestar:
 def served(app: Litestar, container: AsyncContainer, config: HttpConfig) -> Litestar:
     """The routes with this behind them."""
     _wire(app, container, config)
+    app.state.streams = Streams(config.heartbeat_seconds)
     if config.limited:
         free = frozenset(path for path, handler in routes(app) if handler.opt.get("free"))
         app.asgi_handler = Limited(app.asgi_handler, container, config.proxies, free)

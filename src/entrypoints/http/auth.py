@@ -143,6 +143,15 @@ async def _caller(connection: Connection, access: Access) -> Caller:
     return caller
 
 
+async def who_calls(connection: Connection, access: Access) -> Caller:
+    """Look again, later, at whoever sent this request, which counts no further. Raises Unauthenticated: the key, or the session,
+    has ended since."""
+    token = session_token(connection)
+    if "authorization" in connection.headers or not token:
+        return await _by_key(connection)
+    return await _by_session(connection, token, access)
+
+
 async def _by_key(connection: Connection) -> Caller:
     container: AsyncContainer = connection.state.dishka_container
     return await (await container.get(Authenticate))(_bearer(connection))

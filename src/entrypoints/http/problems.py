@@ -88,6 +88,7 @@ STATUS: Mapping[type[DomainError], int] = {
     errors.TooManyOpen: 429,
     errors.TooManyRefusals: 429,
     errors.TooManyArchives: 429,
+    errors.TooManyStreams: 429,
     errors.RateLimited: 429,
     errors.NotFinished: 409,
     errors.AssetInUse: 409,

@@ -1,7 +1,9 @@
 """The HTTP/1.1 parser, with an end to what it takes, and how long, before there is anything to act on."""
 
 import asyncio
+from typing import Any, cast
 
+from litestar.types import Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 FRUITLESS_BYTES = 64 * 1024
@@ -11,11 +13,23 @@ BODY_SECONDS = 150.0
 """For a body that no route reads: those that do have less."""
 
 
+_UNREAD = "gpt_image.unread"
+
+
+def drop_if_unread(scope: Scope, seconds: float) -> None:
+    """From now on, whoever reads nothing of what is there for so long loses the connection, and we what was kept for them."""
+    drop = cast(dict[str, Any], scope).get("extensions", {}).get(_UNREAD)
+    if drop:
+        drop[_UNREAD](seconds)
+
+
 class BoundedProtocol(HttpToolsProtocol):
     """The parser puts a head, a trailer or a chunk's extension of any length together in memory, and the longer it is the slower,
     before anybody has shown a key. So what neither completes a head nor brings a piece of a body may have FRUITLESS_BYTES, beside
     the piece of the stream in which it began. And a request that is never whole does not keep its connection."""
 
+    _patience: float | None = None
+    _stuck: asyncio.TimerHandle | None = None
     _fruitless = 0
     _bore_fruit = False
     _expected: asyncio.TimerHandle | None = None
@@ -33,11 +47,13 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._settle()
+        self._unstick()
         super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
         self._expect(HEAD_SECONDS)
         super().on_message_begin()
+        self.scope["extensions"] = {_UNREAD: {_UNREAD: self._drop_if_unread}}
 
     def on_headers_complete(self) -> None:
         self._bore_fruit = True
@@ -52,6 +68,24 @@ class BoundedProtocol(HttpToolsProtocol):
         self._bore_fruit = True
         self._settle()
         super().on_message_complete()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._patience is not None:
+            self._stuck = self.loop.call_later(self._patience, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._unstick()
+
+    def _unstick(self) -> None:
+        if self._stuck:
+            self._stuck.cancel()
+            self._stuck = None
+
+    def _drop_if_unread(self, seconds: float) -> None:
+        self._patience = seconds
+        self.transport.set_write_buffer_limits(0)  # each byte that the system does not take is one too many
 
     def _expect(self, seconds: float) -> None:
         """What comes next must be there by then."""

@@ -49,8 +49,8 @@ def _shown(generation: Generation, assets: Sequence[Asset], links: Links, outloo
             captured=generation.captured,
             released=0 if is_open else generation.price - generation.captured,
         ),
-        assets=[_picture(asset, links) for asset in assets],
-        failure=_failure(generation.failure) if generation.failure else None,
+        assets=[picture(asset, links) for asset in assets],
+        failure=failure(generation.failure) if generation.failure else None,
         parent=generation.parent,
         metadata=dict(generation.metadata),
     )
@@ -85,7 +85,7 @@ def _request(generation: Generation, request: PictureRequest) -> shapes.RequestS
     )
 
 
-def _picture(asset: Asset, links: Links) -> shapes.Picture:
+def picture(asset: Asset, links: Links) -> shapes.Picture:
     return shapes.Picture(
         id=asset.id,
         index=asset.index or 0,
@@ -101,7 +101,7 @@ def _picture(asset: Asset, links: Links) -> shapes.Picture:
     )
 
 
-def _failure(failure: Failure) -> shapes.Failure:
+def failure(failure: Failure) -> shapes.Failure:
     return shapes.Failure(
         failure_class=failure.failure_class,
         stage=failure.stage,

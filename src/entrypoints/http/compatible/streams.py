@@ -63,7 +63,7 @@ class Streaming:
         until = loop.time() + WAIT_SECONDS - self.pace
         while loop.time() < until:
             try:
-                async with aclosing(self.follow(generation, told, self.pace)) as following:
+                async with aclosing(self.follow(generation, told, lambda: self.pace)) as following:
                     async for found, events in following:
                         told = events[-1].sequence if events else told
                         yield found, events

@@ -1,0 +1,183 @@
+"""What happens to a generation, as it happens: server-sent events that can be taken up again where they were left."""
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+from dishka.integrations.litestar import FromDishka, inject
+from litestar import get
+from litestar.params import FromPath, HeaderParameter
+
+from application.events import FollowGeneration, Seen
+from application.ports import ObjectStorage
+from application.queries import Queries
+from domain.accounts import Caller, Scope
+from domain.errors import InvalidRequest
+from domain.events import Event, EventKind
+from domain.generations import GenerationId, GenerationState
+from domain.limits import LIMITS
+from entrypoints.http import shapes
+from entrypoints.http.auth import Authed, who_calls
+from entrypoints.http.bounds import NO_BODY
+from entrypoints.http.links import Links
+from entrypoints.http.showing import failure, find, picture
+from entrypoints.http.streams import MEDIA_TYPE, EventStream, Streams
+
+LastEvent = Annotated[
+    str | None,
+    HeaderParameter(
+        name="Last-Event-ID",
+        description="the id of the last event that came: the stream goes on after it",
+        schema_extra={"pattern": "^[0-9]{1,9}$"},
+    ),
+]
+_NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
+_RETRY = b"retry: 1000\n\n"
+"""Milliseconds until a browser comes back after a stream was cut."""
+_SIGN_OF_LIFE = b":\n\n"
+_EARLY_SECONDS = 0.3
+"""By so much may a pause be shorter than it was asked to be."""
+_encode = msgspec.json.Encoder().encode
+
+
+class StateTold(msgspec.Struct, kw_only=True):
+    """Data of `state`, and of `done`, which is the last. `failure` is null unless it failed."""
+
+    generation: GenerationId
+    state: GenerationState
+    at: datetime
+    failure: shapes.Failure | None
+
+
+class PartialTold(msgspec.Struct, kw_only=True):
+    """Data of `partial_image`. `url` is null once the picture may be gone."""
+
+    generation: GenerationId
+    index: int
+    attempt: int
+    at: datetime
+    content_type: str
+    url: str | None
+    url_expires_at: datetime
+
+
+@get(
+    "/v1/generations/{generation_id:uuid}/events",
+    operation_id="followGeneration",
+    tags=["generations"],
+    media_type=MEDIA_TYPE,
+    opt={"access": Scope.READ, "bounds": NO_BODY, "refusals": (404, 410)},
+)
+@inject
+async def follow_generation(
+    request: Authed,
+    generation_id: FromPath[UUID],
+    queries: FromDishka[Queries],
+    storage: FromDishka[ObjectStorage],
+    follow: FromDishka[FollowGeneration],
+    last_event: LastEvent = None,
+) -> EventStream:
+    """Server-sent events, each with its id: `state` at each change, `partial_image` for each partial picture, `asset` for each
+    picture with fresh links, and `done`, the last. With `Last-Event-ID` the stream goes on after that event. A comment comes when
+    there is nothing to tell. It ends when the key or the session does: come back with the last id after any other end."""
+    streams: Streams = request.app.state.streams
+    seen = _seen(last_event)
+    found = await find(queries, request.auth, GenerationId(generation_id))
+    Seen(*found).events(seen)
+    streams.check(request.auth.account_id)
+
+    async def still() -> bool:
+        return _may_go_on(request.auth, await who_calls(request, Scope.READ))
+
+    def tell(found: Seen, event: Event) -> bytes:
+        return _told(found, event, Links.of(request, storage))
+
+    told = _pieces(follow, GenerationId(generation_id), seen, streams.beat, still, tell)
+    return EventStream(told, streams, request.auth.account_id)
+
+
+def _seen(last_event: str | None) -> int | None:
+    """The number of the last event that came. Raises InvalidRequest."""
+    if last_event is None:
+        return None
+    if len(last_event) > LIMITS["event_id_characters"] or not _NUMBER.fullmatch(last_event):
+        raise InvalidRequest("send the id of an event of this stream", field="Last-Event-ID")
+    return int(last_event)
+
+
+def _may_go_on(began: Caller, now: Caller) -> bool:
+    """Whether it is still the same who may read; a frozen account may, but one thing at a time."""
+    now.must_have(Scope.READ)
+    return not now.frozen and (now.account_id, now.mode) == (began.account_id, began.mode)
+
+
+async def _pieces(
+    follow: FollowGeneration,
+    generation: GenerationId,
+    seen: int | None,
+    beat: float,
+    still: Callable[[], Awaitable[bool]],
+    tell: Callable[[Seen, Event], bytes],
+) -> AsyncGenerator[bytes]:
+    """Raises what `still` does: the caller is looked up at every beat, however much there is to tell."""
+    next_beat = _Beat(beat)
+    yield _RETRY
+    async with aclosing(follow(generation, seen, next_beat.left)) as steps:
+        async for found, events in steps:
+            if events:
+                yield b"".join(tell(found, event) for event in events)
+            if next_beat.has_come():
+                if not await still():
+                    return
+                yield _SIGN_OF_LIFE
+
+
+class _Beat:
+    """Comes again and again."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds, self._clock = seconds, asyncio.get_running_loop().time
+        self._due = self._clock() + seconds
+
+    def left(self) -> float:
+        return self._due - self._clock()
+
+    def has_come(self) -> bool:
+        come = self.left() <= min(_EARLY_SECONDS, self._seconds / 2)
+        if come:
+            self._due = self._clock() + self._seconds
+        return come
+
+
+def _told(found: Seen, event: Event, links: Links) -> bytes:
+    """As the stream has it; nothing for a picture that its owner has deleted."""
+    said = _data(found, event, links)
+    if said is None:
+        return b""
+    return b"id: %d\nevent: %b\ndata: %b\n\n" % (event.sequence, event.kind.value.encode(), _encode(said))
+
+
+def _data(found: Seen, event: Event, links: Links) -> StateTold | PartialTold | shapes.Picture | None:
+    generation = found.generation
+    match event:
+        case Event(kind=EventKind.ASSET):
+            return next((picture(asset, links) for asset in found.assets if asset.index == event.index), None)
+        case Event(kind=EventKind.PARTIAL_IMAGE, index=int(index), attempt=int(attempt), format=format) if format:
+            return PartialTold(
+                generation=generation.id,
+                index=index,
+                attempt=attempt,
+                at=event.at,
+                content_type=format.content_type,
+                url=links.to_partial(generation, attempt, index, format, event.at),
+                url_expires_at=links.expires_at,
+            )
+        case Event(state=GenerationState() as state):
+            why = generation.failure if not state.is_open else None
+            return StateTold(generation=generation.id, state=state, at=event.at, failure=failure(why) if why else None)
+    raise AssertionError(f"an event that says nothing: {event}")

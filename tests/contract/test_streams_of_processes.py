@@ -29,7 +29,7 @@ from tests.processes import part, until
 from tests.service import Customer, customer, free_port
 from tests.world import World, world
 
-LISTENERS = "starts_with(query, 'LISTEN \"generation_changed')"
+LISTENERS = "datname = current_database() AND starts_with(query, 'LISTEN \"generation_changed')"
 
 
 @dataclass(slots=True)

@@ -4,7 +4,6 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -50,7 +49,7 @@ class StateTold(msgspec.Struct, kw_only=True):
 
     generation: GenerationId
     state: GenerationState
-    at: datetime
+    at: shapes.Time
     failure: shapes.Failure | None
 
 
@@ -60,10 +59,18 @@ class PartialTold(msgspec.Struct, kw_only=True):
     generation: GenerationId
     index: int
     attempt: int
-    at: datetime
+    at: shapes.Time
     content_type: str
     url: str | None
-    url_expires_at: datetime
+    url_expires_at: shapes.Time
+
+
+TOLD: dict[str, type[msgspec.Struct]] = {
+    EventKind.STATE: StateTold,
+    EventKind.PARTIAL_IMAGE: PartialTold,
+    EventKind.ASSET: shapes.Picture,
+    EventKind.DONE: StateTold,
+}
 
 
 @get(
@@ -71,7 +78,7 @@ class PartialTold(msgspec.Struct, kw_only=True):
     operation_id="followGeneration",
     tags=["generations"],
     media_type=MEDIA_TYPE,
-    opt={"access": Scope.READ, "bounds": NO_BODY, "refusals": (404, 410)},
+    opt={"access": Scope.READ, "bounds": NO_BODY, "refusals": (404, 410), "told": TOLD},
 )
 @inject
 async def follow_generation(

@@ -116,6 +116,9 @@ def _declare(operation: dict[str, Any], handler: HTTPRouteHandler, path: str) ->
     for status in answers:
         if status == "204" or status.startswith("3"):
             answers[status].pop("content", None)
+    if told := handler.opt.get("told"):
+        data = "; ".join(f"of `{event}`: {_REF}{struct.__name__}" for event, struct in told.items())
+        answers["200"]["content"]["text/event-stream"] = {"schema": {"type": "string", "description": f"`data` {data}"}}
     if handler.opt.get("page"):
         answers["200"]["content"]["text/html"] = {"schema": {"type": "string"}}
     if headers := answers.get(str(handler.status_code), {}).get("headers"):
@@ -157,7 +160,7 @@ def _shapes(handlers: Iterable[HTTPRouteHandler]) -> Mapping[str, Any]:
     for handler in handlers:
         if handler.parsed_data_field:
             kinds |= _structs(handler.parsed_data_field.annotation)
-        kinds |= _structs(handler.parsed_return_field.annotation)
+        kinds |= _structs(handler.parsed_return_field.annotation) | set(handler.opt.get("told", {}).values())
     _, components = msgspec.json.schema_components(kinds, ref_template=_REF + "{name}")
     return components
 

@@ -17,6 +17,7 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from application.api_keys import Authenticate, hash_key
+from application.delivering import NoteDelivery
 from application.events import Changes, FollowGeneration, LocalChanges, LookTogether
 from application.generations import CancelGeneration, DeleteGeneration, QuoteRequest, RequestGeneration, RetryGeneration
 from application.media import AdmitUpload, DeleteAsset
@@ -32,6 +33,7 @@ from domain.errors import Gone, NotFound
 from domain.events import Event
 from domain.gates import Gate
 from domain.generations import Generation, GenerationId
+from domain.joining import Try
 from domain.ledger import LedgerAccount, WalletId
 from domain.media import Asset, AssetId, AssetKind, CleanPicture, PictureFormat, check_bytes
 from domain.objects import ObjectKey
@@ -80,6 +82,8 @@ class Stage:
     remembered: dict[str, GenerationId] = field(default_factory=dict)
     purged: set[GenerationId] = field(default_factory=set)
     links: dict[tuple[str, str], LinkedObject] = field(default_factory=dict)
+    notes: list[tuple[GenerationId, int, bool]] = field(default_factory=list)
+    """Of which try it was said, and what, that its answer was delivered."""
     contents: dict[ObjectKey, bytes] = field(default_factory=dict)
     ends: Callable[[Generation], object] = lambda generation: None
     """Called with each generation that is asked for."""
@@ -128,6 +132,7 @@ class Stage:
             RequestGeneration: self.request,
             RetryGeneration: self.retry,
             QuoteRequest: self.quote,
+            NoteDelivery: self.note,
             CancelGeneration: self.cancel,
             DeleteGeneration: self.delete,
             AdmitUpload: self.admit,
@@ -179,9 +184,16 @@ class Stage:
     # Use cases
 
     async def request(
-        self, caller: Caller, asked: Asked, *, deadline: Any = None, parent: Any = None, idempotency: Any = None
+        self,
+        caller: Caller,
+        asked: Asked,
+        *,
+        deadline: Any = None,
+        parent: Any = None,
+        idempotency: Any = None,
+        tried: Any = None,
     ) -> tuple[GenerationId, Generation | None]:
-        self._told(caller=caller, asked=asked, deadline=deadline, parent=parent, idempotency=idempotency)
+        self._told(caller=caller, asked=asked, deadline=deadline, parent=parent, idempotency=idempotency, tried=tried)
         request = self._normal(asked, caller)
         if idempotency and (seen := self.remembered.get(idempotency[0].key)):
             return seen, None
@@ -211,6 +223,9 @@ class Stage:
         self._told(asked=asked)
         request = self._normal(asked, caller)
         return quote(request, CATALOGUE.model(request.model, self.today))
+
+    async def note(self, generation: GenerationId, tried: Try, *, delivered: bool) -> None:
+        self.notes.append((generation, tried.number, delivered))
 
     async def cancel(self, caller: Caller, generation_id: GenerationId) -> None:
         self._told(cancelled=generation_id)

@@ -18,6 +18,7 @@ from domain.catalogue import Catalogue
 from domain.commands import About, PlaceHold, command_id
 from domain.errors import DomainError
 from domain.generations import Generation, GenerationId
+from domain.joining import Try
 from domain.ledger import HoldId
 from domain.media import Asset, AssetId, AssetKind, PictureFormat
 from domain.requests import AUTO, Asked, normalise
@@ -68,6 +69,7 @@ class RequestEdit:
         mask: Picture | None = None,
         *,
         idempotency: tuple[IdempotencyKey, str] | None = None,
+        tried: Try | None = None,
     ) -> Made:
         """`asked` names no pictures: they are `images`, in order, and the `mask` of the first. Answers, and raises, as
         RequestGeneration and AdmitUpload do; what is wrong with a file has `image` or `mask` for its field."""
@@ -88,7 +90,7 @@ class RequestEdit:
             return whole, None
 
         try:
-            made = await self.request.make(caller, wanted, None, idempotency, brought)
+            made = await self.request.make(caller, wanted, None, idempotency, brought, tried)
         except DomainError:  # after anything else the rows may be there
             await self._undo(brought)
             raise

@@ -12,6 +12,7 @@ from application.quotes import Priced, price
 from application.quotes import QuoteRequest as QuoteRequest
 from application.removal import remove
 from application.store import IdempotencyKey, OpenWallet, Remembered, Store, Transaction
+from application.undelivered import earlier_try
 from domain.accounts import Caller
 from domain.attempts import Timing
 from domain.brake import HOUR, BrakeRules
@@ -19,6 +20,7 @@ from domain.catalogue import Catalogue
 from domain.commands import About, PlaceHold, command_id
 from domain.errors import DomainError, Gone, IdempotencyMismatch, InvalidRequest
 from domain.generations import Generation, GenerationId, Next
+from domain.joining import Try, Undelivered
 from domain.ledger import HoldId
 from domain.media import Asset
 from domain.objects import ObjectKey
@@ -55,15 +57,17 @@ class RequestGeneration:
         deadline: datetime | None = None,
         parent: GenerationId | None = None,
         idempotency: tuple[IdempotencyKey, str] | None = None,
+        tried: Try | None = None,
     ) -> tuple[GenerationId, Generation | None]:
-        """The id, and the generation if it was made just now rather than by an earlier request with the same key."""
+        """The id, and the generation if it was made just now rather than by an earlier request with the same key, or an earlier
+        try of this one."""
 
         async def wanted(tx: Transaction) -> Wanted:
             if parent:
                 await tx.generations.must_exist(parent, caller.account_id, caller.mode)
             return asked, parent
 
-        return await self.make(caller, wanted, deadline, idempotency)
+        return await self.make(caller, wanted, deadline, idempotency, tried=tried)
 
     async def make(
         self,
@@ -72,6 +76,7 @@ class RequestGeneration:
         deadline: datetime | None,
         idempotency: tuple[IdempotencyKey, str] | None,
         brought: Sequence[Asset] = (),
+        tried: Try | None = None,
     ) -> tuple[GenerationId, Generation | None]:
         """The same for whatever is found to be wanted inside the transaction, before the wallet is opened. Pictures that were
         `brought` along get their rows with the generation, and with no other: not with an earlier one."""
@@ -93,6 +98,8 @@ class RequestGeneration:
             opened = await tx.wallets.open(caller.wallet_id, about, key)
             if seen := opened.remembered:
                 return repeated(seen, fingerprint), None
+            if tried and (earlier := await earlier_try(tx.undelivered, tried, opened.now)):
+                return earlier, None
             await self.check_brake(tx, caller, opened)
             check_maximum(priced.quote, asked.max_credits)
             generation = self._generation(generation_id, caller, priced, opened.now, deadline, plan.priority, parent)
@@ -112,6 +119,8 @@ class RequestGeneration:
             tx.generations.add(generation)
             if key:
                 tx.remember(key, Remembered(fingerprint, generation_id))
+            if tried:
+                tx.undelivered.add(Undelivered(generation_id, tried.digest, tried.number, opened.now))
             tx.wakeups.wake()
         return generation_id, generation
 
@@ -265,6 +274,7 @@ async def erase_rows(tx: Transaction, generation: Generation) -> list[ObjectKey]
         await tx.assets.take(asset.id, generation.account_id, generation.mode)
         copies += await remove(tx, asset)
     await tx.events.erase(generation.id)
+    await tx.undelivered.erase(generation.id)
     generation.erase()
     return copies
 

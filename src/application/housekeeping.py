@@ -14,6 +14,7 @@ from domain.attempts import BrokenManifest, Manifest
 from domain.errors import AssetInUse, NotFound
 from domain.events import EVENTS_KEPT
 from domain.generations import GenerationId, Next
+from domain.joining import JOINABLE
 from domain.objects import ObjectClass, ObjectKey
 from domain.registration import TRIAL_KEPT
 from domain.sessions import SessionRules
@@ -33,21 +34,23 @@ class KeepHouse:
     batch: int = 100
 
     async def __call__(self) -> Mapping[str, int]:
-        """How many tokens were missing, how many keys and events were forgotten, how many generations were expired and purged,
-        and at how many it failed: one that cannot be dealt with does not keep the others waiting."""
+        """How many tokens were missing, how many keys, events and undelivered requests were forgotten, how many generations were
+        expired and purged, and at how many it failed: one that cannot be dealt with does not keep the others waiting."""
         async with self.store.transaction() as tx:
             woken = await tx.wakeups.top_up(await tx.now())
         async with self.store.transaction() as tx:
             now = await tx.now()
             forgotten = await tx.forget(now - KEYS_KEPT)
             told = await tx.events.forget(now - EVENTS_KEPT, self.batch * 10)
+            undelivered = await tx.undelivered.forget(now - JOINABLE, self.batch * 10)
             overdue = await tx.generations.past_deadline(now, self.batch)
             old = await tx.generations.trashed_before(now - TRASH, self.batch)
         expired = [await self._attend(self._expire, generation_id) for generation_id in overdue]
         purged = [await self._attend(self._purge, generation_id) for generation_id in old]
         failed = [*expired, *purged].count(None)
         counts = {"expired": expired.count(True), "purged": purged.count(True), "failed": failed}
-        return counts | {"woken": woken, "keys_forgotten": forgotten, "events_forgotten": told}
+        counts |= {"woken": woken, "keys_forgotten": forgotten, "events_forgotten": told}
+        return counts | {"undelivered_forgotten": undelivered}
 
     async def _attend(self, act: Callable[[GenerationId], Awaitable[bool]], generation_id: GenerationId) -> bool | None:
         try:

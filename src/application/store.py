@@ -12,6 +12,7 @@ from application.announcements import Announcements
 from application.packing import Archives
 from application.provenance import ProvenanceLog
 from application.purchases import Customers, Inbox, Purchases, Refunds, Subscriptions, TopUps
+from application.undelivered import UndeliveredRequests
 from domain.accounts import Account, AccountId, AuditRecord, KeyId, Mode
 from domain.api_keys import ApiKey, Spending
 from domain.brake import FreeEnd
@@ -284,6 +285,8 @@ class Transaction(Protocol):
     def notices(self) -> NewNotices: ...
     @property
     def turns(self) -> Turns: ...
+    @property
+    def undelivered(self) -> UndeliveredRequests: ...
     @property
     def announcements(self) -> Announcements: ...
 

@@ -25,7 +25,7 @@ _PARTS = {
     "endpoints": "WebhookEndpoints",
     "deliveries": "WebhookDeliveries",
 }
-_PARTS |= {"events": "GenerationEvents"}
+_PARTS |= {"events": "GenerationEvents", "undelivered": "UndeliveredRequests"}
 _PARTS |= {"archives": "Archives", "wakeups": "Wakeups", "notices": "WaitingNotices"}
 _PARTS |= {"customers": "Customers", "purchases": "Purchases", "subscriptions": "Subscriptions", "inbox": "Inbox"}
 _PARTS |= {"top_ups": "TopUps", "quarantine": "Quarantine"}

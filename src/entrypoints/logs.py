@@ -13,6 +13,7 @@ LOG_FIELDS = frozenset(
         "request_id", "method", "route", "status", "duration_ms",
         "error", "where", "address", "pid", "state", "seconds",
         "expired", "woken", "purged", "failed", "keys_forgotten", "events_forgotten", "rates_forgotten", "swept",
+        "undelivered_forgotten",
         "sessions_forgotten", "invitations_forgotten", "trials_forgotten",
         "sent", "put_off", "given_up", "heads",
         "handled", "hints", "purchases", "remark", "times", "paid", "declined", "refused", "told",

@@ -30,6 +30,7 @@ from adapters.postgres.store import PostgresStore
 from application.attempts import PerformGeneration
 from application.calls import CallModel
 from application.credits import AdjustCredits, GrantCredits
+from application.delivering import NoteDelivery
 from application.direct_uploads import BeginUpload, CompleteUpload
 from application.echoes import FindEchoes
 from application.edits import MayEdit, RequestEdit
@@ -201,8 +202,10 @@ class UseCases(Provider):
 
     scope = Scope.APP
     credits = provide_all(GrantCredits, AdjustCredits)
-    generations = provide_all(QuoteRequest, RetryGeneration, MayEdit, RequestEdit, CancelGeneration, DeleteGeneration)
-    following = provide(FollowGeneration)
+    generations = provide_all(
+        QuoteRequest, RetryGeneration, MayEdit, RequestEdit, CancelGeneration, DeleteGeneration, NoteDelivery
+    )
+    following = provide_all(FollowGeneration, NoteDelivery)
     media = provide_all(BeginUpload, CompleteUpload, DeleteAsset, ShowPartials)
 
     @provide

@@ -116,7 +116,6 @@ def test_whoever_asks_too_much_is_told_when_to_come_back(stage: Surface, client:
         ({"output_compression": 50}, "invalid_value", "output_compression"),
         ({"moderation": "none"}, "invalid_value", "moderation"),
         ({"response_format": "url"}, "invalid_value", "response_format"),
-        ({"stream": True}, "invalid_value", "stream"),
     ],
     ids=str,
 )

@@ -18,6 +18,8 @@ from adapters.memory.provenance_log import MemoryProvenanceLog
 from adapters.memory.tables import Tables, copy_of_generation
 from adapters.memory.top_up import MemoryNotices, MemoryTopUps
 from adapters.memory.turns import MemoryTurns
+from adapters.memory.undelivered import MemoryUndelivered
+from adapters.memory.wakeups import MemoryWakeups
 from adapters.memory.wallets import MemoryWallets
 from application.events import LocalChanges
 from application.store import (
@@ -27,7 +29,6 @@ from application.store import (
     Remembered,
     Store,
     Transaction,
-    Wakeups,
 )
 from domain.accounts import AccountId, Mode
 from domain.attempts import REFUNDED
@@ -181,27 +182,6 @@ class MemoryGates(Gates):
         return len(closed)
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryWakeups(Wakeups):
-    rows: Tables
-    clock: Callable[[], datetime]
-    numbers: "count[int]"
-
-    def wake(self, at: datetime | None = None) -> None:
-        self.rows.tokens[next(self.numbers)] = at or self.clock()
-
-    async def top_up(self, now: datetime) -> int:
-        due = [
-            g
-            for g in self.rows.generations.values()
-            if self.rows.is_due(g, now) and (g.state is GenerationState.RUNNING or now < g.deadline)
-        ]
-        missing = max(0, len(due) - sum(at <= now for at in self.rows.tokens.values()))
-        for _ in range(missing):
-            self.wake(now)
-        return missing
-
-
 class MemoryTransaction(Transaction):
     def __init__(self, store: MemoryStore, rows: Tables) -> None:
         self._rows, self._clock = rows, store.clock
@@ -223,6 +203,7 @@ class MemoryTransaction(Transaction):
         self._top_ups = MemoryTopUps(rows, store.locks)
         self._notices = MemoryNotices(rows)
         self._turns = MemoryTurns(rows, store.locks)
+        self._undelivered = MemoryUndelivered(rows)
         self._announcements = MemoryAnnouncements(rows)
 
     @property
@@ -296,6 +277,10 @@ class MemoryTransaction(Transaction):
     @property
     def turns(self) -> MemoryTurns:
         return self._turns
+
+    @property
+    def undelivered(self) -> MemoryUndelivered:
+        return self._undelivered
 
     @property
     def announcements(self) -> MemoryAnnouncements:

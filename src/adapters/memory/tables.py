@@ -18,6 +18,7 @@ from domain.credits import Hold
 from domain.events import Event
 from domain.gates import Gate
 from domain.generations import Generation, GenerationId, GenerationState
+from domain.joining import Undelivered
 from domain.ledger import CommandId, HoldId, Lot, LotId, LotSource, Transfer, WalletId
 from domain.media import Asset, AssetId
 from domain.notices import Notice, NoticeId
@@ -92,6 +93,7 @@ class Tables:
     announced: MutableMapping[WebhookEventId, WebhookEvent] = field(default_factory=dict)
     turns: MutableMapping[str, tuple[UUID, datetime]] = field(default_factory=dict)
     """By the act: its holder, and when it is due."""
+    undelivered: MutableMapping[GenerationId, Undelivered | None] = field(default_factory=dict)
     places: MutableMapping[str, str] = field(default_factory=dict)
     """By the act: where it goes on."""
 

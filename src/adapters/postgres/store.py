@@ -29,6 +29,7 @@ from adapters.postgres.registration import PostgresInvitations, PostgresTrials
 from adapters.postgres.session import Pool, Session, unavailable
 from adapters.postgres.top_up import PostgresTopUps
 from adapters.postgres.turns import PostgresTurns
+from adapters.postgres.undelivered import PostgresUndelivered
 from adapters.postgres.wallets import PostgresWallets
 from adapters.postgres.webhooks import PostgresAnnouncements, PostgresWebhookDeliveries, PostgresWebhookEndpoints
 from application.access import AccessStore, AccessTransaction
@@ -96,6 +97,7 @@ class PostgresTransaction(AccessTransaction, QuarantineTransaction, WebhookTrans
         self._inbox = PostgresInbox(session)
         self._top_ups = PostgresTopUps(session)
         self._turns = PostgresTurns(session)
+        self._undelivered = PostgresUndelivered(session)
         self._quarantine = PostgresQuarantine(session)
         self._announcements = PostgresAnnouncements(session)
         self._endpoints = PostgresWebhookEndpoints(session)
@@ -212,6 +214,10 @@ class PostgresTransaction(AccessTransaction, QuarantineTransaction, WebhookTrans
     @property
     def turns(self) -> PostgresTurns:
         return self._turns
+
+    @property
+    def undelivered(self) -> PostgresUndelivered:
+        return self._undelivered
 
     @property
     def quarantine(self) -> PostgresQuarantine:

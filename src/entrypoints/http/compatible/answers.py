@@ -1,23 +1,26 @@
 """Waiting for a generation, and answering its pictures in OpenAI's shape."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import msgspec
 from litestar import Response
 from litestar.types import Scope
 
+from application.delivering import NoteDelivery
 from application.events import Changes
 from application.ports import ObjectMissing, ObjectStorage
 from application.queries import Queries
 from domain.errors import Gone, SignaturePending
 from domain.generations import Generation, GenerationId
+from domain.joining import Try
 from domain.media import Asset
 from entrypoints.http.auth import Authed
 from entrypoints.http.bounds import prolong
 from entrypoints.http.compatible.errors import MEDIA_TYPE, Said, answer, ended, made, names
+from entrypoints.http.compatible.lines import GONE, Handed, Line, unless_broken
 from entrypoints.http.compatible.shapes import ImageData, ImagesAnswer, ImageUsage, TokenDetails
 from entrypoints.http.showing import find
 from entrypoints.http.waiting import Found, until_finished
@@ -28,28 +31,49 @@ _LATE = Said(504, "server_error", "not_finished")
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where what is answered comes from."""
+    """Where what is answered comes from, and where it is noted whether the answer arrived."""
 
     queries: Queries
     storage: ObjectStorage
     changes: Changes
+    note: NoteDelivery
 
 
-async def answered(request: Authed, asked: tuple[GenerationId, Generation | None], sources: Sources) -> Response[ImagesAnswer]:
-    """The pictures once they are there; or how it ended without; or 504 while it goes on. Always with `x-generation-id`.
-    `asked`: what RequestGeneration answered."""
-    return cast(Response[ImagesAnswer], await _answered(request, asked, sources))
-
-
-async def _answered(request: Authed, asked: tuple[GenerationId, Generation | None], sources: Sources) -> Response[bytes]:
+async def answered(
+    request: Authed, asked: tuple[GenerationId, Generation | None], sources: Sources, tried: Try | None = None
+) -> Response[ImagesAnswer]:
+    """The pictures once they are there; or how it ended without; or 504 while it goes on. Always with `x-generation-id`. Whoever
+    has gone is not waited for: what was asked for is made and paid all the same. `asked`: what RequestGeneration answered;
+    `tried`: what it was told."""
     generation_id, generation = asked
     made(request.scope, generation_id)
     prolong(request, WAIT_SECONDS)
-    found = await finished(request, generation_id, generation, sources)
-    if found[0].state.is_open:
-        return late(request.scope, generation_id)
-    if not found[1]:
-        return ended(request.scope, found[0].failure)
+
+    async def note(delivered: bool) -> None:
+        if tried:
+            await sources.note(generation_id, tried, delivered=delivered)
+
+    line = Line(request.receive)
+    try:
+        found = await unless_broken(line, finished(request, generation_id, generation, sources))
+        said = await _said(request, found, sources) if found else Response(b"", status_code=GONE)
+    except Exception:
+        line.close()
+        await note(False)
+        raise
+    if found is None or found[0].state.is_open:
+        line.close()
+        await note(False)
+        return cast(Response[ImagesAnswer], said)
+    return cast(Response[ImagesAnswer], Handed(said, line, note))
+
+
+async def _said(request: Authed, found: Found, sources: Sources) -> Response[bytes]:
+    generation, assets = found
+    if generation.state.is_open:
+        return late(request.scope, generation.id)
+    if not assets:
+        return ended(request.scope, generation.failure)
     content = await pictures(found, sources.storage)
     return Response(content, status_code=200, media_type=MEDIA_TYPE, headers=names(request.scope))
 
@@ -61,6 +85,25 @@ def late(scope: Scope, generation: GenerationId) -> Response[bytes]:
         _LATE,
         f"The pictures are still being made. Ask again in the same way to go on waiting for them, or look at GET {where}.",
     )
+
+
+async def begun(
+    request: Authed,
+    streaming: Awaitable[Response[Any]],
+    generation: GenerationId,
+    note: NoteDelivery,
+    tried: Try | None,
+) -> Response[Any]:
+    """An answer that is streamed counts as delivered once it has begun: no client asks again after that."""
+    line, is_there = Line(request.receive), False
+    try:
+        said = await streaming
+        is_there = not line.is_broken
+    finally:
+        line.close()
+        if tried:
+            await note(generation, tried, delivered=is_there)
+    return said
 
 
 async def finished(request: Authed, id: GenerationId, generation: Generation | None, sources: Sources) -> Found:

@@ -9,18 +9,20 @@ from litestar import Response, post
 from litestar.datastructures import ResponseHeader
 from litestar.params import HeaderParameter, JSONBody
 
+from application.delivering import NoteDelivery
 from application.events import Changes, FollowGeneration
 from application.generations import RequestGeneration
 from application.ports import ObjectStorage
 from application.queries import Queries
 from domain.accounts import Scope
 from domain.errors import InvalidRequest
+from domain.joining import Try
 from domain.media import PictureFormat
 from domain.requests import Asked, Fault, Sandbox
 from entrypoints.http.auth import Authed
 from entrypoints.http.bodies import StrictJSON
 from entrypoints.http.bounds import PICTURE_BODY
-from entrypoints.http.compatible.answers import Sources, answered
+from entrypoints.http.compatible.answers import Sources, answered, begun
 from entrypoints.http.compatible.shapes import ImageBody, ImagesAnswer
 from entrypoints.http.compatible.streams import Streaming
 from entrypoints.http.parameters import Idempotency, once
@@ -38,6 +40,7 @@ SandboxFault = Annotated[
     ),
 ]
 _FAULT = re.compile(r"(?P<fault>[a-z-]+)?(?:(?(fault)\s*;\s*)latency_ms=(?P<latency>\d{1,9}))?", re.ASCII)
+_DIGITS = 3
 _canonical = msgspec.json.Encoder(order="deterministic")
 
 
@@ -60,6 +63,7 @@ async def generate_images(
     storage: FromDishka[ObjectStorage],
     changes: FromDishka[Changes],
     follow: FromDishka[FollowGeneration],
+    note: FromDishka[NoteDelivery],
     key: Idempotency = None,
     fault: SandboxFault = None,
 ) -> Response[ImagesAnswer]:
@@ -69,10 +73,20 @@ async def generate_images(
     if call := counted(request):
         await call.pictures(data.n or 1)
     body = _canonical.encode((data, fault))
-    made = await ask(request.auth, wanted, idempotency=once(request.auth, ROUTE, key, body))
+    tried = try_of(request, ROUTE, key, body)
+    made = await ask(request.auth, wanted, idempotency=once(request.auth, ROUTE, key, body), tried=tried)
     if data.stream:
-        return await Streaming(follow, storage, request.app.state.heartbeat_seconds)(request, made[0])
-    return await answered(request, made, Sources(queries, storage, changes))
+        streaming = Streaming(follow, storage, request.app.state.heartbeat_seconds)
+        return await begun(request, streaming(request, made[0]), made[0], note, tried)
+    return await answered(request, made, Sources(queries, storage, changes, note), tried)
+
+
+def try_of(request: Authed, route: str, key: str | None, body: bytes) -> Try | None:
+    """Which of the SDK's tries this is. None: nobody counts, or there is an Idempotency-Key, which says more. `body`: as it was
+    understood, with all else that makes it another request."""
+    said = request.headers.get("x-stainless-retry-count", "")
+    counts = said.isascii() and said.isdigit() and len(said) <= _DIGITS
+    return Try.of(request.auth, route, body, int(said)) if counts and key is None else None
 
 
 def asked(body: ImageBody, sandbox: Sandbox | None) -> Asked:

@@ -1,0 +1,76 @@
+"""The line to whoever asked: noticing that it broke, and handing an answer over piece by piece."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+from litestar import Request, Response
+from litestar.response.base import ASGIResponse
+from litestar.types import Receive, Send
+
+T = TypeVar("T")
+
+_PIECE = 256 * 1024
+GONE = 499
+"""The status of an answer that nobody is there to read, in our logs."""
+
+
+class Line:
+    """Made once the body has been read; closed by whoever made it, or by the answer that was given it."""
+
+    def __init__(self, receive: Receive) -> None:
+        self.broken = asyncio.create_task(_until_broken(receive))
+
+    @property
+    def is_broken(self) -> bool:
+        return self.broken.done()
+
+    def close(self) -> None:
+        self.broken.cancel()
+
+
+async def _until_broken(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def unless_broken(line: Line, work: Coroutine[Any, Any, T]) -> T | None:
+    """What the work comes to; None, and no more of it, when the line breaks first."""
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.wait({task, line.broken}, return_when=asyncio.FIRST_COMPLETED)
+        return task.result() if task.done() else None
+    finally:
+        task.cancel()
+
+
+class Handed(Response[bytes]):
+    """An answer that says whether it was handed over: `after` is awaited with True when the connection has taken all of it."""
+
+    def __init__(self, said: Response[bytes], line: Line, after: Callable[[bool], Awaitable[None]]) -> None:
+        super().__init__(said.content, status_code=said.status_code, media_type=said.media_type, headers=said.headers)
+        self._line, self._after = line, after
+
+    def to_asgi_response(self, app: Any, request: Request[Any, Any, Any], **more: Any) -> ASGIResponse:
+        said = {"headers": self.headers, "media_type": self.media_type, "status_code": self.status_code}
+        return _Pieces(self._line, self._after, body=self.content, **said)
+
+
+class _Pieces(ASGIResponse):
+    """The server takes a piece when the connection has room for it, so before the last all others have gone out."""
+
+    def __init__(self, line: Line, after: Callable[[bool], Awaitable[None]], **said: Any) -> None:
+        super().__init__(**said)
+        self._line, self._after = line, after
+
+    async def send_body(self, send: Send, receive: Receive) -> None:
+        whole = False
+        try:
+            for at in range(0, len(self.body), _PIECE):
+                await send({"type": "http.response.body", "body": self.body[at : at + _PIECE], "more_body": True})
+            await asyncio.sleep(0)  # a line that broke while we waited for room is known to be broken after this
+            whole = not self._line.is_broken
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            self._line.close()
+            await asyncio.shield(self._after(whole))

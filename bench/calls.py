@@ -24,7 +24,7 @@ import psycopg
 from application.generations import RequestGeneration
 from bench.books import BooksWrong, audit_whole
 from bench.figures import Figure, Promise
-from bench.gauges import Memory
+from bench.gauges import Memory, resident
 from bench.stage import durable_postgres
 from domain.accounts import Caller, Mode
 from domain.requests import Asked
@@ -173,11 +173,10 @@ def _worker(folder: Path, database_url: str, openai: Provider, arguments: Sequen
 def _highest(pid: int) -> Iterator[list[float]]:
     """The most megabytes resident while the block lasts, in the list's one place."""
     seen, over = [0.0], threading.Event()
-    page = os.sysconf("SC_PAGE_SIZE") / 1024 / 1024
 
     def look() -> None:
         while not over.wait(0.005):
-            seen[0] = max(seen[0], int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * page)
+            seen[0] = max(seen[0], resident(pid))
 
     looking = threading.Thread(target=look)
     looking.start()

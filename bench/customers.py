@@ -43,13 +43,13 @@ class Customer:
 
     @property
     def caller(self) -> Caller:
-        wallet = self.wallets[Mode.TEST].id
-        return Caller(self.account.id, self.key.id, Mode.TEST, self.key.scopes, self.account.plan, wallet)
+        wallet = self.wallets[self.key.mode].id
+        return Caller(self.account.id, self.key.id, self.key.mode, self.key.scopes, self.account.plan, wallet)
 
 
-async def seed(url: str, count: int) -> Sequence[Customer]:
-    """So many customers, each with a test key and three lots on its test wallet."""
-    customers = [_customer(number) for number in range(1, count + 1)]
+async def seed(url: str, count: int, mode: Mode = Mode.TEST) -> Sequence[Customer]:
+    """So many customers, each with a key of this mode and three lots on that wallet."""
+    customers = [_customer(number, mode) for number in range(1, count + 1)]
     async with open_pool(url, size=1) as pool, pool.connection() as connection:
         for first in range(0, count, _BATCH):
             batch = customers[first : first + _BATCH]
@@ -61,13 +61,13 @@ async def seed(url: str, count: int) -> Sequence[Customer]:
     return customers
 
 
-def _customer(number: int) -> Customer:
+def _customer(number: int, mode: Mode) -> Customer:
     now = datetime.now(UTC)
     account = Account(AccountId(uuid_utils.compat.uuid7()), Role.USER, PLAN, now)
-    secret = write_key(Mode.TEST, os.urandom(24))
+    secret = write_key(mode, os.urandom(24))
     key_id = KeyId(UUID(f"{KEYS}{number:012x}"))
-    key = ApiKey(key_id, account.id, Mode.TEST, frozenset(Scope), hash_key(secret), secret[-4:], now)
-    return Customer(account, {mode: Wallet(WalletId(uuid_utils.compat.uuid7())) for mode in Mode}, key, secret)
+    key = ApiKey(key_id, account.id, mode, frozenset(Scope), hash_key(secret), secret[-4:], now)
+    return Customer(account, {each: Wallet(WalletId(uuid_utils.compat.uuid7())) for each in Mode}, key, secret)
 
 
 async def _open(connection: AsyncConnection[Any], customers: Sequence[Customer]) -> None:
@@ -86,7 +86,8 @@ async def _grant(connection: AsyncConnection[Any], customers: Sequence[Customer]
     session = Session(connection, timedelta(0))
     now = await session.now()
     for customer in customers:
-        wallet = customer.wallets[Mode.TEST]
+        mode = customer.key.mode
+        wallet = customer.wallets[mode]
         said = f"{source}:{customer.key.id}"
         expires_at = now + timedelta(days=days) if days else None
         wallet.apply(
@@ -102,5 +103,5 @@ async def _grant(connection: AsyncConnection[Any], customers: Sequence[Customer]
             now,
         )
         PostgresWallets(session).save(wallet)
-        customer.wallets[Mode.TEST] = replace(wallet, recorded=None, done=None, transfers=[], touched=set())
+        customer.wallets[mode] = replace(wallet, recorded=None, done=None, transfers=[], touched=set())
     await session.flush()

@@ -10,7 +10,7 @@ from typing import Self
 
 from tests.processes import tree_of
 
-_TICK = os.sysconf("SC_CLK_TCK")
+_TICK, _PAGE = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
 
 
 def cpu_seconds(pid: int) -> float:
@@ -34,6 +34,11 @@ def yardstick() -> float:
     for number in range(200_000):
         str(number)
     return (thread_time() - began) * 1000
+
+
+def resident(pid: int) -> float:
+    """Megabytes of its pages that are in memory just now."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE / 1024 / 1024
 
 
 @contextmanager

@@ -1,7 +1,9 @@
 """Content credentials: what is signed says where it comes from, whoever tampers is found out, and nobody is named."""
 
+import asyncio
 import io
 import json
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,6 +26,7 @@ from tests.pictures import corners
 
 pytestmark = pytest.mark.anyio
 NOW = datetime.now(UTC)
+LARGE = 5 << 20
 LONG_AGO = NOW - timedelta(days=200)
 MADE, EDIT = Made.by_model("a-model", edited=False), Made.by_model("a-model", edited=True)
 PNG, JPEG, WEBP, GIF, AVIF = (PictureFormat(name) for name in ("png", "jpeg", "webp", "gif", "avif"))
@@ -235,3 +238,27 @@ async def test_what_is_no_picture_is_not_signed(ours: C2paProvenance) -> None:
     for content in (b"", b"nothing", picture(PNG)[:-20]):
         with pytest.raises(Unsignable):
             await ours.sign(content, PNG, MADE)
+
+
+async def test_few_large_pictures_are_signed_at_once_and_they_hold_up_no_small_one(
+    picture_workers: PicturePool, chain: SigningChain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_done, at_once, most = threading.Event(), list[bytes](), list[int]()
+
+    def sign(_: C2paProvenance, content: bytes, *__: object) -> bytes:
+        if len(content) < LARGE:
+            small_done.set()
+            return content
+        at_once.append(content)
+        most.append(len(at_once))
+        assert small_done.wait(20)
+        at_once.remove(content)
+        return content
+
+    monkeypatch.setattr(C2paProvenance, "_sign", sign)
+    ours = signs(picture_workers, chain)
+    large = [asyncio.create_task(ours.sign(bytes(LARGE), PNG, MADE)) for _ in range(4)]
+    await asyncio.sleep(0)  # all of them are there before the small one
+    await ours.sign(b"small", PNG, MADE)
+    await asyncio.gather(*large)
+    assert max(most) <= 2

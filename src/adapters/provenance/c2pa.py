@@ -29,6 +29,8 @@ _MARK = b"c2pa"
 _SECONDS = 20.0
 _WHOLE = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg==")
 """One black pixel, in a file without a flaw."""
+_LARGE_BYTES = 4 << 20
+"""Signing takes three times a picture's bytes: of those that are larger, only a few are in hand."""
 _WINDOW = 1 << 18
 """Looked through at a time: nothing else runs meanwhile in this process, and a file can be made to take long."""
 
@@ -44,7 +46,7 @@ class Authority:
 
 
 class C2paProvenance(Provenance):
-    """`system`: our name and version. At most `threads` pictures are signed at once; the others wait."""
+    """`system`: our name and version. At most `threads` pictures are signed at once, and `of_large` large ones; others wait."""
 
     def __init__(
         self,
@@ -54,13 +56,16 @@ class C2paProvenance(Provenance):
         system: tuple[str, str],
         clock: Callable[[], datetime],
         threads: int = 4,
+        of_large: int = 2,
     ) -> None:
         self._pool, self._chain, self._authority, self._system, self._clock = pool, chain, authority, system, clock
         self._trust = Trust(chain.anchors + authority.believed, authority.signers, chain.names)
         self._threads = ThreadPoolExecutor(threads, "sign")
+        self._of_large = ThreadPoolExecutor(of_large, "sign-large")
 
     def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._threads, self._of_large):
+            threads.shutdown(wait=False, cancel_futures=True)
 
     async def read(self, content: bytes, format: PictureFormat) -> Credentials:
         if not await asyncio.to_thread(_mentions, content):
@@ -83,8 +88,9 @@ class C2paProvenance(Provenance):
         parent: Source | None = None,
         inputs: Sequence[Source] = (),
     ) -> bytes:
+        threads = self._of_large if len(content) > _LARGE_BYTES else self._threads
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._signed, content, format, made, parent, tuple(inputs))
+        return await loop.run_in_executor(threads, self._signed, content, format, made, parent, tuple(inputs))
 
     async def label(self, content: bytes, format: PictureFormat, source_type: SourceType) -> bytes:
         loop = asyncio.get_running_loop()

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import tracemalloc
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -24,6 +25,7 @@ from domain.objects import ObjectKey
 from domain.provenance import Marking
 from domain.requests import Kind
 from entrypoints.http.compatible import streams
+from entrypoints.http.compatible.stream_events import StreamedImage, image_event
 from tests.http_rows import NOW
 from tests.http_stage import BEARER, Stage
 
@@ -205,3 +207,20 @@ def test_a_film_is_not_streamed_and_who_streams_nothing_pays_for_no_partial_pict
     stage.ends = lambda made: delivers(stage, made, b"one")
     assert post(client, stream=False, partial_images=3).status_code == 200
     assert stage.told["asked"].partial_images is None
+
+
+def test_a_large_picture_is_never_whole_in_memory_as_text_and_takes_the_event_loop_a_moment_at_a_time() -> None:
+    content, said = (
+        bytes(30 << 20),
+        StreamedImage(
+            type="image_generation.completed", created_at=1, size="1x1", quality="low", background="auto", output_format="png"
+        ),
+    )
+    tracemalloc.start()
+    try:
+        largest = max(len(piece) for piece in image_event(said, content))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert largest <= 1 << 18
+    assert peak < 2 << 20

@@ -6,7 +6,7 @@ is kept from giving up by comments. What is sent is read from where it was put: 
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,8 +106,7 @@ class Streaming:
             if not found.assets:
                 yield error_event(ended(scope, found.generation.failure).content)
             for number, asset in enumerate(found.assets):
-                content = await self.storage.get(asset.key)
-                for piece in image_event(_finished(found, number), content):
+                async for piece in self._read(_finished(found, number), asset.key):
                     yield piece
         except ObjectMissing:  # deleted since its row was read
             yield error_event(refusal(scope, Gone()).content)
@@ -121,10 +120,6 @@ class Streaming:
         request = generation.request
         if not request or event.attempt is None or event.index is None or not event.format:
             return
-        try:
-            content = await self.storage.get(ObjectKey.partial(generation.account_id, generation.id, event.attempt, event.index))
-        except (ObjectMissing, StorageUnavailable):
-            return
         said = StreamedImage(
             type=f"{_NAMES[generation.kind]}.partial_image",
             created_at=int(event.at.timestamp()),
@@ -134,8 +129,16 @@ class Streaming:
             output_format=event.format,
             partial_image_index=event.index,
         )
-        for piece in image_event(said, content):
+        key = ObjectKey.partial(generation.account_id, generation.id, event.attempt, event.index)
+        with suppress(ObjectMissing, StorageUnavailable):
+            async for piece in self._read(said, key):
+                yield piece
+
+    async def _read(self, said: StreamedImage, key: ObjectKey) -> AsyncIterator[bytes]:
+        """Its event. One picture is in memory at a time, and others have their turn between its pieces."""
+        for piece in image_event(said, await self.storage.get(key)):
             yield piece
+            await asyncio.sleep(0)
 
 
 def _check(found: Seen) -> None:

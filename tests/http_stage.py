@@ -92,6 +92,8 @@ class Stage:
     events: dict[GenerationId, list[Event]] = field(default_factory=dict)
     """Those that are kept."""
     changes: LocalChanges = field(default_factory=LocalChanges)
+    trusted_seconds: float = 1.0
+    """How long a key is known without a look."""
     outage: Exception | None = None
     today: date = TODAY
     gates: list[Gate] = field(default_factory=list)
@@ -128,7 +130,7 @@ class Stage:
             Today: lambda: self.today,
             Changes: self.changes,
             FollowGeneration: FollowGeneration(LookTogether(rows), self.changes),
-            Authenticate: Authenticate(rows, _unnoted),  # type: ignore[arg-type]  # fits by construction
+            Authenticate: Authenticate(rows, _unnoted, seconds=self.trusted_seconds),  # type: ignore[arg-type]  # fits by construction
             RequestGeneration: self.request,
             RetryGeneration: self.retry,
             QuoteRequest: self.quote,

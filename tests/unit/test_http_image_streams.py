@@ -15,11 +15,13 @@ from openai.types import ImageGenCompletedEvent, ImageGenPartialImageEvent
 from openai.types.image_edit_completed_event import ImageEditCompletedEvent
 from openai.types.image_edit_partial_image_event import ImageEditPartialImageEvent
 
+from application.api_keys import hash_key
 from application.store import StoreUnavailable
 from domain.attempts import Attempt, Failure, FailureClass, Outcome, Usage
 from domain.attempts import Stage as Step
 from domain.events import Event, EventKind
 from domain.generations import Generation, GenerationState
+from domain.limits import LIMITS
 from domain.media import AssetKind, PictureFormat
 from domain.objects import ObjectKey
 from domain.provenance import Marking
@@ -27,7 +29,7 @@ from domain.requests import Kind
 from entrypoints.http.compatible import streams
 from entrypoints.http.compatible.stream_events import StreamedImage, image_event
 from tests.http_rows import NOW
-from tests.http_stage import BEARER, Stage
+from tests.http_stage import _CALLERS, ACCOUNT, BEARER, KEY, Stage
 
 ROUTE = "/v1/images/generations"
 FOX = {"prompt": "a red fox in snow", "stream": True}
@@ -43,6 +45,7 @@ BLOCKED = Failure(FailureClass.MODERATION, Step.OUTPUT, "violence", "Refused")
 
 @pytest.fixture
 def client(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Any:
+    stage.trusted_seconds = 0.0
     monkeypatch.setattr(streams, "WAIT_SECONDS", 0.3)
     monkeypatch.setattr(streams, "_AGAIN_SECONDS", 0.01)
     with stage.client(heartbeat_seconds=0.05) as client:
@@ -196,7 +199,36 @@ def test_an_outage_is_waited_out(stage: Stage, client: TestClient[Litestar]) -> 
 def test_a_generation_erased_meanwhile_ends_its_stream(stage: Stage, client: TestClient[Litestar]) -> None:
     whenever_looked_at(stage, lambda made: shows(stage, made, 0, b"half"), lambda made: stage.kept.clear())
     *_, error = events(post(client, partial_images=1))
-    assert error["type"] == "error"
+    assert error["error"]["code"] == "gone"
+
+
+def test_whoever_may_not_call_any_more_is_told_so_within_a_heartbeat(
+    stage: Stage, client: TestClient[Litestar], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def revoke(made: Generation) -> None:
+        monkeypatch.delitem(_CALLERS, hash_key(KEY))
+
+    whenever_looked_at(stage, lambda made: shows(stage, made, 0, b"half"), revoke)
+    half, *lives, revoked = events(post(client, partial_images=1))
+    assert half.type == "image_generation.partial_image"
+    assert lives == [], "the first beat finds it out"
+    assert revoked["error"]["code"] == "invalid_api_key"
+
+
+def test_a_process_that_stops_tells_where_it_goes_on(stage: Stage, client: TestClient[Litestar]) -> None:
+    whenever_looked_at(stage, lambda made: shows(stage, made, 0, b"half"), lambda made: client.app.state.streams.stop())
+    half, *_, stopped = events(post(client, partial_images=1))
+    assert half.type == "image_generation.partial_image"
+    assert stopped["error"]["code"] == "not_finished"
+
+
+def test_who_has_too_many_streams_buys_nothing(stage: Stage, client: TestClient[Litestar]) -> None:
+    client.app.state.streams._of[ACCOUNT] = LIMITS["streams"]
+    answer = post(client)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (429, "rate_limit_exceeded")
+    assert not stage.kept
+    stage.ends = lambda made: delivers(stage, made, b"one")
+    assert post(client, stream=False).status_code == 200
 
 
 def test_a_film_is_not_streamed_and_who_streams_nothing_pays_for_no_partial_picture(

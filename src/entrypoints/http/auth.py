@@ -152,6 +152,14 @@ async def who_calls(connection: Connection, access: Access) -> Caller:
     return await _by_session(connection, token, access)
 
 
+async def may_go_on(request: Authed, scope: Scope) -> bool:
+    """Whether it is still the same who may do so; a frozen account may read, but one thing at a time. Raises Unauthenticated, or
+    MissingScope."""
+    began, now = request.auth, await who_calls(request, scope)
+    now.must_have(scope)
+    return not now.frozen and (now.account_id, now.mode) == (began.account_id, began.mode)
+
+
 async def _by_key(connection: Connection) -> Caller:
     container: AsyncContainer = connection.state.dishka_container
     return await (await container.get(Authenticate))(_bearer(connection))

@@ -1,6 +1,5 @@
 """What happens to a generation, as it happens: server-sent events that can be taken up again where they were left."""
 
-import asyncio
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
@@ -15,17 +14,17 @@ from litestar.params import FromPath, HeaderParameter
 from application.events import FollowGeneration, Seen
 from application.ports import ObjectStorage
 from application.queries import Queries
-from domain.accounts import Caller, Scope
+from domain.accounts import Scope
 from domain.errors import InvalidRequest
 from domain.events import Event, EventKind
 from domain.generations import GenerationId, GenerationState
 from domain.limits import LIMITS
 from entrypoints.http import shapes
-from entrypoints.http.auth import Authed, who_calls
+from entrypoints.http.auth import Authed, may_go_on
 from entrypoints.http.bounds import NO_BODY
 from entrypoints.http.links import Links
 from entrypoints.http.showing import failure, find, picture
-from entrypoints.http.streams import MEDIA_TYPE, EventStream, Streams
+from entrypoints.http.streams import MEDIA_TYPE, Beat, EventStream, Streams
 
 LastEvent = Annotated[
     str | None,
@@ -39,8 +38,6 @@ _NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
 _RETRY = b"retry: 1000\n\n"
 """Milliseconds until a browser comes back after a stream was cut."""
 _SIGN_OF_LIFE = b":\n\n"
-_EARLY_SECONDS = 0.3
-"""By so much may a pause be shorter than it was asked to be."""
 _encode = msgspec.json.Encoder().encode
 
 
@@ -99,7 +96,7 @@ async def follow_generation(
     streams.check(request.auth.account_id)
 
     async def still() -> bool:
-        return _may_go_on(request.auth, await who_calls(request, Scope.READ))
+        return await may_go_on(request, Scope.READ)
 
     def tell(found: Seen, event: Event) -> bytes:
         return _told(found, event, Links.of(request, storage))
@@ -117,12 +114,6 @@ def _seen(last_event: str | None) -> int | None:
     return int(last_event)
 
 
-def _may_go_on(began: Caller, now: Caller) -> bool:
-    """Whether it is still the same who may read; a frozen account may, but one thing at a time."""
-    now.must_have(Scope.READ)
-    return not now.frozen and (now.account_id, now.mode) == (began.account_id, began.mode)
-
-
 async def _pieces(
     follow: FollowGeneration,
     generation: GenerationId,
@@ -132,7 +123,7 @@ async def _pieces(
     tell: Callable[[Seen, Event], bytes],
 ) -> AsyncGenerator[bytes]:
     """Raises what `still` does: the caller is looked up at every beat, however much there is to tell."""
-    next_beat = _Beat(beat)
+    next_beat = Beat(beat)
     yield _RETRY
     async with aclosing(follow(generation, seen, next_beat.left)) as steps:
         async for found, events in steps:
@@ -142,23 +133,6 @@ async def _pieces(
                 if not await still():
                     return
                 yield _SIGN_OF_LIFE
-
-
-class _Beat:
-    """Comes again and again."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds, self._clock = seconds, asyncio.get_running_loop().time
-        self._due = self._clock() + seconds
-
-    def left(self) -> float:
-        return self._due - self._clock()
-
-    def has_come(self) -> bool:
-        come = self.left() <= min(_EARLY_SECONDS, self._seconds / 2)
-        if come:
-            self._due = self._clock() + self._seconds
-        return come
 
 
 def _told(found: Seen, event: Event, links: Links) -> bytes:

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing, contextmanager, suppress
+from types import MappingProxyType
 from typing import Any, cast
 
 from litestar import Response
@@ -22,6 +23,8 @@ MEDIA_TYPE = "text/event-stream"
 STREAMED = "streamed"
 """In the scope of an answer that goes on: how long it takes says nothing about us."""
 _AGAIN_SECONDS, _LAST_SECONDS = 10, 1.0
+_EARLY_SECONDS = 0.3
+"""By so much may a pause be shorter than it was asked to be."""
 
 
 class Streams:
@@ -55,6 +58,10 @@ class Streams:
                 del self._of[account]
 
     @property
+    def stopping(self) -> bool:
+        return self._stopping
+
+    @property
     def count(self) -> int:
         return self._of.total()
 
@@ -69,19 +76,25 @@ class EventStream(Response[bytes]):
     """Sends the pieces as they come, to the last of them, until the caller leaves, or until the process stops. Whatever ends it,
     the caller can come back with the last event's number."""
 
-    def __init__(self, pieces: AsyncGenerator[bytes], streams: Streams, account: AccountId) -> None:
-        super().__init__(b"", media_type=MEDIA_TYPE, headers=HEADERS)
+    def __init__(
+        self,
+        pieces: AsyncGenerator[bytes],
+        streams: Streams,
+        account: AccountId,
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        super().__init__(b"", media_type=MEDIA_TYPE, headers={**HEADERS, **headers})
         self._pieces, self._streams, self._account = pieces, streams, account
 
     def to_asgi_response(self, *_: Any, **__: Any) -> ASGIResponse:
-        return _Telling(self._pieces, self._streams, self._account)
+        return _Telling(self._pieces, self._streams, self._account, self.headers)
 
 
 class _Telling(ASGIResponse):
     _should_set_content_length = False
 
-    def __init__(self, pieces: AsyncGenerator[bytes], streams: Streams, account: AccountId) -> None:
-        super().__init__(media_type=MEDIA_TYPE, headers=HEADERS)
+    def __init__(self, pieces: AsyncGenerator[bytes], streams: Streams, account: AccountId, headers: Mapping[str, str]) -> None:
+        super().__init__(media_type=MEDIA_TYPE, headers=dict(headers))
         self._pieces, self._streams, self._account = pieces, streams, account
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -109,6 +122,23 @@ class _Telling(ASGIResponse):
             return
         except Exception as error:
             log_crash(error)
+
+
+class Beat:
+    """Comes again and again."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds, self._clock = seconds, asyncio.get_running_loop().time
+        self._due = self._clock() + seconds
+
+    def left(self) -> float:
+        return self._due - self._clock()
+
+    def has_come(self) -> bool:
+        come = self.left() <= min(_EARLY_SECONDS, self._seconds / 2)
+        if come:
+            self._due = self._clock() + self._seconds
+        return come
 
 
 async def _left(receive: Receive) -> None:

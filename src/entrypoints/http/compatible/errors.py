@@ -48,6 +48,7 @@ TABLE: Mapping[type[DomainError], Said] = {
     buying_errors.PaymentNeeded: Said(429, _QUOTA, "insufficient_quota", is_final=True),
     errors.RateLimited: Said(429, "requests", "rate_limit_exceeded"),
     errors.TooManyOpen: Said(429, "requests", "rate_limit_exceeded"),
+    errors.TooManyStreams: Said(429, "requests", "rate_limit_exceeded"),
     errors.TooManyRefusals: Said(429, "requests", "rate_limit_exceeded"),
     errors.TooManyBytes: Said(400, _REQUEST, "image_file_too_large"),
     errors.UnsupportedFormat: Said(400, _REQUEST, "unsupported_file_mimetype"),

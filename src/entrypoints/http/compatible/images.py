@@ -24,7 +24,7 @@ from entrypoints.http.bodies import StrictJSON
 from entrypoints.http.bounds import PICTURE_BODY
 from entrypoints.http.compatible.answers import Sources, answered, begun
 from entrypoints.http.compatible.shapes import ImageBody, ImagesAnswer
-from entrypoints.http.compatible.streams import Streaming
+from entrypoints.http.compatible.streams import Streaming, check_streams
 from entrypoints.http.parameters import Idempotency, once
 from entrypoints.http.rate_limits import counted
 
@@ -70,14 +70,15 @@ async def generate_images(
     """As OpenAI's `images.generate`: the pictures are waited for, 300 seconds at most, and answered as base64. They are in the
     history too, whether or not anybody is there to take the answer."""
     wanted = asked(data, sandbox(fault))
+    if data.stream:
+        check_streams(request)
     if call := counted(request):
         await call.pictures(data.n or 1)
     body = _canonical.encode((data, fault))
     tried = try_of(request, ROUTE, key, body)
     made = await ask(request.auth, wanted, idempotency=once(request.auth, ROUTE, key, body), tried=tried)
     if data.stream:
-        streaming = Streaming(follow, storage, request.app.state.heartbeat_seconds)
-        return await begun(request, streaming(request, made[0]), made[0], note, tried)
+        return await begun(request, Streaming(follow, storage)(request, made[0]), made[0], note, tried)
     return await answered(request, made, Sources(queries, storage, changes, note), tried)
 
 

@@ -202,9 +202,7 @@ class UseCases(Provider):
 
     scope = Scope.APP
     credits = provide_all(GrantCredits, AdjustCredits)
-    generations = provide_all(
-        QuoteRequest, RetryGeneration, MayEdit, RequestEdit, CancelGeneration, DeleteGeneration, NoteDelivery
-    )
+    generations = provide_all(QuoteRequest, RetryGeneration, MayEdit, RequestEdit, CancelGeneration, DeleteGeneration)
     following = provide_all(FollowGeneration, NoteDelivery)
     media = provide_all(BeginUpload, CompleteUpload, DeleteAsset, ShowPartials)
 

@@ -70,26 +70,6 @@ def test_a_bad_filter_is_named(served: House, buyer: Customer, query: str, membe
     check_problem(answer, 400, problem, **({"field": member} if member else {}))
 
 
-@pytest.mark.parametrize("path", ["/v1/generations", "/v1/media", "/v1/credits/transfers"])
-def test_a_cursor_that_was_altered_or_carried_elsewhere_is_refused(served: House, buyer: Customer, path: str) -> None:
-    who = served.customer()
-    for _ in range(2):
-        served.made(who)
-        served.picture(who, a_png())
-    cursor = served.get(who, path, limit=1)["next"]
-    kid, place, mac = cursor.split(".")
-    turned = "B" if place[0] == "A" else "A"
-    altered = [f"{kid}.{turned}{place[1:]}.{mac}", f"x.{place}.{mac}", f"{kid}.{place}.{mac[:-1]}", cursor + "=", cursor[::-1]]
-    for each in altered:
-        answer = served.client.get(path, headers=who.headers, params={"limit": 1, "after": each})
-        check_problem(answer, 400, "invalid-cursor", field="after")
-    stranger = served.client.get(path, headers=buyer.headers, params={"limit": 1, "after": cursor})
-    check_problem(stranger, 400, "invalid-cursor", field="after")
-    elsewhere = "/v1/media" if path == "/v1/generations" else "/v1/generations"
-    check_problem(served.client.get(elsewhere, headers=who.headers, params={"after": cursor}), 400, "invalid-cursor")
-    assert served.get(who, path, limit=1, after=cursor)["data"]
-
-
 def one_bit(side: int) -> bytes:
     """Some 40 kB that decode to a gigabyte of RGBA."""
     header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0))

@@ -16,9 +16,10 @@ from uuid import UUID
 import httpx
 import pytest
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import QueryParameter
+from litestar.params import HeaderParameter, QueryParameter
 
 from domain.accounts import Mode
+from entrypoints.http.parameters import KEY
 from tests.http_house import PROBLEM, House, check_problem
 from tests.http_routes import HANDLERS, at, method_of, parameter_of
 from tests.kill_matrix import a_png
@@ -121,6 +122,35 @@ def test_no_route_takes_a_parameter_that_it_does_not_know(somebody: Resident) ->
             for said in ("nonsense=1", "limit[]=1", "x" * 5000, "&".join(f"p{n}=1" for n in range(100))):
                 answer = somebody.http.request(method_of(handler), f"{at(path)}?{said}")
                 assert answer.status_code in (400, 415), (path, answer.text)
+
+
+# Headers
+
+
+HEADERS = {
+    "Last-Event-ID": ["", "x", "-1", "1.5", "1,2", "0x1", "9" * 10, "9" * 300, "é", "\u0661"],
+    "X-Sandbox-Fault": ["explode", "fail;", "latency_ms=-1", "latency_ms=" + "9" * 10, "x" * 65, "é"],
+}
+"""What can be no such header. `Idempotency-Key` has a file of its own, and of `Prefer` what is not understood is ignored."""
+
+
+def declared() -> Iterator[tuple[str, str, HTTPRouteHandler]]:
+    for path, handler in HANDLERS:
+        for field in handler.parsed_fn_signature.parameters.values():
+            name = field.kwarg_definition.name if isinstance(field.kwarg_definition, HeaderParameter) else None
+            if name and name not in (KEY, "Prefer"):
+                yield name, path, handler
+
+
+@pytest.mark.parametrize(("name", "path", "handler"), list(declared()))
+def test_what_a_header_cannot_be_is_refused(somebody: Resident, name: str, path: str, handler: HTTPRouteHandler) -> None:
+    body = b'{"prompt": "a boat"}' if method_of(handler) == "POST" else b""
+    for garbage in HEADERS[name]:
+        headers = [(b"Content-Type", b"application/json"), (name.encode(), garbage.encode())]
+        answer = somebody.http.request(method_of(handler), at(path), headers=headers, content=body)
+        told = answer.json()
+        assert answer.status_code == 400, f"{name}: {garbage}: {answer.text}"
+        assert (told["error"]["param"] if "error" in told else told["field"]) == name, told
 
 
 # Cursors

@@ -1,7 +1,9 @@
 """Moderators keep the promise of their port: the local list of words, and OpenAI's by the real SDK, asked of one of ours."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -71,14 +73,14 @@ async def test_the_category_it_is_surest_of_is_told(
 
 
 @pytest.mark.parametrize("fault", ["400", "401", "429", "500", "reset", "silent", "not-json", "no-result", "endless"])
-async def test_no_answer_is_no_verdict_and_is_not_asked_for_twice(
+async def test_no_answer_is_no_verdict_and_only_a_lost_line_is_asked_again_once(
     openai: Provider, moderator: OpenAIModerator, log: list[str], fault: str
 ) -> None:
     openai.judges(f"[judge-fault: {fault}]")
     before = len(openai.judged())
     with pytest.raises(ModeratorUnavailable):
         await moderator.judge(SECRET, [])
-    assert len(openai.judged()) == before + 1
+    assert len(openai.judged()) == before + (2 if fault == "reset" else 1)
     assert [said.split()[0] for said in log] == ["moderator_does_not_answer"]
     assert SECRET not in str(log)
 
@@ -142,3 +144,42 @@ def test_no_process_starts_with_a_list_that_is_none(database_url: str, tmp_path:
     with part(name, tmp_path, DATABASE_URL=database_url, PORT="0", **{setting: str(path)}) as started:
         assert started.wait(60) != 0
         assert f"Error: {setting}: " in started.last_words
+
+
+class Desk:
+    """A moderator who keeps connections, and closes each that `hangs_up` at its next question. `lines`: how many there were."""
+
+    def __init__(self) -> None:
+        self.lines, self.questions, self.hangs_up = 0, 0, False
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.lines += 1
+        with suppress(asyncio.IncompleteReadError):
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                (length,) = re.findall(rb"(?i)content-length: (\d+)", head)
+                await reader.readexactly(int(length))
+                self.questions += 1
+                if self.hangs_up:
+                    self.hangs_up = False
+                    break
+                head, body = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n", b'{"results":[{"flagged":false}]}'
+                writer.write(head + b"content-length: %d\r\n\r\n" % len(body) + body)
+        writer.close()
+
+
+async def test_connections_are_kept_and_one_that_was_closed_is_no_outage(log: list[str]) -> None:
+    async def small(_: bytes) -> bytes:
+        return JPEG
+
+    desk = Desk()
+    server = await asyncio.start_server(desk.serve, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+    async with server, OpenAIModerator.opened("sk-test", url, small, lambda event, **_: log.append(event)) as moderator:
+        for _ in range(3):
+            assert await moderator.judge(SECRET, []) == CLEAN
+        assert (desk.lines, desk.questions) == (1, 3)
+        desk.hangs_up = True
+        assert await moderator.judge(SECRET, []) == CLEAN
+        assert (desk.lines, desk.questions) == (2, 5)
+    assert log == []

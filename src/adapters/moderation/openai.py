@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 import msgspec
-from openai import AsyncOpenAI
+from openai import APIConnectionError, APITimeoutError, AsyncOpenAI
 
 from application.moderation import Moderator, ModeratorUnavailable
 from domain.hosts import is_loopback
@@ -24,6 +24,8 @@ SECONDS = 20.0
 _CONNECT_SECONDS = 5.0
 _AT_ONCE = 4
 _CONNECTIONS = 128
+_KEPT_SECONDS = 20.0
+"""Whoever is asked closes a connection that has said nothing for a minute, or longer."""
 _ANSWER_BYTES = 256 << 10
 
 SmallCopy = Callable[[bytes], Awaitable[bytes | None]]
@@ -52,12 +54,14 @@ class OpenAIModerator(Moderator):
     async def opened(
         cls, api_key: str, base_url: str, small: SmallCopy, log: Callable[..., object], *, seconds: float = SECONDS
     ) -> AsyncIterator[Self]:
-        """Connections live as long as the block; each question has its own, so that none fails because one was closed meanwhile.
-        No retries, no redirects. `log` is called with an event name and fields; never with what was judged."""
+        """Connections live as long as the block, and are kept for the next question: a handshake each time would take longer than
+        the answer. No redirects. `log` is called with an event name and fields; never with what was judged."""
         http = httpx2.AsyncClient(
             follow_redirects=False,
             trust_env=not is_loopback(urlsplit(base_url).hostname or ""),
-            limits=httpx2.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=0),
+            limits=httpx2.Limits(
+                max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS, keepalive_expiry=_KEPT_SECONDS
+            ),
             timeout=httpx2.Timeout(seconds, connect=_CONNECT_SECONDS),
         )
         async with AsyncOpenAI(api_key=api_key.strip(), base_url=base_url, max_retries=0, http_client=http) as client:
@@ -98,7 +102,16 @@ class OpenAIModerator(Moderator):
             return await self._put([{"type": "image_url", "image_url": {"url": url}}])
 
     async def _put(self, question: list[dict[str, Any]]) -> Verdict:
-        """Whatever it raises, there is no verdict."""
+        """Whatever it raises, there is no verdict. A kept connection may be closed by the other side in the very moment in which
+        a question leaves; asking twice does no harm."""
+        try:
+            return await self._answer(question)
+        except APITimeoutError:
+            raise
+        except APIConnectionError:
+            return await self._answer(question)
+
+    async def _answer(self, question: list[dict[str, Any]]) -> Verdict:
         body = bytearray()
         async with self._ask(model=MODEL, input=question) as response:  # type: ignore[arg-type]  # as its own types describe it
             async for piece in response.iter_bytes():

@@ -30,7 +30,7 @@ _SECONDS = 20.0
 _WHOLE = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg==")
 """One black pixel, in a file without a flaw."""
 _LARGE_BYTES = 4 << 20
-"""Signing takes three times a picture's bytes: of those that are larger, only a few are in hand."""
+"""Signing takes three times a picture's bytes: of those that are larger, only one is in hand."""
 _WINDOW = 1 << 18
 """Looked through at a time: nothing else runs meanwhile in this process, and a file can be made to take long."""
 
@@ -46,7 +46,7 @@ class Authority:
 
 
 class C2paProvenance(Provenance):
-    """`system`: our name and version. At most `threads` pictures are signed at once, and `of_large` large ones; others wait."""
+    """`system`: our name and version. At most `threads` pictures are signed at once, and one large one; others wait."""
 
     def __init__(
         self,
@@ -56,12 +56,11 @@ class C2paProvenance(Provenance):
         system: tuple[str, str],
         clock: Callable[[], datetime],
         threads: int = 4,
-        of_large: int = 2,
     ) -> None:
         self._pool, self._chain, self._authority, self._system, self._clock = pool, chain, authority, system, clock
         self._trust = Trust(chain.anchors + authority.believed, authority.signers, chain.names)
         self._threads = ThreadPoolExecutor(threads, "sign")
-        self._of_large = ThreadPoolExecutor(of_large, "sign-large")
+        self._of_large = ThreadPoolExecutor(1, "sign-large")
 
     def close(self) -> None:
         for threads in (self._threads, self._of_large):

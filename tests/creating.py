@@ -1,5 +1,6 @@
 """Requests that create, one way for each route that takes the caller's own key: what the clauses about keys are tested by."""
 
+import base64
 import json
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -122,6 +123,14 @@ def images(served: House, stack: ExitStack) -> Creating:
     )
 
 
+def edit(served: House, stack: ExitStack) -> Creating:
+    """As JSON; that a form is the same request: tests/unit/test_http_edits.py."""
+    picture = {"image_url": f"data:image/png;base64,{base64.b64encode(a_png()).decode()}"}
+    body = BOAT | {"images": [picture]}
+    first = images(served, stack)
+    return replace(first, path="/v1/images/edits", body=body, other=body | {"images": [picture, picture]})
+
+
 def retry(served: House, stack: ExitStack) -> Creating:
     first = generation(served, stack)
     old = first(None).json()["id"]
@@ -202,6 +211,7 @@ CREATING: Mapping[str, Make] = {
     "requestGeneration": generation,
     "retryGeneration": retry,
     "generateImages": images,
+    "editImages": edit,
     "requestArchive": archive,
     "makeApiKey": api_key,
     "checkOut": checkout,

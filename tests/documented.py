@@ -165,6 +165,7 @@ def _config(part: Part, seed: int, seconds: float) -> SchemathesisConfig:
                             "quote",
                             "requestGeneration",
                             "generateImages",
+                            "editImages",
                         ),
                         *(
                             "retryGeneration",

@@ -18,6 +18,7 @@ from litestar.testing import TestClient
 
 from application.api_keys import Authenticate, hash_key
 from application.delivering import NoteDelivery
+from application.edits import MayEdit, RequestEdit
 from application.events import Changes, FollowGeneration, LocalChanges, LookTogether
 from application.generations import CancelGeneration, DeleteGeneration, QuoteRequest, RequestGeneration, RetryGeneration
 from application.media import AdmitUpload, DeleteAsset
@@ -45,6 +46,7 @@ from domain.requests import Asked, PictureRequest, normalise
 from domain.waiting import Line, Worked
 from entrypoints.http.app import HttpConfig, create_app, create_operations_app, routed, served
 from entrypoints.http.auth import routes
+from tests.http_edit_stage import Edits
 from tests.http_objects import Hmac as Hmac
 from tests.http_objects import Links, Objects
 from tests.http_rows import NOW as NOW
@@ -94,6 +96,9 @@ class Stage:
     changes: LocalChanges = field(default_factory=LocalChanges)
     trusted_seconds: float = 1.0
     """How long a key is known without a look."""
+    came_along: Any = None  # with the last edit
+    broke: Exception | None = None  # is said to whoever wants to edit
+    edits: RequestEdit | None = None  # in place of the stage's own
     outage: Exception | None = None
     today: date = TODAY
     gates: list[Gate] = field(default_factory=list)
@@ -133,6 +138,8 @@ class Stage:
             Authenticate: Authenticate(rows, _unnoted, seconds=self.trusted_seconds),  # type: ignore[arg-type]  # fits by construction
             RequestGeneration: self.request,
             RetryGeneration: self.retry,
+            MayEdit: Edits(self).may,
+            RequestEdit: self.edits or Edits(self),
             QuoteRequest: self.quote,
             NoteDelivery: self.note,
             CancelGeneration: self.cancel,

@@ -13,6 +13,7 @@ from application.generations import RequestGeneration, Wanted, repeated
 from application.media import NOT_YET, AdmitUpload
 from application.removal import delete_bytes
 from application.store import IdempotencyKey, Transaction
+from application.undelivered import earlier_try
 from domain.accounts import Caller
 from domain.catalogue import Catalogue
 from domain.commands import About, PlaceHold, command_id
@@ -37,8 +38,7 @@ class MayEdit:
     async def __call__(self, caller: Caller, once: IdempotencyKey | None) -> None:
         """Raises what asking for the cheapest picture there could be would raise."""
         caller.may_spend()
-        request, hold = self.request, HoldId(self.request.new_id())
-        about = About(command_id("hold", hold), hold=hold)
+        request, (about, hold) = self.request, _about(self.request)
         async with request.store.transaction() as tx:
             opened = await tx.wallets.open(caller.wallet_id, about, once)
             if opened.remembered:
@@ -74,7 +74,7 @@ class RequestEdit:
         """`asked` names no pictures: they are `images`, in order, and the `mask` of the first. Answers, and raises, as
         RequestGeneration and AdmitUpload do; what is wrong with a file has `image` or `mask` for its field."""
         caller.may_spend()
-        if seen := await self._seen(idempotency):
+        if seen := await self._seen(caller, idempotency, tried):
             return seen, None
         _check_words(self.request.catalogue, caller, asked, images, mask, self.request.today())
         brought = list[Asset]()
@@ -98,13 +98,18 @@ class RequestEdit:
             await self._undo(brought)
         return made
 
-    async def _seen(self, idempotency: tuple[IdempotencyKey, str] | None) -> GenerationId | None:
-        if not idempotency:
+    async def _seen(
+        self, caller: Caller, idempotency: tuple[IdempotencyKey, str] | None, tried: Try | None
+    ) -> GenerationId | None:
+        """What was asked for before, by this key or by an earlier try of this client's."""
+        key, fingerprint = idempotency or (None, "")
+        if not key and not (tried and tried.number):
             return None
-        key, fingerprint = idempotency
         async with self.request.store.transaction() as tx:
-            seen = await tx.remembered(key)
-        return repeated(seen, fingerprint) if seen else None
+            opened = await tx.wallets.open(caller.wallet_id, _about(self.request)[0], key)
+            if opened.remembered:
+                return repeated(opened.remembered, fingerprint)
+            return await earlier_try(tx.undelivered, tried, opened.now) if tried else None
 
     async def _named(self, caller: Caller, picture: Picture, kind: AssetKind, brought: list[Asset]) -> AssetId:
         if isinstance(picture, UUID):
@@ -120,6 +125,12 @@ class RequestEdit:
 
     async def _undo(self, brought: Sequence[Asset]) -> None:
         await delete_bytes(self.admit.storage, *(asset.key for asset in brought))
+
+
+def _about(request: RequestGeneration) -> tuple[About, HoldId]:
+    """A hold that is never placed."""
+    hold = HoldId(request.new_id())
+    return About(command_id("hold", hold), hold=hold), hold
 
 
 def _check_words(

@@ -19,6 +19,8 @@ LIMITS: Mapping[str, int] = MappingProxyType(
         "upload_frames": 1,
         "mask_bytes": 4 * 1024 * 1024,
         "references": 16,
+        "form_bytes": 100 * 1024 * 1024,
+        "json_form_bytes": 48 * 1024 * 1024,
         "pictures": 10,
         "request_pixels": 16_600_000,
         "rendition_pixels": 16_777_216,

@@ -43,7 +43,7 @@ from tests.world import new_id
 __all__ = ["each_store"]
 
 SPENDS = {"requestGeneration", "retryGeneration", "upload", "makeApiKey", "checkOut", "changeSubscription", "resumeSubscription"}
-SPENDS |= {"generateImages", "redeemPromotion", "beginUpload", "completeUpload"}
+SPENDS |= {"generateImages", "editImages", "redeemPromotion", "beginUpload", "completeUpload"}
 REFUSED_TO_ALL = {"unlinkIdentity": 409, "redeemPromotion": 400}
 """The last sign-in stays, and there is no promotion; everything else is asked for so that it succeeds."""
 OF_PERSONS = {handler.operation_id for _, handler in GUARDED if isinstance(access_of(handler), PersonOnly)}
@@ -75,6 +75,7 @@ class Asking:
         said: dict[str, dict[str, Any]] = {
             "requestGeneration": {"json": picture},
             "generateImages": {"json": picture},
+            "editImages": {"files": {"image": ("picture", a_png())}, "data": picture},
             "quote": {"json": picture},
             "upload": {"files": {"file": ("picture", a_png())}},
             "requestArchive": {"json": {"assets": [self.things["asset_id"]]}},

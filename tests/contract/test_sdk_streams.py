@@ -15,7 +15,9 @@ from adapters.postgres.embedded import EmbeddedPostgres
 from domain.accounts import Mode
 from domain.provenance import SourceType
 from tests.clusters import new_database
+from tests.hostile import encode
 from tests.http_house import House, house
+from tests.pictures import corners
 from tests.processes import until
 from tests.provider import Provider, provider
 from tests.service import Customer
@@ -171,3 +173,22 @@ def test_a_refusal_after_partial_pictures_is_raised_and_costs_nothing(unjudged: 
     assert refused.value.code == "moderation_blocked"
     (made,) = unjudged.get(who, "/v1/generations")["data"]
     assert (made["state"], made["credits"]["captured"]) == ("refused", 0)
+
+
+def test_an_edit_reaches_the_provider_with_every_reference_in_order_and_its_mask(unjudged: House, upstream: Provider) -> None:
+    who = unjudged.customer(mode=Mode.LIVE)
+    files: list[Any] = [encode(corners(), format) for format in ("PNG", "JPEG", "WEBP")]
+    mask = Image.new("RGBA", (120, 80), "black")
+    mask.paste((0, 0, 0, 0), (40, 20, 80, 60))
+    told = sdk(unjudged, who).images.edit(**LIVE, image=files, mask=encode(mask, "PNG"))
+    assert told.data
+    assert told.usage
+    assert told.usage.input_tokens_details.image_tokens > 0
+    (made,) = unjudged.get(who, "/v1/generations")["data"]
+    kept = [unjudged.get(who, f"/v1/media/{id}") for id in (*made["request"]["images"], made["request"]["mask"])]
+    call = upstream.calls()[-1]
+    assert [(name, kind, length) for name, _, kind, length in call.files] == [
+        (name, each["content_type"], each["bytes"]) for name, each in zip(["image[]"] * 3 + ["mask"], kept, strict=True)
+    ]
+    assert call.path == "/v1/images/edits"
+    assert made["credits"]["captured"] == made["credits"]["quoted"]

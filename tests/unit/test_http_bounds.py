@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from domain.limits import LIMITS
 from entrypoints.http.app import ROUTES
-from entrypoints.http.auth import PUBLIC, media_type, routes
+from entrypoints.http.auth import PUBLIC, media_types, routes
 from entrypoints.http.bounds import NO_BODY, PICTURE_BODY, SMALL_BODY, Bounds, BoundsUndeclared, declare_bounds
 from entrypoints.wiring_payments import WEBHOOK
 from tests.http_stage import BEARER, Stage, shorten
@@ -22,7 +22,7 @@ from tests.protocol import LeapingClock, until
 pytestmark = pytest.mark.anyio
 QUOTE = json.dumps({"prompt": "a fox"}).encode()
 DECLARED = [(path, handler) for path, handler in routes(Litestar(list(ROUTES), openapi_config=None))]
-LARGEST = {"/v1/media": 26 * 2**20, "/v1/verify": 26 * 2**20, WEBHOOK: 2**20}
+LARGEST = {"/v1/images/edits": 101 * 2**20, "/v1/media": 26 * 2**20, "/v1/verify": 26 * 2**20, WEBHOOK: 2**20}
 SOON = 300.0
 """Seconds a test waits at most, by the loop's clock."""
 
@@ -31,7 +31,7 @@ SOON = 300.0
 def test_every_route_says_how_large_and_how_late(path: str, handler: HTTPRouteHandler) -> None:
     bounds = handler.opt["bounds"]
     assert 0 < bounds.answer <= 340
-    assert (bounds.body is not None) == (media_type(handler) is not None or bool(handler.opt.get("raw")))
+    assert (bounds.body is not None) == (bool(media_types(handler)) or bool(handler.opt.get("raw")))
     if bounds.body:
         assert bounds.body <= LARGEST.get(path, LIMITS["body_bytes"])
         assert 0 < bounds.arrival <= 120

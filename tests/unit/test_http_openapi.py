@@ -34,6 +34,7 @@ def test_every_route_is_in_it_but_those_that_browsers_are_led_to() -> None:
         ("/v1/models", "get"),
         ("/v1/models/{model}", "get"),
         ("/v1/images/generations", "post"),
+        ("/v1/images/edits", "post"),
         ("/v1/quotes", "post"),
         ("/v1/credits", "get"),
         ("/v1/credits/transfers", "get"),

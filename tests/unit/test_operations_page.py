@@ -22,6 +22,8 @@ from domain.renditions import KEPT_UNUSED
 from entrypoints.http.app import ROUTES
 from entrypoints.http.auth import routes
 from entrypoints.http.bounds import NO_BODY, PICTURE_BODY, PROBE, SMALL_BODY, WEBHOOK_BODY
+from entrypoints.http.compatible.answers import WAIT_SECONDS
+from entrypoints.http.compatible.edits import EDIT
 from entrypoints.http.direct_uploads import COMPLETION
 from entrypoints.http.media import COPY, UPLOAD
 from entrypoints.http.protocol import FRUITLESS_BYTES, HEAD_SECONDS
@@ -48,6 +50,7 @@ def test_every_setting_that_it_names_is_one() -> None:
 
 
 def test_its_bounds_are_those_that_routes_declare() -> None:
+    form, as_json = LIMITS["form_bytes"] // 2**20, LIMITS["json_form_bytes"] // 2**20
     kib = 1024
     small, pictures = (f"{bounds.body // kib} KiB" for bounds in (SMALL_BODY, PICTURE_BODY) if bounds.body)
     upload, slack = LIMITS["upload_bytes"] // kib**2, FORM_SLACK // kib
@@ -58,6 +61,12 @@ def test_its_bounds_are_those_that_routes_declare() -> None:
             pictures,
             f"{PICTURE_BODY.arrival:.0f} s",
             f"{PICTURE_BODY.answer:.0f} s more, and N with `Prefer: wait=N`",
+        ],
+        [
+            f"edits with their pictures: a form of {form} MiB (JSON: {as_json} MiB)",
+            f"{(EDIT.body or 0) // 2**20 + 1} MiB",
+            f"{EDIT.arrival:.0f} s",
+            f"{EDIT.answer:.0f} s more, and {WAIT_SECONDS} s for the result",
         ],
         ["other JSON, forms of the sandboxes", small, f"{SMALL_BODY.arrival:.0f} s", f"{SMALL_BODY.answer:.0f} s more"],
         [
@@ -72,7 +81,7 @@ def test_its_bounds_are_those_that_routes_declare() -> None:
         ["the head of a request", f"{FRUITLESS_BYTES // kib} KiB", f"{HEAD_SECONDS:.0f} s", ""],
     ]
     declared = {handler.opt["bounds"] for _, handler in routes(Litestar(list(ROUTES), openapi_config=None))}
-    assert declared == {NO_BODY, PROBE, SMALL_BODY, PICTURE_BODY, WEBHOOK_BODY, UPLOAD, COMPLETION, COPY}
+    assert declared == {NO_BODY, PROBE, SMALL_BODY, PICTURE_BODY, WEBHOOK_BODY, UPLOAD, COMPLETION, COPY, EDIT}
 
 
 def test_its_rates_are_those_of_the_code() -> None:

@@ -38,7 +38,7 @@ from entrypoints.http import (
 from entrypoints.http.addresses import Proxies
 from entrypoints.http.auth import PUBLIC, declare_gates, guard, routes
 from entrypoints.http.bounds import NO_BODY, Bounded, declare_bounds
-from entrypoints.http.compatible import images
+from entrypoints.http.compatible import edits, images
 from entrypoints.http.cookies import named
 from entrypoints.http.cors import Cors
 from entrypoints.http.envelope import Envelope
@@ -56,6 +56,7 @@ ROUTES: tuple[HTTPRouteHandler, ...] = (
     models.list_models,
     models.show_model,
     images.generate_images,
+    edits.edit_images,
     quotes.quote,
     asking.request_generation,
     asking.retry_generation,
@@ -184,6 +185,7 @@ def _wire(app: Litestar, container: AsyncContainer, config: HttpConfig) -> None:
         {
             "uploads": Uploads(),
             "verifications": Uploads(most=MOST_VERIFIED),
+            "edits": Uploads(edits.MOST, edits.MOST_BYTES),
             "public_url": config.public_url,
             "heartbeat_seconds": config.heartbeat_seconds,
             "readiness": operations.Readiness(),

@@ -47,7 +47,7 @@ class Gate:
     `bare`: its body may be left out. `keyed`: it takes the caller's own key."""
 
     access: Access | None
-    media_type: str | None
+    media_types: tuple[str, ...]
     bare: bool
     query: Mapping[str, bool] | None
     keyed: bool
@@ -88,7 +88,7 @@ def _gate(handler: HTTPRouteHandler) -> Gate:
         if isinstance(field.kwarg_definition, QueryParameter)
     }
     query, bare = None if handler.opt.get("any_query") else known, bool(handler.opt.get("bare"))
-    return Gate(access_of(handler), media_type(handler), bare, query, takes_key(handler))
+    return Gate(access_of(handler), media_types(handler), bare, query, takes_key(handler))
 
 
 def takes_key(handler: HTTPRouteHandler) -> bool:
@@ -97,11 +97,10 @@ def takes_key(handler: HTTPRouteHandler) -> bool:
     return any(isinstance(field.kwarg_definition, HeaderParameter) and field.kwarg_definition.name == KEY for field in fields)
 
 
-def media_type(handler: HTTPRouteHandler) -> str | None:
-    """Of the body that a route reads; None: it reads none, or any."""
-    if "form" in handler.opt:
-        return "multipart/form-data"
-    return "application/json" if handler.parsed_data_field else None
+def media_types(handler: HTTPRouteHandler) -> tuple[str, ...]:
+    """Of the body that a route reads; none: it reads none, or any."""
+    as_json = ("application/json",) if handler.parsed_data_field or "json" in handler.opt else ()
+    return (("multipart/form-data",) if "form" in handler.opt else ()) + as_json
 
 
 async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
@@ -116,8 +115,8 @@ async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
         await call.stranger()
     if gate.keyed and sum(name == _KEY for name, _ in connection.scope["headers"]) > 1:
         raise InvalidRequest(f"{KEY} is given twice", field=KEY)
-    if gate.media_type and not (gate.bare and _is_bare(connection)):
-        _check_media_type(connection, gate.media_type)
+    if gate.media_types and not (gate.bare and _is_bare(connection)):
+        _check_media_type(connection, gate.media_types)
     if gate.query is not None and (query := connection.scope["query_string"]):
         _check_query(query, gate.query)
 
@@ -192,10 +191,10 @@ def _bearer(connection: Connection) -> str:
     return key.strip()
 
 
-def _check_media_type(connection: Connection, wanted: str) -> None:
+def _check_media_type(connection: Connection, wanted: tuple[str, ...]) -> None:
     sent = connection.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if sent != wanted:
-        raise HTTPException(status_code=415, detail=f"send {wanted}")
+    if sent not in wanted:
+        raise HTTPException(status_code=415, detail=f"send {' or '.join(wanted)}")
 
 
 def _check_query(query: bytes, known: Mapping[str, bool]) -> None:

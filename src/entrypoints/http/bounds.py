@@ -13,7 +13,7 @@ from litestar import Litestar, Request
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from domain.limits import LIMITS
-from entrypoints.http.auth import media_type, routes
+from entrypoints.http.auth import media_types, routes
 from entrypoints.http.problems import AnswerLate, BodyLate
 
 _KEY = "answer_limit"
@@ -52,7 +52,7 @@ def declare_bounds(app: Litestar) -> None:
     """Hold each route to what it declares. Raises BoundsUndeclared."""
     for _, handler in routes(app):
         bounds = handler.opt.get("bounds")
-        if not isinstance(bounds, Bounds) or (media_type(handler) and not bounds.body):
+        if not isinstance(bounds, Bounds) or (media_types(handler) and not bounds.body):
             raise BoundsUndeclared(f'{handler} needs opt={{"bounds": …}}, with a body if it reads one')
         handler.request_max_body_size = bounds.body or 1  # should it read one after all: Litestar takes 0 for no limit
 

@@ -81,7 +81,9 @@ class _Reading:
         name = segment.name
         part = self._parts.get(name or "")
         if name is None or part is None:
-            raise InvalidRequest("there is no such part in this form", allowed=sorted(self._parts), **_named(name))
+            raise InvalidRequest(
+                "there is no such part in this form", allowed=sorted(self._parts), **_named(name), reason="unknown"
+            )
         said = part.said or name
         if part.is_file != (segment.filename is not None):
             raise InvalidRequest(f"{said} is sent as a {'file' if part.is_file else 'text, not as a file'}", field=said)

@@ -98,6 +98,9 @@ def _declare(operation: dict[str, Any], handler: HTTPRouteHandler, path: str) ->
         parameter["schema"] = _without_null(parameter["schema"])
     if form := handler.opt.get("form"):
         operation["requestBody"] = {"required": True, "content": {"multipart/form-data": {"schema": form}}}
+    if shape := handler.opt.get("json"):
+        as_json = {"schema": {"$ref": f"{_REF}{shape.__name__}"}}
+        operation["requestBody"]["content"]["application/json"] = as_json
     if handler.opt.get("bare"):
         operation["requestBody"]["required"] = False
     access = access_of(handler)
@@ -158,6 +161,8 @@ def _shapes(handlers: Iterable[HTTPRouteHandler]) -> Mapping[str, Any]:
     """Every struct a route reads or writes, as msgspec enforces it: Litestar leaves out some of its bounds."""
     kinds: set[Any] = {shapes.Problem, OpenAIError}
     for handler in handlers:
+        if shape := handler.opt.get("json"):
+            kinds.add(shape)
         if handler.parsed_data_field:
             kinds |= _structs(handler.parsed_data_field.annotation)
         kinds |= _structs(handler.parsed_return_field.annotation) | set(handler.opt.get("told", {}).values())

@@ -237,8 +237,8 @@ def _late(request: Request[Any, Any, Any], error: BodyLate) -> Response[bytes]:
 def _too_large(request: Request[Any, Any, Any], error: RequestEntityTooLarge) -> Response[bytes]:
     limit = request.route_handler.resolve_request_max_body_size() or 0
     if limit > LIMITS["upload_bytes"]:
-        facts: dict[str, errors.Fact] = {"field": "file", "limit": LIMITS["upload_bytes"]}
-        return problem(request.scope, 413, TooManyBytes.problem(), TooManyBytes.title, None, facts)
+        field, most = request.route_handler.opt.get("largest", ("file", LIMITS["upload_bytes"]))
+        return _refused(request, TooManyBytes(f"{field} may have at most {most} bytes", field=field, limit=most))
     return problem(request.scope, 413, *EDGE[413], None, {"limit": limit})
 
 

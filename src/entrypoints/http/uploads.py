@@ -1,6 +1,6 @@
 """Forms with a picture, read as they come in: never more than the limit, never onto a disk, not too many at once."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -73,15 +73,15 @@ class Uploads:
         """What was sent, which keeps its place until the block ends. Raises IntakeBusy, TooManyBytes, InvalidRequest,
         InvalidText, RequestEntityTooLarge, or BodyLate."""
         with self.place() as share:
-            form = await self.read(request, {name: _PARTS[name] for name in schema["properties"]}, share)
+            form = await self.read(request, {name: _PARTS[name] for name in schema["properties"]}, share.keep)
             if not form.files:
                 raise InvalidRequest("file is missing", field="file")
             yield UploadForm(form.files[0].content, _purpose(form.texts.get("purpose", PURPOSES[0])), form.files[0].sha256)
 
-    async def read(self, request: Request[Any, Any, Any], parts: Mapping[str, Part], share: Share) -> Form:
+    async def read(self, request: Request[Any, Any, Any], parts: Mapping[str, Part], keep: Callable[[int], None]) -> Form:
         """Raises what `read_form` raises, IntakeBusy, RequestEntityTooLarge, or BodyLate."""
         async with aclosing(request.stream()) as stream:
-            return await read_form(request.content_type[1].get("boundary", ""), stream, parts, share.keep)
+            return await read_form(request.content_type[1].get("boundary", ""), stream, parts, keep)
 
     @contextmanager
     def place(self) -> Iterator[Share]:

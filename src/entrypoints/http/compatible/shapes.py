@@ -35,6 +35,29 @@ class ImageBody(Struct, frozen=True, forbid_unknown_fields=True):
     safety_identifier: _Ignored | None = None
 
 
+class EditFields(ImageBody, frozen=True, forbid_unknown_fields=True):
+    """`POST /v1/images/edits` without its pictures: as OpenAI's `images.edit`."""
+
+    input_fidelity: (
+        Annotated[str, Meta(description="accepted and ignored: no model here has it", extra_json_schema=one_of("high", "low"))]
+        | None
+    ) = None
+
+
+class ImageReference(Struct, frozen=True, forbid_unknown_fields=True):
+    """One of the two: a data URL in base64, or the id of an asset. Addresses are not fetched."""
+
+    image_url: Annotated[str, Meta(description="data:image/png;base64,…")] | None = None
+    file_id: Annotated[str, Meta(max_length=64, description="the id of an asset")] | None = None
+
+
+class EditBody(EditFields, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An edit as JSON: its references in order, and a mask for the first."""
+
+    images: Annotated[list[ImageReference], Meta(min_length=1, max_length=LIMITS["references"])]
+    mask: ImageReference | None = None
+
+
 class ImageData(Struct, frozen=True):
     """One picture."""
 

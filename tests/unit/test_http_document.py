@@ -84,7 +84,7 @@ def faults_of(schema: Any) -> Iterator[str]:
 
 def is_instant(schema: Part) -> bool:
     kinds = [kind for kind in schema.get("anyOf", [schema]) if kind.get("type") != "null"]
-    return all(kind.get("format") == "date-time" for kind in kinds)
+    return all(kind.get("format") in ("date-time", "unixtime") for kind in kinds)
 
 
 def faults_of_operation(operation: Part) -> Iterator[str]:

@@ -24,6 +24,7 @@ from entrypoints.http.bodies import StrictJSON
 from entrypoints.http.bounds import PICTURE_BODY
 from entrypoints.http.compatible.answers import Sources, answered, begun
 from entrypoints.http.compatible.shapes import ImageBody, ImagesAnswer
+from entrypoints.http.compatible.stream_events import told
 from entrypoints.http.compatible.streams import Streaming, check_streams
 from entrypoints.http.parameters import Idempotency, once
 from entrypoints.http.rate_limits import counted
@@ -51,7 +52,7 @@ _canonical = msgspec.json.Encoder(order="deterministic")
     return_dto=None,
     operation_id="generateImages",
     tags=["generations"],
-    opt={"access": Scope.GENERATE, "bounds": PICTURE_BODY, "refusals": REFUSALS},
+    opt={"access": Scope.GENERATE, "bounds": PICTURE_BODY, "refusals": REFUSALS, "told": told("image_generation")},
     response_headers=HEADERS,
 )
 @inject

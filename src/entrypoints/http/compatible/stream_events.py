@@ -3,12 +3,12 @@ loop does not stand still for one, and no copy of it is ever whole in memory."""
 
 from binascii import b2a_base64
 from collections.abc import Iterator
-from typing import Self
+from typing import Annotated, Self
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
-from entrypoints.http.compatible.shapes import ImageUsage, TokenDetails
+from entrypoints.http.compatible.shapes import ImageUsage, OpenAIError, TokenDetails
 
 KEEP_ALIVE = b": the picture is being made\n\n"
 _PIECE = 3 << 16
@@ -38,16 +38,23 @@ class StreamUsage(Struct, frozen=True):
 
 
 class StreamedImage(Struct, frozen=True, kw_only=True):
-    """What is said of a picture, but for the picture itself. A partial one has an index, a finished one its usage."""
+    """One picture. A partial one has an index, a finished one its usage. `b64_json` is set by nobody here: it is written behind
+    all else, piece by piece."""
 
     type: str
-    created_at: int
+    created_at: Annotated[int, Meta(extra_json_schema={"format": "unixtime"})]
     size: str
     quality: str
     background: str
     output_format: str
     partial_image_index: int | UnsetType = UNSET
     usage: StreamUsage | UnsetType = UNSET
+    b64_json: bytes | UnsetType = UNSET
+
+
+def told(kind: str) -> dict[str, type[Struct]]:
+    """The events of a stream and what they say, for the document."""
+    return {f"{kind}.partial_image": StreamedImage, f"{kind}.completed": StreamedImage, "error": OpenAIError}
 
 
 def image_event(said: StreamedImage, content: bytes) -> Iterator[bytes]:

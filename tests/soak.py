@@ -45,6 +45,7 @@ SUITES: dict[str, Suite] = {
     "billing-kills": Suite(soak_suites.billing_kills, 1.0, 300.0),
     "uploads": Suite(soak_suites.uploads, 0.75, 300.0),
     "media-kills": Suite(soak_suites.media_kills, 0.75, 120.0),
+    "joins": Suite(soak_suites.joins, 0.75, 120.0),
     "crash": Suite(soak_suites.crash, 3.0, 300.0),
     "crash-s3": Suite(soak_suites.crash_s3, None, 300.0),
     "stops": Suite(soak_suites.stops, 1.0, 300.0),

@@ -21,6 +21,8 @@ FROZEN = "frozen past its lease, another finishes, wakes: 0 stale writes"
 RESTARTED = "Postgres restarted under load: no fact lost or doubled"
 BACK = "workers back ≤ 10 s after their last open call"
 DEPLOYED = "rolling restart with long jobs: 0 aborted, 0 repeated calls"
+API_GONE = "API killed under the SDK's calls: as many generations and charges as intents"
+CLIENT_GONE = "client killed mid-call: its picture is in the history, charged once"
 Counts = Mapping[str, int]
 
 
@@ -132,6 +134,10 @@ PROMISES: dict[str, tuple[Promise, ...]] = {
     "media-kills": (
         Promise("killed around puts and deletes: after one sweep 0 rows without object, 0 orphans", beginning("kill"), 5_000,
                 figures=lambda counts: _deaths_said(counts)),
+    ),
+    "joins": (
+        Promise(API_GONE, of("API kills"), 100, figures=said("intents")),
+        Promise(CLIENT_GONE, of("client kills"), 100),
     ),
     "crash": (
         Promise(

@@ -19,6 +19,7 @@ from tests.soak_billing_kills import soak_billing_kills
 from tests.soak_deploys import soak_deploys
 from tests.soak_faults import soak_faults
 from tests.soak_hints import soak_hints
+from tests.soak_joins import soak_joins
 from tests.soak_kills import soak_kills
 from tests.soak_ledger import soak_ledger
 from tests.soak_media_kills import soak_media_kills
@@ -103,6 +104,11 @@ async def uploads(seed: int, deadline: float, folder: Path, _: Kept) -> dict[str
 async def media_kills(seed: int, deadline: float, folder: Path, _: Kept) -> dict[str, int]:
     """Deaths around the puts and deletes of pictures, and what one sweep leaves."""
     return await soak_media_kills(seed, deadline, folder)
+
+
+async def joins(seed: int, deadline: float, folder: Path, _: Kept) -> dict[str, int]:
+    """kill -9 of the API under the calls of OpenAI's own client, and of that client."""
+    return await soak_joins(seed, deadline, folder)
 
 
 async def crash(seed: int, deadline: float, folder: Path, kept: Kept) -> dict[str, int]:

@@ -44,7 +44,7 @@ class Undelivered:
 
 def joined(undelivered: Iterable[Undelivered], number: int, now: datetime) -> Undelivered | None:
     """Which of equal requests this try goes on with: one that an earlier try made or waited for, the try before if there is one
-    such. First those whose line is known to be broken, then the oldest. None: its answer was delivered, or it never came; it is a
-    new request."""
+    such. First those whose line is known to be broken, then the newest: an older one may be of a process that died when it had
+    answered. None: its answer was delivered, or it never came; it is a new request."""
     earlier = [each for each in undelivered if each.tries < number and now - each.asked_at < JOINABLE]
-    return min(earlier, key=lambda each: (-each.tries, not each.abandoned, each.asked_at, each.generation_id), default=None)
+    return max(earlier, key=lambda each: (each.tries, each.abandoned, each.asked_at, each.generation_id), default=None)

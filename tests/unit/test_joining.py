@@ -35,11 +35,11 @@ def test_a_retry_joins_what_an_earlier_try_waits_for() -> None:
     assert chosen(1, waiting(A, 1)) is None, "another's retry waits for it"
 
 
-def test_the_try_before_comes_first_then_a_broken_line_then_age() -> None:
+def test_the_try_before_comes_first_then_a_broken_line_then_the_newest() -> None:
     old = timedelta(seconds=9)
     assert chosen(2, waiting(A, abandoned=True, age=old), waiting(B, 1)) == B
     assert chosen(1, waiting(A, age=old), waiting(B, abandoned=True)) == B
-    assert chosen(1, waiting(A), waiting(B, age=old)) == B
+    assert chosen(1, waiting(A), waiting(B, age=old)) == A
 
 
 def test_after_a_quarter_of_an_hour_it_is_a_new_request() -> None:

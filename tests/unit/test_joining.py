@@ -38,7 +38,7 @@ def test_a_retry_joins_what_an_earlier_try_waits_for() -> None:
 def test_the_try_before_comes_first_then_a_broken_line_then_the_newest() -> None:
     old = timedelta(seconds=9)
     assert chosen(2, waiting(A, abandoned=True, age=old), waiting(B, 1)) == B
-    assert chosen(1, waiting(A, age=old), waiting(B, abandoned=True)) == B
+    assert chosen(1, waiting(A), waiting(B, abandoned=True, age=old)) == B
     assert chosen(1, waiting(A), waiting(B, age=old)) == A
 
 

@@ -65,7 +65,7 @@ class Joins:
     async def under_an_api_that_dies(self, draw: random.Random) -> None:
         """Some of the requests of a round are equal, on purpose."""
         client = AsyncOpenAI(api_key=self.buyer.key, base_url=f"{self.address}/v1")
-        tag, equal = f"{self.intents}-{draw.random()}", draw.random() < 0.5
+        tag, equal = f"{self.intents}-{draw.getrandbits(24):x}", draw.random() < 0.5
         prompts = [f"a boat {tag} {0 if equal else number}" for number in range(draw.randint(1, 4))]
         async with client, asyncio.timeout(PATIENCE):
             calls = [asyncio.create_task(self._buy(client, prompt)) for prompt in prompts]
@@ -92,7 +92,7 @@ class Joins:
         assert clients.stdin
         assert clients.stdout
         for number in range(count):
-            clients.stdin.write(f"a ship {self.intents + number} {draw.random()}\n")
+            clients.stdin.write(f"a ship {self.intents + number}-{draw.getrandbits(24):x}\n")
         clients.stdin.flush()
         pids = [int(await asyncio.to_thread(clients.stdout.readline)) for _ in range(count)]
         self.intents += count
@@ -168,8 +168,9 @@ async def soak_joins(seed: int, deadline: float, folder: Path) -> dict[str, int]
                 while True:
                     with promised(API_GONE):
                         await on.under_an_api_that_dies(draw)
+                        await on.under_an_api_that_dies(draw)
                     with promised(CLIENT_GONE):
-                        await on.with_clients_that_die(draw, clients, 2)
+                        await on.with_clients_that_die(draw, clients, 3)
                     if time.monotonic() >= deadline:
                         break
                 with promised(API_GONE):

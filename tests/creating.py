@@ -12,9 +12,11 @@ import psycopg
 
 from adapters.payments.sandbox_file import StateFile
 from domain.accounts import AccountId
+from tests.hostile import encode
 from tests.http_house import SMALL, House, check_problem
 from tests.kill_matrix import a_png
 from tests.people import resident
+from tests.pictures import corners
 
 BOAT = SMALL | {"prompt": "a boat"}
 
@@ -24,6 +26,16 @@ Refuse = Callable[[], Callable[[], None]]
 
 def _bytes(key: str | bytes) -> bytes:
     return key if isinstance(key, bytes) else key.encode()
+
+
+def _form(said: Mapping[str, Any], file_name: bytes) -> bytes:
+    """Bytes are files."""
+    parts = list[bytes]()
+    for name, value in said.items():
+        filed = b'; filename="%s"' % file_name if isinstance(value, bytes) else b""
+        head = b'--b\r\nContent-Disposition: form-data; name="%s"%s\r\n\r\n' % (name.encode(), filed)
+        parts.append(head + (value if isinstance(value, bytes) else value.encode()) + b"\r\n")
+    return b"".join(parts) + b"--b--\r\n"
 
 
 def _id(answer: httpx.Response) -> str:
@@ -49,9 +61,21 @@ class Creating:
     speaks_openai: bool = False
     purge: Callable[[str], None] | None = None
     refused: Refuse
+    form: bool = False
+    """How it is written: as a form, or as JSON."""
+    many: int = 50
+    """How many may ask at once."""
+
+    def written(self, body: Mapping[str, Any] | None = None, *, otherwise: bool = False) -> bytes:
+        """A body as it is sent; `otherwise`: the same in another order, with other spaces or names of files."""
+        said = dict(self.body if body is None else body)
+        said = dict(reversed(list(said.items()))) if otherwise else said
+        if self.form:
+            return _form(said, b"b.jpg" if otherwise else b"a.png")
+        return json.dumps(said, indent=3 if otherwise else None).encode()
 
     def __call__(self, key: str | bytes | None, body: Mapping[str, Any] | bytes | None = None) -> httpx.Response:
-        content = body if isinstance(body, bytes) else json.dumps(self.body if body is None else body).encode()
+        content = body if isinstance(body, bytes) else self.written(body)
         return self.client.post(self.path, headers=self.sent(key), content=content)
 
     def check_refused(self, answer: httpx.Response, status: int, problem: str, **members: Any) -> None:
@@ -65,7 +89,7 @@ class Creating:
 
     def sent(self, *keys: str | bytes | None) -> list[tuple[bytes, bytes]]:
         """The headers of a request with these keys; None is none."""
-        named = {**self.headers, "Content-Type": "application/json"}
+        named = {**self.headers, "Content-Type": "multipart/form-data; boundary=b" if self.form else "application/json"}
         written = [(name.encode(), value.encode()) for name, value in named.items()]
         return written + [(b"Idempotency-Key", _bytes(key)) for key in keys if key is not None]
 
@@ -170,6 +194,27 @@ def archive(served: House, stack: ExitStack) -> Creating:
     )
 
 
+def upload(served: House, stack: ExitStack) -> Creating:
+    who = served.customer()
+
+    def purge(id: str) -> None:
+        assert served.client.delete(f"/v1/media/{id}", headers=who.headers).status_code == 204
+
+    return Creating(
+        client=served.client,
+        account=who.account,
+        headers=who.headers,
+        path="/v1/media",
+        body={"purpose": "reference", "file": a_png()},
+        other={"purpose": "reference", "file": encode(corners(), "JPEG")},
+        made=lambda: served.left(who).assets,
+        purge=purge,
+        refused=_until_undone(served, FREEZE, (True, who.account), (False, who.account)),
+        form=True,
+        many=20,
+    )
+
+
 def api_key(served: House, stack: ExitStack) -> Creating:
     who = stack.enter_context(resident(str(served.client.base_url)))
 
@@ -212,6 +257,7 @@ CREATING: Mapping[str, Make] = {
     "retryGeneration": retry,
     "generateImages": images,
     "editImages": edit,
+    "upload": upload,
     "requestArchive": archive,
     "makeApiKey": api_key,
     "checkOut": checkout,

@@ -21,7 +21,7 @@ from application.delivering import NoteDelivery
 from application.edits import MayEdit, RequestEdit
 from application.events import Changes, FollowGeneration, LocalChanges, LookTogether
 from application.generations import CancelGeneration, DeleteGeneration, QuoteRequest, RequestGeneration, RetryGeneration
-from application.media import AdmitUpload, DeleteAsset
+from application.media import BringIn, DeleteAsset
 from application.ports import CursorSigner, LinkedObject, LinkedObjects, ObjectStorage, Today
 from application.queries import Queries, TransferRow
 from application.rate_limits import RateLimits
@@ -36,7 +36,7 @@ from domain.gates import Gate
 from domain.generations import Generation, GenerationId
 from domain.joining import Try
 from domain.ledger import LedgerAccount, WalletId
-from domain.media import Asset, AssetId, AssetKind, CleanPicture, PictureFormat, check_bytes
+from domain.media import Asset, AssetId, AssetKind, PictureFormat, check_bytes
 from domain.objects import ObjectKey
 from domain.prices import Quote, quote
 from domain.rate_limits import LARGEST_QUOTA, Policy, Rate
@@ -144,7 +144,7 @@ class Stage:
             NoteDelivery: self.note,
             CancelGeneration: self.cancel,
             DeleteGeneration: self.delete,
-            AdmitUpload: self.admit,
+            BringIn: self.admit,
             DeleteAsset: self.delete_asset,
             ShowRendition: self.show_rendition,
         }
@@ -244,11 +244,10 @@ class Stage:
         self._told(deleted=generation_id, purge=purge)
         self.own(generation_id, caller.account_id, caller.mode).must_be_finished()
 
-    async def admit(self, caller: Caller, content: bytes, kind: AssetKind) -> tuple[Asset, CleanPicture]:
+    async def admit(self, caller: Caller, content: bytes, kind: AssetKind, once: Any = None) -> tuple[Asset, list[str]]:
         self._told(content=content, kind=kind)
         check_bytes(len(content), kind)
-        clean = CleanPicture(content, PictureFormat.PNG, 4, 3, "0a", False, ("oriented", "metadata_removed"))
-        return self.has_picture(caller.account_id, kind=kind), clean
+        return self.has_picture(caller.account_id, kind=kind), ["oriented", "metadata_removed"]
 
     async def show_rendition(self, asset: Asset, shape: Shape) -> Rendition:
         self._told(shape=shape)

@@ -1,5 +1,6 @@
 """What a caller can do with pictures of their own: bring one in, and delete one."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -9,6 +10,7 @@ from application.quarantine import Seize
 from application.removal import delete_bytes, remove
 from application.store import IdempotencyKey, Remembered, Store, Transaction
 from domain.accounts import Caller
+from domain.errors import Gone, IdempotencyMismatch, NotFound
 from domain.media import Asset, AssetId, AssetKind, CleanPicture, check_bytes, sniff, unsupported
 from domain.provenance import Carried
 from domain.quarantine import ImpoundedId, Origin
@@ -33,13 +35,14 @@ class AdmitUpload:
     provenance: Provenance | None = None
 
     async def __call__(
-        self, caller: Caller, content: bytes, kind: AssetKind, once: IdempotencyKey | None = None
+        self, caller: Caller, content: bytes, kind: AssetKind, once: IdempotencyKey | None = None, fingerprint: str = ""
     ) -> tuple[Asset, CleanPicture]:
-        """Of all with the same key `once`, only the first brings an asset; the others raise AdmittedBefore."""
+        """Of all with the same key `once`, only the first brings an asset; the others raise AdmittedBefore. `fingerprint`: of the
+        request, without spaces."""
         asset, clean = await self.put(caller, content, kind)
         async with self.store.transaction() as tx:
             asset = replace(asset, created_at=await tx.now())
-            is_first = not once or await _is_first(tx, once, asset, clean)
+            is_first = not once or await _is_first(tx, once, fingerprint, asset, clean)
             if is_first:
                 tx.assets.add(asset)
         if not is_first:
@@ -70,12 +73,51 @@ class AdmitUpload:
         return Carried(found.state, found.claim_generator)
 
 
-async def _is_first(tx: Transaction, once: IdempotencyKey, asset: Asset, clean: CleanPicture) -> bool:
+@dataclass(frozen=True, slots=True)
+class BringIn:
+    """Take in an upload, once for each key of the caller's: asked again in the same way, it answers the same asset, and what was
+    changed in it. Who comes while the first is at work does the same work, and is answered what the first made."""
+
+    admit: AdmitUpload
+
+    async def __call__(
+        self, caller: Caller, content: bytes, kind: AssetKind, idempotency: tuple[IdempotencyKey, str] | None = None
+    ) -> tuple[Asset, Sequence[str]]:
+        """Raises IdempotencyMismatch, Gone for an asset that was deleted since, and all that AdmitUpload raises."""
+        if not idempotency:
+            asset, clean = await self.admit(caller, content, kind)
+            return asset, clean.changed
+        caller.may_spend()
+        if earlier := await self._earlier(caller, *idempotency):
+            return earlier
+        try:
+            asset, clean = await self.admit(caller, content, kind, *idempotency)
+        except AdmittedBefore:
+            if earlier := await self._earlier(caller, *idempotency):
+                return earlier
+            raise Gone from None  # forgotten since, as after a day
+        return asset, clean.changed
+
+    async def _earlier(self, caller: Caller, key: IdempotencyKey, fingerprint: str) -> tuple[Asset, Sequence[str]] | None:
+        async with self.admit.store.transaction() as tx:
+            if not (seen := await tx.remembered(key)):
+                return None
+            known, *changed = seen.fingerprint.split()
+            if known != fingerprint:
+                raise IdempotencyMismatch
+            try:
+                (asset,) = await tx.assets.pin([AssetId(seen.thing)], caller.account_id, caller.mode)
+            except NotFound:
+                raise Gone from None
+            return asset, changed
+
+
+async def _is_first(tx: Transaction, once: IdempotencyKey, fingerprint: str, asset: Asset, clean: CleanPicture) -> bool:
     """If so, what is told of the asset is kept under its key."""
     await tx.accounts.lock(asset.account_id)
     if await tx.remembered(once):
         return False
-    tx.remember(once, Remembered(" ".join(clean.changed), asset.id))
+    tx.remember(once, Remembered(" ".join((fingerprint, *clean.changed)).strip(), asset.id))
     return True
 
 

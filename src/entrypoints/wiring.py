@@ -39,7 +39,7 @@ from application.gates import TryKeyAgain
 from application.generations import CancelGeneration, DeleteGeneration, QuoteRequest, RequestGeneration, RetryGeneration
 from application.housekeeping import KeepHouse
 from application.marking import MarkPictures
-from application.media import DeleteAsset
+from application.media import BringIn, DeleteAsset
 from application.moderation import PartialModes
 from application.partials import ShowPartials
 from application.ports import CursorSigner, ImageModel, NewId, ObjectStorage, PictureIntake, Today
@@ -204,7 +204,7 @@ class UseCases(Provider):
     credits = provide_all(GrantCredits, AdjustCredits)
     generations = provide_all(QuoteRequest, RetryGeneration, MayEdit, RequestEdit, CancelGeneration, DeleteGeneration)
     following = provide_all(FollowGeneration, NoteDelivery)
-    media = provide_all(BeginUpload, CompleteUpload, DeleteAsset, ShowPartials)
+    media = provide_all(BringIn, BeginUpload, CompleteUpload, DeleteAsset, ShowPartials)
 
     @provide
     def keep_house(self, store: PostgresStore, objects: Objects, points: CrashPoints) -> KeepHouse:

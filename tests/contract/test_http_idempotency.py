@@ -1,6 +1,5 @@
 """The caller's own key for a request that creates, clause by clause, on each route that takes one."""
 
-import json
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
@@ -21,7 +20,6 @@ from tests.world import REASON
 LONGEST = LIMITS["idempotency_key_characters"]
 EVERY_ONE = "".join(map(chr, range(0x20, 0x7F))).strip()
 """Every printable character of ASCII; spaces at its ends are not part of a header."""
-MANY = 50
 
 
 @pytest.fixture(params=CREATING)
@@ -49,8 +47,7 @@ def test_the_same_key_with_the_same_body_answers_the_same_thing_rendered_anew(cr
 
 def test_neither_spaces_nor_the_order_of_fields_make_another_body(creating: Creating) -> None:
     first = creating("spaces")
-    written = json.dumps(dict(reversed(list(creating.body.items()))), indent=3).encode()
-    same(creating, "spaces", creating.thing(first), first.status_code, written)
+    same(creating, "spaces", creating.thing(first), first.status_code, creating.written(otherwise=True))
     assert creating.made() == 1
 
 
@@ -100,8 +97,7 @@ def test_any_other_key_is_refused_and_makes_nothing(creating: Creating) -> None:
 
 
 def test_a_key_that_comes_twice_is_refused(creating: Creating) -> None:
-    said = json.dumps(creating.body)
-    answer = creating.client.post(creating.path, headers=creating.sent("one", "two"), content=said)
+    answer = creating.client.post(creating.path, headers=creating.sent("one", "two"), content=creating.written())
     creating.check_refused(answer, 400, "invalid-request", field="Idempotency-Key")
     assert creating.made() == 0
 
@@ -143,8 +139,8 @@ def test_a_thing_that_was_deleted_for_good_is_gone(creating: Creating) -> None:
 
 def test_equal_requests_at_once_make_one_thing(creating: Creating) -> None:
     """Whoever comes while the first is at work waits for it, and is answered the same."""
-    with ThreadPoolExecutor(MANY) as pool:
-        answers = list(pool.map(lambda _: creating("at once"), range(MANY)))
+    with ThreadPoolExecutor(creating.many) as pool:
+        answers = list(pool.map(lambda _: creating("at once"), range(creating.many)))
     made = [answer for answer in answers if answer.status_code < 300]
     assert creating.made() == 1
     if creating.secret:

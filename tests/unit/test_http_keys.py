@@ -20,7 +20,6 @@ NEEDS_NONE = {
     "linkIdentity": "begins a sign-in in this browser; nothing is kept until it has come back",
     "signOut": "ends the session that it comes with",
     "/webhooks/stripe": "the provider's own id of the event says whether it is known",
-    "upload": "makes a picture that costs nothing, and can be deleted",
     "beginUpload": "a link that makes nothing until it is completed",
     "completeUpload": "the upload's own id is the key: asked again, it answers the same picture",
 }

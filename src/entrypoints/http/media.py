@@ -9,7 +9,7 @@ from litestar import Response, delete, get, post
 from litestar.datastructures import ResponseHeader
 from litestar.params import FromPath, QueryParameter
 
-from application.media import AdmitUpload, DeleteAsset
+from application.media import BringIn, DeleteAsset
 from application.ports import CursorSigner, ObjectStorage
 from application.queries import Queries
 from application.renditions import ShowRendition
@@ -24,12 +24,13 @@ from entrypoints.http.auth import Authed
 from entrypoints.http.bounds import NO_BODY, Bounds
 from entrypoints.http.cursors import Cursors
 from entrypoints.http.links import Links
-from entrypoints.http.parameters import PAGE, After, Limit
+from entrypoints.http.parameters import PAGE, After, Idempotency, Limit, once
 from entrypoints.http.uploads import FORM_SCHEMA, FORM_SLACK, Uploads
 
 UPLOAD = Bounds(body=LIMITS["upload_bytes"] + FORM_SLACK, arrival=120.0, answer=340.0)
 """As many as may wait for a picture worker may take all their time there."""
 
+UPLOAD_ROUTE = "POST /v1/media"
 COPY = Bounds(answer=90.0)
 """A copy waits for a picture worker, is drawn, signed and put."""
 
@@ -39,16 +40,19 @@ COPY = Bounds(answer=90.0)
     status_code=201,
     operation_id="upload",
     tags=["media"],
-    opt={"access": Scope.GENERATE, "bounds": UPLOAD, "form": FORM_SCHEMA, "refusals": (422,)},
+    opt={"access": Scope.GENERATE, "bounds": UPLOAD, "form": FORM_SCHEMA, "refusals": (410, 422)},
     response_headers=[ResponseHeader(name="Location", description="the asset", documentation_only=True)],
 )
 @inject
-async def upload(request: Authed, admit: FromDishka[AdmitUpload], storage: FromDishka[ObjectStorage]) -> Response[shapes.Upload]:
+async def upload(
+    request: Authed, bring_in: FromDishka[BringIn], storage: FromDishka[ObjectStorage], key: Idempotency = None
+) -> Response[shapes.Upload]:
     """Bring in a reference or mask. Only a copy drawn anew is kept, without metadata; `changed` says what that took."""
     uploads: Uploads = request.app.state.uploads
     async with uploads.form(request) as form:
-        asset, clean = await admit(request.auth, form.file, form.purpose)
-    made = shapes.Upload(**members(asset, Links.of(request, storage)), changed=list(clean.changed), credentials=carried(asset))
+        idempotency = once(request.auth, UPLOAD_ROUTE, key, form.said)
+        asset, changed = await bring_in(request.auth, form.file, form.purpose, idempotency)
+    made = shapes.Upload(**members(asset, Links.of(request, storage)), changed=list(changed), credentials=carried(asset))
     return Response(made, headers={"Location": f"/v1/media/{asset.id}"})
 
 

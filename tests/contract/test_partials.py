@@ -138,8 +138,9 @@ async def test_all_that_hang_take_seconds_of_the_attempt_together(world: World) 
         if index == 0:
             gate.open()
             await showing
+    await asyncio.wait([showing], timeout=20)
     with pytest.raises(TimeoutError):
-        await showing
+        showing.result()
     with pytest.raises(TimeoutError):  # nothing is left for the third
         await listener(call)(2, HALF)
     assert shown(world, generation) == [partial(generation, 0)]

@@ -15,6 +15,7 @@ from adapters.postgres.embedded import EmbeddedPostgres
 from domain.accounts import Mode
 from domain.provenance import SourceType
 from tests.clusters import new_database
+from tests.easel import noise, png
 from tests.hostile import encode
 from tests.http_house import House, house
 from tests.pictures import corners
@@ -85,6 +86,19 @@ async def test_asynchronously_and_several_at_once(served: House) -> None:
     for event in events:
         checked(event)
     assert len({event.b64_json for event in events}) == 3
+
+
+def test_edits_are_streamed_as_edits(served: House) -> None:
+    who, photo = served.customer(), png(noise(7, (64, 64)))
+    asked = {name: FOX[name] for name in ("model", "prompt", "quality", "size")}
+    with sdk(served, who).images.edit(image=[photo, photo], **asked, stream=True, partial_images=1) as stream:
+        events = list(stream)
+    assert [event.type for event in events] == ["image_edit.partial_image", "image_edit.completed"]
+    for event in events:
+        checked(event)
+        assert SourceType.EDITED.address.encode() in base64.b64decode(event.b64_json)
+    (made,) = served.get(who, "/v1/generations")["data"]
+    assert (made["kind"], made["credits"]["captured"]) == ("edit", made["credits"]["quoted"])
 
 
 def test_whoever_hangs_up_loses_nothing_and_whoever_joins_sees_the_same(served: House) -> None:

@@ -226,6 +226,8 @@ def test_who_has_too_many_streams_buys_nothing(stage: Stage, client: TestClient[
     client.app.state.streams._of[ACCOUNT] = LIMITS["streams"]
     answer = post(client)
     assert (answer.status_code, answer.json()["error"]["code"]) == (429, "rate_limit_exceeded")
+    edit = {"prompt": "with a hat", "stream": True, "images": [{"file_id": str(stage.has_picture().id)}]}
+    assert client.post("/v1/images/edits", headers=BEARER, json=edit).status_code == 429
     assert not stage.kept
     stage.ends = lambda made: delivers(stage, made, b"one")
     assert post(client, stream=False).status_code == 200

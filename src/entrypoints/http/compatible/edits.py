@@ -17,7 +17,8 @@ from entrypoints.http.compatible.answers import Sources, answered, begun
 from entrypoints.http.compatible.edit_bodies import form_schema, read_edit
 from entrypoints.http.compatible.images import HEADERS, REFUSALS, SandboxFault, asked, sandbox, try_of
 from entrypoints.http.compatible.shapes import EditBody, ImagesAnswer
-from entrypoints.http.compatible.streams import Streaming
+from entrypoints.http.compatible.stream_events import told
+from entrypoints.http.compatible.streams import Streaming, check_streams
 from entrypoints.http.media import UPLOAD
 from entrypoints.http.parameters import Idempotency, once
 from entrypoints.http.rate_limits import counted
@@ -41,6 +42,7 @@ MOST, MOST_BYTES = 64, 4 * LIMITS["form_bytes"]
         "json": EditBody,
         "largest": ("image", LIMITS["form_bytes"]),
         "refusals": REFUSALS,
+        "told": told("image_edit"),
     },
     response_headers=HEADERS,
 )
@@ -76,6 +78,8 @@ async def _made(request: Authed, edit: RequestEdit, key: str | None, fault: str 
     with uploads.place() as share:
         sent = await read_edit(request, uploads, share)
         wanted, call = asked(sent.fields, sandbox(fault)), counted(request)
+        if sent.fields.stream:
+            check_streams(request)
         if call:
             await call.pictures(sent.fields.n or 1)
             call.owe_pictures(sum(isinstance(each.picture, bytes) for each in sent.images))

@@ -15,7 +15,7 @@ from domain.accounts import AccountId
 from tests.hostile import encode
 from tests.http_house import SMALL, House, check_problem
 from tests.kill_matrix import a_png
-from tests.people import resident
+from tests.people import NOWHERE, resident
 from tests.pictures import corners
 
 BOAT = SMALL | {"prompt": "a boat"}
@@ -230,6 +230,31 @@ def api_key(served: House, stack: ExitStack) -> Creating:
     )
 
 
+def webhook_endpoint(served: House, stack: ExitStack) -> Creating:
+    who = stack.enter_context(resident(str(served.client.base_url)))
+    mine, many = "FROM webhook_endpoints WHERE account_id = %s AND url", "http://127.0.0.1:9/one-of-many"
+
+    def refuse() -> Callable[[], None]:
+        served.execute(
+            """INSERT INTO webhook_endpoints (id, account_id, mode, url, events, secret, created_at)
+            SELECT gen_random_uuid(), %s, 'live', %s, '{credits.low}', '', now() FROM generate_series(1, 10)""",
+            who.account,
+            many,
+        )
+        return lambda: served.execute(f"DELETE {mine} = %s", who.account, many)
+
+    return Creating(
+        client=who.http,
+        account=who.account,
+        path="/v1/webhook-endpoints",
+        body={"mode": "live", "url": NOWHERE, "events": ["generation.finished"]},
+        other={"mode": "test", "url": NOWHERE, "events": ["generation.finished"]},
+        made=lambda: _count(served, f"SELECT count(*) {mine} <> %s", who.account, many),
+        secret=True,
+        refused=refuse,
+    )
+
+
 def checkout(served: House, stack: ExitStack) -> Creating:
     who = stack.enter_context(resident(str(served.client.base_url)))
     state = StateFile(served.folder / "payments.json")
@@ -260,6 +285,7 @@ CREATING: Mapping[str, Make] = {
     "upload": upload,
     "requestArchive": archive,
     "makeApiKey": api_key,
+    "makeWebhookEndpoint": webhook_endpoint,
     "checkOut": checkout,
 }
 """By operation: every route that takes a key."""

@@ -1,5 +1,7 @@
 """Every route, as it is declared in code: tests that go through them cover a new one by themselves."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from litestar import Litestar
@@ -13,14 +15,16 @@ HANDLERS = [(path, handler) for path, handler in routes(Litestar(list(ROUTES), o
 GUARDED = [(path, handler) for path, handler in HANDLERS if access_of(handler)]
 
 
-def at(path: str, id: str | None = None) -> str:
-    """The address of a route, with this id or one that names nothing."""
+def at(path: str, id: str | None = None, more: Mapping[str, str] = MappingProxyType({})) -> str:
+    """The address of a route, with this id or one that names nothing; where it has two, the second is one of `more`."""
     parameter = parameter_of(path)
-    return path.replace(f"{{{parameter}}}", "sandbox" if parameter == "provider" else id or str(new_id()))
+    first = path.replace(f"{{{parameter}}}", "sandbox" if parameter == "provider" else id or str(new_id()))
+    second = parameter_of(first)
+    return first.replace(f"{{{second}}}", more.get(second) or str(new_id())) if second else first
 
 
 def parameter_of(path: str) -> str:
-    """The one in a route's path; empty if it has none."""
+    """The first in a route's path; empty if it has none."""
     return path.partition("{")[2].partition("}")[0]
 
 

@@ -16,6 +16,9 @@ from tests import plain_http
 from tests.processes import until
 from tests.world import new_id
 
+NOWHERE = "http://127.0.0.1:9/in"
+"""An endpoint at which nobody listens."""
+
 
 @dataclass(frozen=True, slots=True)
 class Resident:
@@ -56,6 +59,15 @@ class Resident:
             sent = client.request(told["method"], told["url"], headers=told["headers"], content=content)
         assert sent.status_code == 200, sent.text
         return str(told["id"])
+
+    def hook(self, mode: Mode = Mode.TEST, url: str = NOWHERE) -> tuple[str, str]:
+        """A webhook endpoint, and the delivery of a test message to it."""
+        body = {"mode": mode, "url": url, "events": ["generation.finished"]}
+        made = self.http.post("/v1/webhook-endpoints", json=body)
+        assert made.status_code == 201, made.text
+        told = self.http.post(f"/v1/webhook-endpoints/{made.json()['id']}/test")
+        assert told.status_code == 202, told.text
+        return str(made.json()["id"]), str(told.json()["id"])
 
     def picture(self, mode: Mode) -> Any:
         """A finished generation."""

@@ -108,21 +108,18 @@ class RemoveEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class RotateSecret:
-    """A new secret; the one before goes on to sign beside it for a day."""
+    """A new secret; the one before signs beside it for a day. Rotated again within it, the one in between is replaced."""
 
     store: WebhookStore
     entropy: Callable[[int], bytes]
 
-    async def __call__(self, account: AccountId, endpoint: WebhookEndpointId, once: Once = None) -> tuple[WebhookEndpoint, str]:
-        """The endpoint and its new secret, which is told once. Raises NotFound, AlreadyCreated, IdempotencyMismatch."""
+    async def __call__(self, account: AccountId, endpoint: WebhookEndpointId) -> tuple[WebhookEndpoint, str]:
+        """The endpoint and its new secret, which is told once. Raises NotFound."""
         secret = self.entropy(SECRET_BYTES)
         async with self.store.transaction() as tx:
             before = await tx.endpoints.lock(endpoint, account)
-            await _must_be_new(tx, once)
             after = before.rotated(secret, await tx.now())
             tx.endpoints.save(after)
-            if once:
-                tx.remember(once[0], Remembered(once[1], endpoint))
         return after, write_secret(secret)
 
 
@@ -133,21 +130,15 @@ class TryEndpoint:
     store: WebhookStore
     new_id: NewId
 
-    async def __call__(self, account: AccountId, endpoint: WebhookEndpointId, once: Once = None) -> Delivery:
-        """Raises NotFound, EndpointDisabled, IdempotencyMismatch."""
+    async def __call__(self, account: AccountId, endpoint: WebhookEndpointId) -> Delivery:
+        """Raises NotFound, EndpointDisabled."""
         async with self.store.transaction() as tx:
             found = await tx.endpoints.lock(endpoint, account)
-            if once and (seen := await tx.remembered(once[0])):
-                if seen.fingerprint != once[1]:
-                    raise IdempotencyMismatch
-                return await tx.deliveries.lock(endpoint, WebhookEventId(seen.thing))
             if found.disabled_at:
                 raise EndpointDisabled
             id, now = WebhookEventId(self.new_id()), await tx.now()
             made = Delivery(id, endpoint, EventKind.TEST, endpoint, "tested", now, DeliveryState.WAITING, 0, now)
             tx.deliveries.add(made)
-            if once:
-                tx.remember(once[0], Remembered(once[1], id))
         return made
 
 

@@ -47,6 +47,15 @@ class Reason(StrEnum):
     TLS = "tls"  # nobody there can prove to be who the URL names
     BROKEN = "broken"  # the line broke off, or what came is no HTTP
 
+    @classmethod
+    def of(cls, status: int) -> Self:
+        """What a status of HTTP comes to: 2xx alone is a success."""
+        if 200 <= status < 300:
+            return cls.DELIVERED
+        if 300 <= status < 400:
+            return cls.REDIRECT
+        return cls.GONE if status == 410 else cls.STATUS
+
 
 @dataclass(frozen=True, slots=True)
 class Try:
@@ -56,18 +65,6 @@ class Try:
     milliseconds: int
     reason: Reason
     status: int | None = None
-
-    @classmethod
-    def answered(cls, at: datetime, milliseconds: int, status: int) -> Self:
-        """By a status of HTTP: 2xx alone is a success."""
-        reason = Reason.STATUS
-        if 200 <= status < 300:
-            reason = Reason.DELIVERED
-        elif 300 <= status < 400:
-            reason = Reason.REDIRECT
-        elif status == 410:
-            reason = Reason.GONE
-        return cls(at, milliseconds, reason, status)
 
 
 @dataclass(frozen=True, slots=True)

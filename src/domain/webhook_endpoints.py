@@ -99,6 +99,9 @@ class WebhookEndpoint:
         return after
 
     def rotated(self, secret: bytes, now: datetime) -> Self:
+        """Rotated again while an old secret signs, that one goes on: of the one in between perhaps nobody has heard."""
+        if self.old_until and now < self.old_until:
+            return replace(self, secret=secret)
         return replace(self, secret=secret, old_secret=self.secret, old_until=now + OLD_SECRET_SIGNS)
 
     def disabled(self, reason: DisabledFor, now: datetime) -> Self:

@@ -19,6 +19,7 @@ LOG_FIELDS = frozenset(
         "handled", "hints", "purchases", "remark", "times", "paid", "declined", "refused", "told",
         "archives_made", "archives_forgotten", "thumbnails_made", "renditions_forgotten",
         "pictures_signed", "pictures_unsigned", "pictures_unsignable", "pictures_seen", "pictures_forgotten",
+        "webhooks_delivered", "webhooks_failed", "deliveries_forgotten",
         "refunded", "refund_refused", "refund_put_off",
     }
 )  # fmt: skip

@@ -25,6 +25,7 @@ from application.store import StoreUnavailable
 from application.thumbnails import MakeThumbnails
 from application.top_up import WatchCredits
 from application.turns import InTurn
+from application.webhook_deliveries import ForgetDeliveries, SendWebhooks
 from entrypoints.metrics import OBJECTS_ORPHANED, OBJECTS_WRONG, count_hints, count_notices, count_top_ups, count_unexplained
 from entrypoints.settings import Settings
 from entrypoints.wiring_payments import Deliver, SandboxPayments
@@ -64,6 +65,8 @@ async def loops(parts: AsyncContainer, settings: Settings) -> Sequence[tuple[flo
         (seldom, await parts.get(ForgetAccess)),
         (min(settings.audit_head_seconds, HEAD_LOOK_SECONDS), await parts.get(SignHeads)),
         (often, lambda: _send(notices)),
+        (often, await parts.get(SendWebhooks)),
+        (seldom, await parts.get(ForgetDeliveries)),
         (often, lambda: follow(hints)),
         (often, await parts.get(FinishRefunds)),
         in_turn(SampleObjects.NAME, seldom, lambda: _sample(sample)),

@@ -62,6 +62,12 @@ TOP_UPS = Counter(
     ("outcome",),
     registry=WORKER_REGISTRY,
 )
+WEBHOOK_TRIES = Counter(
+    "webhook_tries_total",
+    "Tries to send a webhook that ended, by reason (delivered, status, timeout and the like).",
+    ("reason",),
+    registry=WORKER_REGISTRY,
+)
 PAYMENTS_UNEXPLAINED = Gauge(
     "payments_unexplained",
     "Purchases and bought lots that the last poll could not explain, by remark.",

@@ -1,16 +1,18 @@
-"""A model under observation: its calls are counted, and a provider that refuses us is said once, not once a call."""
+"""What is under observation: calls of a model are counted, and a provider that refuses us is said once, not once a call; and so
+are the tries of webhooks."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from time import monotonic
 
 import structlog
 
 from application.ports import ImageModel, ModelCall
+from application.webhook_deliveries import Answer, WebhookPost
 from domain.accounts import Mode
 from domain.attempts import CallResult, Executed, NotExecuted, Obstacle, Outcome
 from entrypoints.draining import Drain
-from entrypoints.metrics import CALLS_IN_FLIGHT, OTHER_MODEL, count_call
+from entrypoints.metrics import CALLS_IN_FLIGHT, OTHER_MODEL, WEBHOOK_TRIES, count_call
 
 log = structlog.get_logger()
 
@@ -53,3 +55,15 @@ def _outcome(result: CallResult) -> Outcome:
     if isinstance(result, Executed):
         return Outcome.EXECUTED
     return Outcome.NOT_EXECUTED if isinstance(result, NotExecuted) else Outcome.UNKNOWN
+
+
+class ObservedWebhooks(WebhookPost):
+    """The same post; its tries are counted."""
+
+    def __init__(self, webhooks: WebhookPost) -> None:
+        self._webhooks = webhooks
+
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        answer = await self._webhooks.post(url, headers, body)
+        WEBHOOK_TRIES.labels(answer.reason.value).inc()
+        return answer

@@ -133,6 +133,10 @@ class Settings:
     )
     sweep_seconds: float = _setting(1.0, "how often generations are swept")
     object_sweep_seconds: float = _setting(600.0, "how often objects without a row, and sessions that have ended, are looked for")
+    webhook_seconds: float = _setting(15.0, "how long one of our webhooks may take until it is answered")
+    webhook_allow_private: bool = _setting(
+        False, "development only: send webhooks by http, and to addresses of this machine, too"
+    )
     archive_seconds: float = _setting(86_400.0, "how long an archive of pictures is kept once it is made")
     payments_poll_seconds: float = _setting(
         600.0, "how often one of the workers compares payments with the books, and takes missed hints"
@@ -163,6 +167,10 @@ class Settings:
                 raise SettingsInvalid(f"ENVIRONMENT=production needs {', '.join(missing)}")
             if self.allow_sandbox_on_network or self.crash_points or self.crash_at:
                 raise SettingsInvalid("ENVIRONMENT=production accepts no ALLOW_SANDBOX_ON_NETWORK, CRASH_POINTS or CRASH_AT")
+            if self.webhook_allow_private:
+                raise SettingsInvalid(
+                    "ENVIRONMENT=production accepts no WEBHOOK_ALLOW_PRIVATE: callers would reach our own network"
+                )
         if self.s3_endpoint_url and not re.fullmatch(_ORIGIN, self.s3_endpoint_url):
             raise SettingsInvalid("S3_ENDPOINT_URL is an origin: scheme and host in small letters, and no slash at its end")
         if (self.s3_endpoint_url or self.s3_region) and not self.s3_bucket:
@@ -178,6 +186,8 @@ class Settings:
         for name in ("session_seconds", "session_idle_seconds", "fresh_seconds"):
             if not 0 < getattr(self, name) <= _LONGEST_SESSION:
                 raise SettingsInvalid(f"{name.upper()} is more than 0 and ten years at most")
+        if not 0 < self.webhook_seconds <= 60:
+            raise SettingsInvalid("WEBHOOK_SECONDS is more than 0 and 60 at most")
         for origin in self.origins:
             if not re.fullmatch(_ORIGIN, origin):
                 raise SettingsInvalid("CORS_ORIGINS lists origins, scheme and host in small letters, without a path and no *")

@@ -62,6 +62,7 @@ from entrypoints.wiring_provenance import Proof
 from entrypoints.wiring_safety import Safety
 from entrypoints.wiring_storage import Objects, Storing
 from entrypoints.wiring_upkeep import Upkeep
+from entrypoints.wiring_webhooks import Webhooks
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +271,7 @@ async def container(settings: Settings, *overrides: Provider) -> AsyncIterator[A
         Safety(),
         Storing(),
         Proof(),
+        Webhooks(),
         *overrides,
         context={Settings: settings},
         validation_settings=ValidationSettings(implicit_override=True, nothing_overridden=True),

@@ -35,7 +35,7 @@ from tests.doors import sign_in_on
 from tests.http_house import SMALL, House, check_problem
 from tests.http_routes import GUARDED, at, method_of, parameter_of
 from tests.kill_matrix import a_png
-from tests.people import Resident, signed_in
+from tests.people import NOWHERE, Resident, signed_in
 from tests.protocol import World, pictures
 from tests.protocol_audit import ProtocolAudit
 from tests.world import new_id
@@ -64,7 +64,7 @@ class Asking:
     things: dict[str, str]
 
     def __call__(self, operation: str, method: str, path: str) -> httpx.Response:
-        where, said = at(path, self.things.get(parameter_of(path))), self._said(operation)
+        where, said = at(path, self.things.get(parameter_of(path)), self.things), self._said(operation)
         if self.mode is Mode.TEST and operation not in OF_PERSONS:
             with plain_http.Client(base_url=self.who.http.base_url, timeout=60) as program:
                 return program.request(method, where, headers=self.who.bearer(Mode.TEST), **said)
@@ -86,6 +86,8 @@ class Asking:
             "openPortal": {"json": {}},
             "changeSubscription": {"json": {"plan": "pro"}},
             "redeemPromotion": {"json": {"code": "WELCOME"}},
+            "makeWebhookEndpoint": {"json": {"mode": "test", "url": NOWHERE, "events": ["credits.low"]}},
+            "changeWebhookEndpoint": {"json": {"enabled": True}},
             "setTopUp": {"json": {"enabled": False}},
         }
         return said.get(operation, {})
@@ -102,7 +104,10 @@ def asking(served: House, mode: Mode) -> Iterator[Asking]:
         me = http.get("/v1/me").json()
         bare = Resident(http, AccountId(UUID(me["id"])))
         who = Resident(http, bare.account, {mode: bare.make_key(mode)["secret"] for mode in Mode})
+        endpoint, delivery = who.hook()
         things = {
+            "endpoint_id": endpoint,
+            "delivery_id": delivery,
             "generation_id": who.picture(mode)["id"],
             "asset_id": (upload := who.upload(mode, a_png())),
             "archive_id": who.archive(mode, upload),

@@ -20,6 +20,9 @@ NEEDS_NONE = {
     "linkIdentity": "begins a sign-in in this browser; nothing is kept until it has come back",
     "signOut": "ends the session that it comes with",
     "/webhooks/stripe": "the provider's own id of the event says whether it is known",
+    "rotateWebhookSecret": "within a day the secret in between is replaced, and the one before it goes on signing",
+    "testWebhookEndpoint": "a message of no meaning",
+    "redeliverWebhook": "the same message again, which its receiver knows by its id",
     "beginUpload": "a link that makes nothing until it is completed",
     "completeUpload": "the upload's own id is the key: asked again, it answers the same picture",
 }

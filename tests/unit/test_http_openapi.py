@@ -56,6 +56,14 @@ def test_every_route_is_in_it_but_those_that_browsers_are_led_to() -> None:
         ("/v1/media/archive", "post"),
         ("/v1/media/archive/{archive_id}", "get"),
         ("/v1/verify", "post"),
+        ("/v1/webhook-endpoints", "get"),
+        ("/v1/webhook-endpoints", "post"),
+        ("/v1/webhook-endpoints/{endpoint_id}", "patch"),
+        ("/v1/webhook-endpoints/{endpoint_id}", "delete"),
+        ("/v1/webhook-endpoints/{endpoint_id}/rotate", "post"),
+        ("/v1/webhook-endpoints/{endpoint_id}/test", "post"),
+        ("/v1/webhook-endpoints/{endpoint_id}/deliveries", "get"),
+        ("/v1/webhook-endpoints/{endpoint_id}/deliveries/{delivery_id}/redeliver", "post"),
         ("/v1/plans", "get"),
         ("/v1/billing/checkout", "post"),
         ("/v1/billing/portal", "post"),
@@ -91,6 +99,7 @@ def test_an_operation_says_who_may_call_and_how_it_refuses(path: str, method: st
     assert operation["tags"]
     is_guarded = not path.startswith(("/health", "/v1/models", "/v1/plans", "/v1/verify", "/auth/providers"))
     for_people = f"{path}/".startswith(("/auth/", "/v1/me/", "/v1/sessions/", "/v1/api-keys/", "/v1/billing/top-up/"))
+    for_people |= path.startswith("/v1/webhook-endpoints")
     for_people |= path.startswith("/v1/billing/") and method == "post"
     assert operation.get("security", []) == (
         [] if not is_guarded else [{"session": []}] if for_people else [{"key": []}, {"session": []}]

@@ -135,3 +135,15 @@ def test_a_bucket_is_a_real_part() -> None:
         Settings.read({"ENVIRONMENT": "production", "S3_BUCKET": "pictures"})
     assert "S3_BUCKET" not in str(refusal.value)
     assert "DATABASE_URL" in str(refusal.value)
+
+
+def test_production_sends_no_webhook_into_its_own_network() -> None:
+    whole = {"ENVIRONMENT": "production", "WEBHOOK_ALLOW_PRIVATE": "1", **dict.fromkeys(REAL_PARTS, "x")}
+    with pytest.raises(SettingsInvalid, match="WEBHOOK_ALLOW_PRIVATE"):
+        Settings.read(whole)
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "61", "nan", "inf"])
+def test_a_webhook_may_take_some_time_and_not_for_ever(seconds: str) -> None:
+    with pytest.raises(SettingsInvalid, match="WEBHOOK_SECONDS"):
+        Settings.read({"WEBHOOK_SECONDS": seconds})

@@ -84,7 +84,7 @@ def test_asked_for_again_it_has_the_whole_schedule_again() -> None:
     ],
 )
 def test_only_2xx_is_success(status: int, reason: Reason) -> None:
-    assert Try.answered(NOW, 1, status).reason is reason
+    assert Reason.of(status) is reason
 
 
 def test_receivers_are_told_the_schedule_and_the_reasons() -> None:

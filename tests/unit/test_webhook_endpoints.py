@@ -81,6 +81,15 @@ def test_for_a_day_after_a_rotation_receivers_of_either_secret_believe_us() -> N
         Webhook(write_secret(b"a" * 24)).verify(body, after)
 
 
+def test_whoever_rotates_again_because_the_answer_was_lost_does_not_cut_their_receivers_off() -> None:
+    lost = ENDPOINT.rotated(b"b" * 24, NOW)
+    again = lost.rotated(b"c" * 24, NOW + timedelta(hours=1))
+    assert again.signing(NOW + timedelta(hours=23)) == (b"c" * 24, b"a" * 24)
+    assert again.signing(NOW + OLD_SECRET_SIGNS) == (b"c" * 24,)
+    next_day = again.rotated(b"d" * 24, NOW + OLD_SECRET_SIGNS)
+    assert next_day.signing(NOW + OLD_SECRET_SIGNS) == (b"d" * 24, b"c" * 24)
+
+
 def test_a_secret_that_is_too_short_is_never_written() -> None:
     with pytest.raises(ValueError, match="24"):
         write_secret(bytes(23))

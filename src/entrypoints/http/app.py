@@ -33,6 +33,7 @@ from entrypoints.http import (
     signing_in,
     top_up,
     verification,
+    webhook_endpoints,
     webhooks,
 )
 from entrypoints.http.addresses import Proxies
@@ -103,6 +104,14 @@ ROUTES: tuple[HTTPRouteHandler, ...] = (
     top_up.show_top_up,
     top_up.set_top_up,
     promotions.redeem,
+    webhook_endpoints.list_endpoints,
+    webhook_endpoints.make_endpoint,
+    webhook_endpoints.change_endpoint,
+    webhook_endpoints.remove_endpoint,
+    webhook_endpoints.rotate_secret,
+    webhook_endpoints.try_endpoint,
+    webhook_endpoints.list_deliveries,
+    webhook_endpoints.redeliver,
     webhooks.hear_stripe,
     operations.live,
     operations.ready,

@@ -41,6 +41,7 @@ SUITES: dict[str, Suite] = {
     "timelines": Suite(soak_suites.timelines, 0.75),
     "hints": Suite(soak_suites.hints, 0.5),
     "webhooks": Suite(soak_suites.webhooks, 0.5),
+    "webhooks-out": Suite(soak_suites.webhooks_out, 0.75, 300.0),
     "billing": Suite(soak_suites.billing, 0.75, 300.0),
     "billing-kills": Suite(soak_suites.billing_kills, 1.0, 300.0),
     "uploads": Suite(soak_suites.uploads, 0.75, 300.0),

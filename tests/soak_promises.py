@@ -17,6 +17,7 @@ API_KILLED = "API killed at a point, asked again: one generation, hold, charge"
 ANY_MOMENT = "workers killed at any moment: all end, ≤ 2 perhaps paid, books clean"
 FOLLOWER_KILLED = "worker killed at a point while it follows hints: the same ledger"
 HEARER_KILLED = "API killed at a point of a webhook, told again: the same ledger"
+WEBHOOKS_KILLED = "worker killed around a send: every committed webhook arrives, under one id"
 FROZEN = "frozen past its lease, another finishes, wakes: 0 stale writes"
 RESTARTED = "Postgres restarted under load: no fact lost or doubled"
 BACK = "workers back ≤ 10 s after their last open call"
@@ -120,6 +121,10 @@ PROMISES: dict[str, tuple[Promise, ...]] = {
         Promise("forged, old or malformed: 0 taken, 0 of ours to blame", beginning("forged: "), 100_000,
                 figures=lambda counts: _some(counts)),
         Promise("what is signed and whole is taken, and the inbox holds no more", beginning("signed: ")),
+    ),
+    "webhooks-out": (
+        Promise(WEBHOOKS_KILLED, of("webhooks that passed a kill"), 1_000,
+                figures=said("webhooks", "kills at a point", "kills at any moment", "sent twice or more")),
     ),
     "billing": (Promise("timelines of Stripe in any order: the ledger by hand", of("permutations"), 10_000,
                 figures=said("deliveries")),),

@@ -29,6 +29,7 @@ from tests.soak_timelines import soak_timelines
 from tests.soak_uploads import soak_uploads
 from tests.soak_use_cases import soak_use_cases
 from tests.soak_webhooks import soak_webhooks
+from tests.soak_webhooks_out import soak_webhooks_out
 from tests.weed import weed
 
 Kept = Mapping[str, int]
@@ -84,6 +85,11 @@ async def webhooks(seed: int, deadline: float, folder: Path, _: Kept) -> dict[st
     """What nobody's provider has signed, or not like this, through the whole application to an inbox in Postgres."""
     with migrated_postgres(folder) as postgres:
         return await soak_webhooks(seed, deadline, partial(on_postgres, new_database(postgres)))
+
+
+async def webhooks_out(seed: int, deadline: float, folder: Path, _: Kept) -> dict[str, int]:
+    """kill -9 of workers around the sending of webhooks to a receiver that now and then breaks off."""
+    return await soak_webhooks_out(seed, deadline, folder)
 
 
 async def billing(seed: int, deadline: float, _: Path, __: Kept) -> dict[str, int]:

@@ -108,15 +108,17 @@ async def test_who_hangs_has_its_places_and_delays_nobody(hooks: Hooks) -> None:
         await hooks.finish(slow)
     hooks.post.hangs = lambda url: url == SLOW
     work = asyncio.ensure_future(hooks.send())
-    for number in range(1, 4):
-        await hooks.finish(quick)
-        async with asyncio.timeout(20):
-            while sum(sent.url == QUICK for sent in hooks.post.sent) < number:
-                await asyncio.sleep(0.005)
-    assert hooks.post.most[SLOW] == MOST_ENDPOINT
-    assert hooks.post.out == [SLOW] * MOST_ENDPOINT
-    work.cancel()
-    await asyncio.wait([work])
+    try:
+        for number in range(1, 4):
+            await hooks.finish(quick)
+            async with asyncio.timeout(20):
+                while sum(sent.url == QUICK for sent in hooks.post.sent) < number:
+                    await asyncio.sleep(0.005)
+        assert hooks.post.most[SLOW] == MOST_ENDPOINT
+        assert hooks.post.out == [SLOW] * MOST_ENDPOINT
+    finally:
+        work.cancel()
+        await asyncio.wait([work])
 
 
 async def test_more_than_there_are_places_go_out_one_after_the_other_each_once(hooks: Hooks) -> None:

@@ -17,6 +17,7 @@ from tests.http_house import SMALL, House, check_problem
 from tests.kill_matrix import a_png
 from tests.people import NOWHERE, resident
 from tests.pictures import corners
+from tests.processes import until
 
 BOAT = SMALL | {"prompt": "a boat"}
 
@@ -200,6 +201,21 @@ def upload(served: House, stack: ExitStack) -> Creating:
     def purge(id: str) -> None:
         assert served.client.delete(f"/v1/media/{id}", headers=who.headers).status_code == 204
 
+    def begun() -> int:
+        said = {"content_type": "image/png", "bytes": 1}
+        return served.client.post("/v1/media/uploads", headers=who.headers, json=said).status_code
+
+    def refuse() -> Callable[[], None]:
+        """Who calls is known for a moment without a look."""
+        served.execute(FREEZE, True, who.account)
+        until(lambda: begun() == 403, "the account to be frozen")
+
+        def undo() -> None:
+            served.execute(FREEZE, False, who.account)
+            until(lambda: begun() == 201, "the account to be free again")
+
+        return undo
+
     return Creating(
         client=served.client,
         account=who.account,
@@ -209,7 +225,7 @@ def upload(served: House, stack: ExitStack) -> Creating:
         other={"purpose": "reference", "file": encode(corners(), "JPEG")},
         made=lambda: served.left(who).assets,
         purge=purge,
-        refused=_until_undone(served, FREEZE, (True, who.account), (False, who.account)),
+        refused=refuse,
         form=True,
         many=20,
     )

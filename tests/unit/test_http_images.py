@@ -1,6 +1,8 @@
 """`POST /v1/images/generations`: OpenAI's parameters and answers over our own use case."""
 
+import asyncio
 import base64
+import tracemalloc
 from dataclasses import replace
 from typing import Any
 
@@ -161,3 +163,23 @@ def test_a_model_is_retrieved_by_its_name(client: TestClient[Litestar]) -> None:
         told = client.get(f"/v1/models/{known['id']}").json()
         assert told == known
         assert Model.model_validate(told).id == known["id"]
+
+
+def test_while_it_is_answered_a_picture_takes_no_more_than_twice_its_json(stage: Stage) -> None:
+    class Fresh:
+        """Each read is bytes of its own."""
+
+        async def get(self, key: Any) -> bytes:
+            return bytes(4_000_000)
+
+    made = stage.has_generation()
+    assets = [stage.has_picture(kind=AssetKind.OUTPUT, generation_id=made.id, attempt=1, index=index) for index in range(2)]
+    tracemalloc.start()
+    try:
+        answer = asyncio.run(answers.pictures((made, assets), Fresh()))  # type: ignore[arg-type]  # all that is asked of it
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    length = sum(map(len, answer))
+    assert length > 10_000_000
+    assert peak <= 2 * length, f"{peak / length:.2f}"

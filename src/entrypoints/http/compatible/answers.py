@@ -1,6 +1,6 @@
 """Waiting for a generation, and answering its pictures in OpenAI's shape."""
 
-import asyncio
+from binascii import b2a_base64
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
@@ -21,7 +21,7 @@ from entrypoints.http.auth import Authed
 from entrypoints.http.bounds import prolong
 from entrypoints.http.compatible.errors import MEDIA_TYPE, Said, answer, ended, made, names
 from entrypoints.http.compatible.lines import GONE, Handed, Line, unless_broken
-from entrypoints.http.compatible.shapes import ImageData, ImagesAnswer, ImageUsage, TokenDetails
+from entrypoints.http.compatible.shapes import ImagesAnswer, ImageUsage, TokenDetails
 from entrypoints.http.showing import find
 from entrypoints.http.waiting import Found, until_finished
 
@@ -56,7 +56,7 @@ async def answered(
     line = Line(request.receive)
     try:
         found = await unless_broken(line, finished(request, generation_id, generation, sources))
-        said = await _said(request, found, sources) if found else Response(b"", status_code=GONE)
+        said, pieces = await _said(request, found, sources) if found else (Response(b"", status_code=GONE), [])
     except Exception:
         line.close()
         await note(False)
@@ -65,17 +65,18 @@ async def answered(
         line.close()
         await note(False)
         return cast(Response[ImagesAnswer], said)
-    return cast(Response[ImagesAnswer], Handed(said, line, note))
+    return cast(Response[ImagesAnswer], Handed(said, pieces, line, note))
 
 
-async def _said(request: Authed, found: Found, sources: Sources) -> Response[bytes]:
+async def _said(request: Authed, found: Found, sources: Sources) -> tuple[Response[bytes], list[bytes]]:
+    """And its pieces, where there are pictures."""
     generation, assets = found
     if generation.state.is_open:
-        return late(request.scope, generation.id)
+        return late(request.scope, generation.id), []
     if not assets:
-        return ended(request.scope, generation.failure)
-    content = await pictures(found, sources.storage)
-    return Response(content, status_code=200, media_type=MEDIA_TYPE, headers=names(request.scope))
+        return ended(request.scope, generation.failure), []
+    pieces = await pictures(found, sources.storage)
+    return Response(b"", status_code=200, media_type=MEDIA_TYPE, headers=names(request.scope)), pieces
 
 
 def late(scope: Scope, generation: GenerationId) -> Response[bytes]:
@@ -116,29 +117,35 @@ async def finished(request: Authed, id: GenerationId, generation: Generation | N
     return await until_finished((generation, ()) if generation else await look(), look, WAIT_SECONDS, sources.changes)
 
 
-async def pictures(found: Found, storage: ObjectStorage) -> bytes:
-    """The answer as JSON. While it is made, pictures and JSON are in memory at once, and nothing else of their size.
+async def pictures(found: Found, storage: ObjectStorage) -> list[bytes]:
+    """The answer as JSON, in pieces. While it is made there is in memory what is written of it, one picture, and nothing else of
+    their size.
 
     Raises SignaturePending while one of them may be handed out to nobody, Gone, StorageUnavailable."""
     generation, assets = found
     if not all(asset.marking.may_be_handed_out for asset in assets):
         raise SignaturePending
-    return msgspec.json.encode(described(generation, assets, await _contents(assets, storage)))
-
-
-async def _contents(assets: Sequence[Asset], storage: ObjectStorage) -> list[bytes]:
+    before, data, after = msgspec.json.encode(described(generation, assets)).partition(b'"data":[')
+    pieces = [before + data]
     try:
-        return await asyncio.gather(*(storage.get(asset.key) for asset in assets))
+        for number, asset in enumerate(assets):
+            pieces += [b',{"b64_json":"' if number else b'{"b64_json":"', _base64(await storage.get(asset.key)), b'"}']
     except ObjectMissing:
         raise Gone from None  # deleted since its row was read
+    return [*pieces, after]
 
 
-def described(generation: Generation, assets: Sequence[Asset], contents: Sequence[bytes]) -> ImagesAnswer:
+def _base64(content: bytes) -> bytes:
+    return b2a_base64(content, newline=False)
+
+
+def described(generation: Generation, assets: Sequence[Asset]) -> ImagesAnswer:
+    """All but the pictures."""
     first, request = assets[0], generation.request
     return ImagesAnswer(
         created=int(generation.created_at.timestamp()),
         background=background_of(first),
-        data=[ImageData(content) for content in contents],
+        data=[],
         output_format=first.format,
         quality=request.quality if request else None,
         size=f"{first.width}x{first.height}",

@@ -1,7 +1,7 @@
 """The line to whoever asked: noticing that it broke, and handing an answer over piece by piece."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from litestar import Request, Response
@@ -47,27 +47,30 @@ async def unless_broken(line: Line, work: Coroutine[Any, Any, T]) -> T | None:
 class Handed(Response[bytes]):
     """An answer that says whether it was handed over: `after` is awaited with True when the connection has taken all of it."""
 
-    def __init__(self, said: Response[bytes], line: Line, after: Callable[[bool], Awaitable[None]]) -> None:
+    def __init__(
+        self, said: Response[bytes], pieces: Sequence[bytes], line: Line, after: Callable[[bool], Awaitable[None]]
+    ) -> None:
         super().__init__(said.content, status_code=said.status_code, media_type=said.media_type, headers=said.headers)
-        self._line, self._after = line, after
+        self._pieces, self._line, self._after = pieces or [said.content], line, after
 
     def to_asgi_response(self, app: Any, request: Request[Any, Any, Any], **more: Any) -> ASGIResponse:
         said = {"headers": self.headers, "media_type": self.media_type, "status_code": self.status_code}
-        return _Pieces(self._line, self._after, body=self.content, **said)
+        return _Pieces(self._pieces, self._line, self._after, **said)
 
 
 class _Pieces(ASGIResponse):
     """The server takes a piece when the connection has room for it, so before the last all others have gone out."""
 
-    def __init__(self, line: Line, after: Callable[[bool], Awaitable[None]], **said: Any) -> None:
-        super().__init__(**said)
-        self._line, self._after = line, after
+    def __init__(self, pieces: Sequence[bytes], line: Line, after: Callable[[bool], Awaitable[None]], **said: Any) -> None:
+        super().__init__(content_length=sum(map(len, pieces)), **said)
+        self._pieces, self._line, self._after = pieces, line, after
 
     async def send_body(self, send: Send, receive: Receive) -> None:
         whole = False
         try:
-            for at in range(0, len(self.body), _PIECE):
-                await send({"type": "http.response.body", "body": self.body[at : at + _PIECE], "more_body": True})
+            for piece in self._pieces:
+                for at in range(0, len(piece), _PIECE):
+                    await send({"type": "http.response.body", "body": piece[at : at + _PIECE], "more_body": True})
             await asyncio.sleep(0)  # a line that broke while we waited for room is known to be broken after this
             whole = not self._line.is_broken
             await send({"type": "http.response.body", "body": b"", "more_body": False})

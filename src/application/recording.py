@@ -139,9 +139,11 @@ class RecordOutputs:
     # Looking
 
     async def _look(self, id: AssetId, asset: Asset | None) -> bool:
-        pdq = None
+        """Whoever made its thumbnail has seen it already, and need not have it drawn once more."""
+        pdq = asset.pdq if asset else None
+        known = pdq is not None
         try:
-            if asset:
+            if asset and not known:
                 likeness = await self.intake.likeness(await self.storage.get(asset.key))
                 pdq = likeness.pdq if likeness.tells else None
         except IntakeBusy:
@@ -149,7 +151,7 @@ class RecordOutputs:
         except (ObjectMissing, BrokenImage):
             pass
         async with self.store.transaction() as tx:
-            if pdq:
+            if pdq and not known:
                 with suppress(NotFound):
                     tx.assets.save(replace(await tx.assets.lock(id), pdq=pdq))
             await tx.provenance.looked(id, pdq, await tx.now())

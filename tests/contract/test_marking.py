@@ -296,11 +296,18 @@ async def test_what_we_made_is_known_by_its_bytes_at_once_and_by_its_looks_soon_
 
 
 async def test_what_is_gone_or_tells_nothing_is_looked_at_once(world: World) -> None:
-    generation, _ = await answered(world, b"picture 0")
-    await world.purge(generation)
+    await world.purge((await answered(world, b"picture 0"))[0])
     await answered(world, b"picture 1")
     assert (await recording(world)())["pictures_seen"] == 2
     assert not (await recording(world)())["pictures_seen"]
+
+
+async def test_what_its_thumbnail_has_told_is_not_drawn_again(world: World) -> None:
+    _, (asset,) = await answered(world, b"picture 0")
+    async with world.store.transaction() as tx:
+        tx.assets.save(replace(await tx.assets.lock(asset.id), pdq="a5" * 32))
+    await recording(world, Seeing())()
+    assert await world.harness.provenance.matches("0" * 64, "a5" * 32, 0, 10)
 
 
 async def test_the_log_forgets_after_two_years(world: World) -> None:

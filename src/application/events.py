@@ -185,4 +185,5 @@ class FollowGeneration:
                 yield found, events
                 if not found.generation.state.is_open:
                     return
+                del found, events  # thousands wait here
                 await watch.changed(pause())

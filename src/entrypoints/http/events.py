@@ -129,6 +129,7 @@ async def _pieces(
         async for found, events in steps:
             if events:
                 yield b"".join(tell(found, event) for event in events)
+            del found, events  # it is waited for the next with nothing in hand
             if next_beat.has_come():
                 if not await still():
                     return

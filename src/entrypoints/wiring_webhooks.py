@@ -2,7 +2,6 @@
 
 import random
 import secrets
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 from dishka import Provider, Scope, provide, provide_all
@@ -50,12 +49,11 @@ class Webhooks(Provider):
         return RotateSecret(store, secrets.token_bytes)
 
     @provide
-    async def webhook_post(self, settings: Settings) -> AsyncIterator[WebhookPost]:
+    def webhook_post(self, settings: Settings) -> WebhookPost:
         from adapters.webhook_post import HttpWebhookPost  # with its trust store: only a worker sends
 
         allow = settings.webhook_allow_private
-        async with HttpWebhookPost.opened(settings.webhook_seconds, allow_private=allow) as post:
-            yield ObservedWebhooks(post)
+        return ObservedWebhooks(HttpWebhookPost.by_system_names(settings.webhook_seconds, allow_private=allow))
 
     @provide
     def send_webhooks(self, store: PostgresStore, post: WebhookPost, settings: Settings, points: CrashPoints) -> SendWebhooks:

@@ -107,6 +107,8 @@ async def test_a_redirect_is_followed_by_nobody() -> None:
         (b"nonsense\r\n\r\n", Reason.BROKEN, None),
         (b"SSH-2.0-OpenSSH_9.6\r\n", Reason.BROKEN, None),
         (b"HTTP/1.1 200 OK\r\n" + b"X: " + b"y" * 300_000 + b"\r\n\r\n", Reason.BROKEN, None),
+        (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 50_000 + b"\r\n", Reason.BROKEN, None),
+        (b"HTTP/1.1 101 Other\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n", Reason.BROKEN, None),
     ],
     ids=str,
 )
@@ -126,6 +128,47 @@ async def test_ten_megabytes_of_an_answer_stay_with_who_sends_them() -> None:
 
     assert await told(act) == (Reason.DELIVERED, 200)
     assert sum(pieces) < 10 << 20, f"more was taken than {DRAIN_BYTES} bytes and what sockets hold"
+
+
+@pytest.mark.parametrize(
+    ("begins", "piece", "ends"),
+    [
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n", (Reason.BROKEN, None)),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n", (Reason.DELIVERED, 200)),
+    ],
+)
+async def test_an_answer_of_endless_crumbs_is_not_read(begins: bytes, piece: bytes, ends: tuple[Reason, int | None]) -> None:
+    """Each crumb is work for this process, which makes pictures, too."""
+    taken = list[int]()
+
+    async def act(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(begins)
+        for _piece in range(1_000):
+            writer.write(piece * (65_536 // len(piece)))
+            await writer.drain()
+            taken.append(65_536)
+
+    assert await told(act, seconds=3) == ends
+    assert sum(taken) < 10 << 20, "no more than what sockets hold"
+
+
+async def test_the_status_counts_from_the_moment_it_is_there() -> None:
+    """Who answers in time, and then takes too long over the body, has been told all the same; 410 is heard, too."""
+
+    async def act(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 410 Gone\r\nContent-Length: 5\r\n\r\n")
+        await reader.read()
+
+    assert await told(act, seconds=0.3) == (Reason.GONE, 410)
+
+
+async def test_a_message_goes_to_the_whole_address() -> None:
+    async with receiver(OK) as at:
+        for target in ("/in;key=1?x=y;z", "/a//b/../c", "/?a=/b?c"):
+            await posting().post(f"http://127.0.0.1:{at.port}{target}", {}, b"{}")
+        await posting().post(f"http://127.0.0.1:{at.port}?only=query", {}, b"{}")
+    said = [request.split(b" ")[1].decode() for request in at.requests]
+    assert said == ["/in;key=1?x=y;z", "/a//b/../c", "/?a=/b?c", "/?only=query"]
 
 
 @pytest.mark.parametrize("begins", [b"", b"HTTP/1.1 200", b"HTTP/1.1 200 OK\r\nX: y\r\n"])

@@ -1,14 +1,16 @@
 """Where webhooks connect to: to public addresses alone, whatever names lead to, with a line that only writes down whither."""
 
+import asyncio
 import socket
 import ssl
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import httpcore2
 import pytest
 
-from adapters.webhook_post import CheckedLine, HttpWebhookPost
+from adapters.webhook_post import ADDRESSES_TRIED, CheckedLine, HttpWebhookPost, system_names
 from domain.public_addresses import is_public
 from domain.webhook_deliveries import Reason
 from tests.private_addresses import BAD_URLS, GOOD_URLS, PRIVATE, PUBLIC
@@ -35,7 +37,7 @@ class Stage:
     def __init__(self, names: Names, *, allow_private: bool = False) -> None:
         self.line, self.looked = Recorder(), 0
         self._names = names
-        self.checked = CheckedLine(self.look_up, self.line, allow_private=allow_private)
+        self.checked = CheckedLine(self.look_up, self.line, 5, allow_private=allow_private)
         self.post = HttpWebhookPost(5, self.look_up, allow_private=allow_private, trust=TRUST, line=self.line)
 
     async def look_up(self, host: str, port: int) -> Sequence[str]:
@@ -90,10 +92,58 @@ async def test_each_try_looks_anew_and_goes_to_what_was_looked_at() -> None:
     assert (stage.line.asked, stage.looked) == (["8.8.8.8", "1.1.1.1"], 4)
 
 
-async def test_of_many_public_addresses_each_is_tried() -> None:
-    stage = Stage(lambda _: PUBLIC)
-    assert await stage.reason(GOOD_URLS[0]) is Reason.UNREACHABLE
-    assert stage.line.asked == PUBLIC
+async def test_of_several_public_addresses_each_is_tried_but_nobody_is_sent_to_thousands() -> None:
+    for many in (PUBLIC[:ADDRESSES_TRIED], PUBLIC, PUBLIC * 100):
+        stage = Stage(lambda _, many=many: many)  # type: ignore[misc]  # bound now
+        assert await stage.reason(GOOD_URLS[0]) is Reason.UNREACHABLE
+        assert stage.line.asked == PUBLIC[:ADDRESSES_TRIED]
+
+
+async def test_behind_the_addresses_that_are_tried_none_may_hide() -> None:
+    stage = Stage(lambda _: [*PUBLIC, "10.0.0.1"])
+    assert await stage.reason(GOOD_URLS[0]) is Reason.ADDRESS_NOT_PUBLIC
+    assert stage.line.asked == []
+
+
+async def test_names_mean_what_they_mean_to_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`payments.prod` is not to be looked up as `payments.prod.svc.cluster.local`: the answer would tell whether it is there."""
+    asked = list[str]()
+
+    def look(name: str, port: int, **_: Any) -> list[Any]:
+        asked.append(name)
+        return [(0, 0, 0, "", ("8.8.8.8", port))] * 2
+
+    monkeypatch.setattr(socket, "getaddrinfo", look)
+    assert await system_names(whole=True)("payments.prod", 443) == ["8.8.8.8"]
+    assert await system_names(whole=False)("localhost", 443) == ["8.8.8.8"]
+    assert asked == ["payments.prod.", "localhost"]
+
+
+async def test_name_servers_that_hang_delay_nobody_else_and_keep_no_process_from_ending(monkeypatch: pytest.MonkeyPatch) -> None:
+    hangs, hanging = threading.Event(), list[threading.Thread]()
+
+    def look(name: str, port: int, **_: Any) -> list[Any]:
+        if name != "good.example.":
+            hanging.append(threading.current_thread())
+            hangs.wait(60)
+            raise socket.gaierror
+        return [(0, 0, 0, "", ("8.8.8.8", port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look)
+    names = system_names(whole=True)
+    waiting = [asyncio.ensure_future(names("bad.example", 443)) for _ in range(100)]
+    try:
+        async with asyncio.timeout(10):
+            while len(hanging) < len(waiting):
+                await asyncio.sleep(0.001)
+            for each in waiting[:50]:
+                each.cancel()
+            assert await names("good.example", 443) == ["8.8.8.8"]
+        assert all(thread.daemon for thread in hanging)
+    finally:
+        hangs.set()
+        ends = await asyncio.gather(*waiting, return_exceptions=True)
+    assert {type(end) for end in ends[50:]} == {socket.gaierror}
 
 
 async def test_a_name_that_leads_nowhere_says_so() -> None:

@@ -16,8 +16,8 @@ from dishka import Scope as Lifetime
 from litestar import Litestar
 from litestar.testing import TestClient
 
+from application.answering import NoteAnswer
 from application.api_keys import Authenticate, hash_key
-from application.delivering import NoteDelivery
 from application.edits import MayEdit, RequestEdit
 from application.events import Changes, FollowGeneration, LocalChanges, LookTogether
 from application.generations import CancelGeneration, DeleteGeneration, QuoteRequest, RequestGeneration, RetryGeneration
@@ -141,7 +141,7 @@ class Stage:
             MayEdit: Edits(self).may,
             RequestEdit: self.edits or Edits(self),
             QuoteRequest: self.quote,
-            NoteDelivery: self.note,
+            NoteAnswer: self.note,
             CancelGeneration: self.cancel,
             DeleteGeneration: self.delete,
             BringIn: self.admit,

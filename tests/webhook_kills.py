@@ -16,7 +16,7 @@ import psycopg
 from application.generations import CancelGeneration
 from application.webhook_endpoints import AddEndpoint
 from domain.accounts import Caller, Mode
-from domain.webhook_endpoints import CHOSEN, EventKind, WebhookEvent
+from domain.webhook_endpoints import CHOSEN, WebhookEvent, WebhookEventKind
 from tests.contract.postgres_harness import PostgresHarness, on_postgres
 from tests.contract.store_contract import customer, new_id, queued
 from tests.forks import Fork, Forks
@@ -93,7 +93,7 @@ class Killing:
                 await CancelGeneration(self.harness.store)(caller, generation.id)
                 continue
             async with self.harness.store.transaction() as tx:
-                kind, now = EventKind.CREDITS_LOW, await tx.now()
+                kind, now = WebhookEventKind.CREDITS_LOW, await tx.now()
                 tx.announcements.announce(WebhookEvent.of(kind, new_id(), caller.account_id, now, "low", caller.mode))
 
     def worker(self, crash_at: str = "") -> Fork:

@@ -16,7 +16,7 @@ from application.webhooks import DeliveryRow
 from domain.accounts import Caller, Mode
 from domain.generations import GenerationId
 from domain.webhook_deliveries import Reason
-from domain.webhook_endpoints import CHOSEN, EventKind, WebhookEndpoint, WebhookEndpointId
+from domain.webhook_endpoints import CHOSEN, WebhookEndpoint, WebhookEndpointId, WebhookEventKind
 from tests.contract.postgres_harness import PostgresHarness
 from tests.contract.store_contract import customer, new_id, now, queued
 
@@ -75,7 +75,7 @@ class Hooks:
         return await customer(self.harness.store, 1_000, mode)
 
     async def hook(
-        self, caller: Caller, url: str = URL, events: Sequence[EventKind] = CHOSEN, mode: Mode | None = None
+        self, caller: Caller, url: str = URL, events: Sequence[WebhookEventKind] = CHOSEN, mode: Mode | None = None
     ) -> WebhookEndpoint:
         add = AddEndpoint(self.harness.store, new_id, bytes)
         made, secret = await add(caller.account_id, mode or caller.mode, url, events)

@@ -27,7 +27,7 @@ from domain.errors import AccountClosed, NotFound
 from domain.ledger import WalletId
 from domain.notices import Facts, NoticeKind
 from domain.refunds import counting
-from domain.webhook_endpoints import EventKind, WebhookEvent
+from domain.webhook_endpoints import WebhookEvent, WebhookEventKind
 
 
 class Outcome(StrEnum):
@@ -188,7 +188,7 @@ class ConvergeSubscription:
             await tx.accounts.save(replace(account, plan=plan))
         if _standing(told) != _standing(known):
             fact = f"{told.id}:{ticket}"
-            tx.announcements.announce(WebhookEvent.of(EventKind.SUBSCRIPTION_CHANGED, fact, account.id, now, told.state))
+            tx.announcements.announce(WebhookEvent.of(WebhookEventKind.SUBSCRIPTION_CHANGED, fact, account.id, now, told.state))
         remarks = [Remark.UNSOLD] if told.plan not in self.catalogue.plans else []
         if len(going_on(every)) > 1:
             remarks.append(Remark.SECOND)

@@ -26,7 +26,7 @@ from domain.media import Asset
 from domain.objects import ObjectKey
 from domain.prices import check_maximum
 from domain.requests import Asked
-from domain.webhook_endpoints import EventKind, WebhookEvent
+from domain.webhook_endpoints import WebhookEvent, WebhookEventKind
 
 Wanted = tuple[Asked, GenerationId | None]
 """What is asked for, and the generation it was made from."""
@@ -222,7 +222,7 @@ async def resolve_hold(tx: Transaction, generation: Generation) -> None:
 def _finished(generation: Generation) -> WebhookEvent:
     if not generation.finished_at:
         raise AssertionError("a hold resolves when its generation ends")
-    kind, id, owner = EventKind.GENERATION_FINISHED, generation.id, generation.account_id
+    kind, id, owner = WebhookEventKind.GENERATION_FINISHED, generation.id, generation.account_id
     return WebhookEvent.of(kind, id, owner, generation.finished_at, generation.state, generation.mode, subject=id)
 
 

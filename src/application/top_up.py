@@ -17,7 +17,7 @@ from domain.catalogue import Catalogue
 from domain.errors import AccountClosed, InvalidRequest
 from domain.notices import Facts, NoticeKind
 from domain.top_up import TopUp, TopUpAttempt, TopUpId, TopUpOutcome, month_begins, spent
-from domain.webhook_endpoints import EventKind, WebhookEvent
+from domain.webhook_endpoints import WebhookEvent, WebhookEventKind
 
 FAILED = "provider_failed"
 """The code of an attempt at which the provider failed by its own word."""
@@ -137,7 +137,9 @@ class WatchCredits:
             top_up, tells = before.watched(available) if available is not None else (before, False)
             if tells:
                 await tell(tx, self.new_id, id, NoticeKind.LOW_CREDITS, Facts(credits=available))
-                tx.announcements.announce(WebhookEvent.of(EventKind.CREDITS_LOW, f"{id}:{now.isoformat()}", id, now, "low"))
+                tx.announcements.announce(
+                    WebhookEvent.of(WebhookEventKind.CREDITS_LOW, f"{id}:{now.isoformat()}", id, now, "low")
+                )
             tried = None
             if buys and (top_up.resume_at is None or top_up.resume_at <= now):
                 top_up, tried = await self._next(tx, account, top_up, available, now)

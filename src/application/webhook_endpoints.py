@@ -14,10 +14,10 @@ from domain.webhook_deliveries import Delivery, DeliveryState
 from domain.webhook_endpoints import (
     SECRET_BYTES,
     DisabledFor,
-    EventKind,
     WebhookEndpoint,
     WebhookEndpointId,
     WebhookEventId,
+    WebhookEventKind,
     check_events,
     write_secret,
 )
@@ -40,7 +40,7 @@ class AddEndpoint:
     allow_private: bool = False
 
     async def __call__(
-        self, account: AccountId, mode: Mode, url: str, events: Sequence[EventKind], once: Once = None
+        self, account: AccountId, mode: Mode, url: str, events: Sequence[WebhookEventKind], once: Once = None
     ) -> tuple[WebhookEndpoint, str]:
         """The endpoint and its secret, which is told once: asking again with the same idempotency key is refused.
 
@@ -72,7 +72,7 @@ class ChangeEndpoint:
         endpoint: WebhookEndpointId,
         *,
         url: str | None = None,
-        events: Sequence[EventKind] | None = None,
+        events: Sequence[WebhookEventKind] | None = None,
         enabled: bool | None = None,
     ) -> WebhookEndpoint:
         """What is None stays. Disabled, it is told nothing any more, what waits for it included.
@@ -137,7 +137,7 @@ class TryEndpoint:
             if found.disabled_at:
                 raise EndpointDisabled
             id, now = WebhookEventId(self.new_id()), await tx.now()
-            made = Delivery(id, endpoint, EventKind.TEST, endpoint, "tested", now, DeliveryState.WAITING, 0, now)
+            made = Delivery(id, endpoint, WebhookEventKind.TEST, endpoint, "tested", now, DeliveryState.WAITING, 0, now)
             tx.deliveries.add(made)
         return made
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Self
 from uuid import UUID
 
-from domain.webhook_endpoints import EventKind, WebhookEndpointId, WebhookEventId
+from domain.webhook_endpoints import WebhookEndpointId, WebhookEventId, WebhookEventKind
 
 SCHEDULE = (
     timedelta(0),
@@ -73,17 +73,13 @@ class Delivery:
 
     id: WebhookEventId
     endpoint_id: WebhookEndpointId
-    kind: EventKind
+    kind: WebhookEventKind
     subject: UUID
     state: str
     at: datetime
     outcome: DeliveryState
     tries: int
     resume_at: datetime | None
-
-    def begun(self, now: datetime, patience: timedelta) -> Self:
-        """Before it is sent: if nothing is heard of this try, it is made again after `patience`."""
-        return replace(self, resume_at=now + patience)
 
     def after(self, made: Try, now: datetime, luck: float) -> Self:
         """`luck`: from 0 to 1. What has arrived once has arrived, whatever another try came to; and what is over stays so."""

@@ -25,7 +25,7 @@ FAILS_AT_MOST = timedelta(days=5)
 """An endpoint at which nothing has arrived for so long is disabled, once a whole schedule of tries was in vain."""
 
 
-class EventKind(StrEnum):
+class WebhookEventKind(StrEnum):
     """What there is to tell of."""
 
     GENERATION_FINISHED = "generation.finished"
@@ -34,7 +34,7 @@ class EventKind(StrEnum):
     TEST = "endpoint.test"  # its owner asked for it; nobody subscribes to it
 
 
-CHOSEN = tuple(kind for kind in EventKind if kind is not EventKind.TEST)
+CHOSEN = tuple(kind for kind in WebhookEventKind if kind is not WebhookEventKind.TEST)
 """What an endpoint may be told of."""
 
 
@@ -50,7 +50,7 @@ class WebhookEvent:
     what it is in now. The same fact has the same id, however often it is said."""
 
     id: WebhookEventId
-    kind: EventKind
+    kind: WebhookEventKind
     account_id: AccountId
     mode: Mode
     subject: UUID
@@ -59,7 +59,14 @@ class WebhookEvent:
 
     @classmethod
     def of(
-        cls, kind: EventKind, fact: object, account: AccountId, at: datetime, state: str, mode: Mode = Mode.LIVE, **about: UUID
+        cls,
+        kind: WebhookEventKind,
+        fact: object,
+        account: AccountId,
+        at: datetime,
+        state: str,
+        mode: Mode = Mode.LIVE,
+        **about: UUID,
     ) -> Self:
         """`fact`: what tells it from others of its kind."""
         id = WebhookEventId(command_id(f"event {kind}", fact))
@@ -75,7 +82,7 @@ class WebhookEndpoint:
     account_id: AccountId
     mode: Mode
     url: str
-    events: tuple[EventKind, ...]
+    events: tuple[WebhookEventKind, ...]
     secret: bytes
     created_at: datetime
     old_secret: bytes | None = None
@@ -89,7 +96,7 @@ class WebhookEndpoint:
         """With its port, if the URL names one."""
         return urlsplit(self.url).netloc.lower()
 
-    def changed(self, url: str | None, events: Sequence[EventKind] | None, enabled: bool | None, now: datetime) -> Self:
+    def changed(self, url: str | None, events: Sequence[WebhookEventKind] | None, enabled: bool | None, now: datetime) -> Self:
         """What is None stays. Enabled again, it begins anew."""
         after = replace(self, url=url or self.url, events=check_events(events) if events is not None else self.events)
         if enabled is False and not self.disabled_at:
@@ -124,9 +131,9 @@ class WebhookEndpoint:
         return (self.secret, old) if old else (self.secret,)
 
 
-def check_events(events: Sequence[EventKind]) -> tuple[EventKind, ...]:
+def check_events(events: Sequence[WebhookEventKind]) -> tuple[WebhookEventKind, ...]:
     """In one order. Raises InvalidRequest."""
-    if len(set(events)) < len(events) or not events or EventKind.TEST in events:
+    if len(set(events)) < len(events) or not events or WebhookEventKind.TEST in events:
         raise InvalidRequest("name each kind of event once, and at least one", field="events", allowed=list(map(str, CHOSEN)))
     return tuple(kind for kind in CHOSEN if kind in events)
 

@@ -27,10 +27,10 @@ from adapters.postgres.queries import PostgresQueries
 from adapters.postgres.session import Pool as Pool
 from adapters.postgres.staff_queries import PostgresStaffQueries
 from adapters.postgres.store import PostgresStore
+from application.answering import NoteAnswer
 from application.attempts import PerformGeneration
 from application.calls import CallModel
 from application.credits import AdjustCredits, GrantCredits
-from application.delivering import NoteDelivery
 from application.direct_uploads import BeginUpload, CompleteUpload
 from application.echoes import FindEchoes
 from application.edits import MayEdit, RequestEdit
@@ -204,7 +204,7 @@ class UseCases(Provider):
     scope = Scope.APP
     credits = provide_all(GrantCredits, AdjustCredits)
     generations = provide_all(QuoteRequest, RetryGeneration, MayEdit, RequestEdit, CancelGeneration, DeleteGeneration)
-    following = provide_all(FollowGeneration, NoteDelivery)
+    following = provide_all(FollowGeneration, NoteAnswer)
     media = provide_all(BringIn, BeginUpload, CompleteUpload, DeleteAsset, ShowPartials)
 
     @provide

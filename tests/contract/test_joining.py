@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from application.delivering import NoteDelivery
+from application.answering import NoteAnswer
 from application.generations import DeleteGeneration
 from application.store import Store
 from domain.accounts import Caller, Mode
@@ -31,7 +31,7 @@ async def rows(store: Store, caller: Caller) -> list[Undelivered]:
 
 
 async def note(store: Store, id: GenerationId, caller: Caller, number: int, *, delivered: bool) -> None:
-    await NoteDelivery(store)(id, Try(f"{caller.key_id}", number), delivered=delivered)
+    await NoteAnswer(store)(id, Try(f"{caller.key_id}", number), delivered=delivered)
 
 
 async def test_a_retry_joins_and_holds_nothing_more(harness: StoreHarness) -> None:

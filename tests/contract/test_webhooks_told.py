@@ -11,7 +11,7 @@ from application.webhook_endpoints import ChangeEndpoint, RemoveEndpoint
 from domain.accounts import Mode
 from domain.billing import SubscriptionState
 from domain.errors import InsufficientCredits
-from domain.webhook_endpoints import EventKind
+from domain.webhook_endpoints import WebhookEventKind
 from tests.billing_stage import opened
 from tests.contract.postgres_harness import PostgresHarness, on_postgres
 from tests.contract.store_contract import queued
@@ -51,7 +51,7 @@ async def test_an_endpoint_is_told_of_its_own_account_and_mode_and_of_what_it_ch
     live, test, other = await hooks.caller(), await hooks.caller(Mode.TEST), await hooks.caller()
     await hooks.hook(live, "https://live.example/")
     await hooks.hook(live, "https://of-tests.example/", mode=Mode.TEST)
-    await hooks.hook(live, "https://of-money.example/", [EventKind.CREDITS_LOW])
+    await hooks.hook(live, "https://of-money.example/", [WebhookEventKind.CREDITS_LOW])
     await hooks.hook(test, "https://test.example/")
     await hooks.hook(other, "https://other.example/")
     await hooks.finish(live)

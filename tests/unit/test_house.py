@@ -41,6 +41,12 @@ def test_no_module_of_the_product_is_named_after_nothing(word: str) -> None:
     assert [path for path in (ROOT / "src").rglob("*.py") if word in path.stem] == []
 
 
+def test_decisions_are_numbered_without_gaps_and_each_bears_its_number() -> None:
+    decisions = sorted((ROOT / "docs/decisions").glob("*.md"))
+    assert [path.name[:5] for path in decisions] == [f"{number:04}-" for number in range(1, len(decisions) + 1)]
+    assert [path.name for path in decisions if not path.read_text().startswith(f"# {int(path.name[:4])} · ")] == []
+
+
 def test_only_declared_fields_are_logged() -> None:
     assert only_declared(None, "info", {"event": "request", "status": 200}) == {"event": "request", "status": 200}
     with pytest.raises(UndeclaredLogField, match="prompt"):

@@ -17,11 +17,11 @@ from domain.webhook_endpoints import (
     FAILS_AT_MOST,
     OLD_SECRET_SIGNS,
     DisabledFor,
-    EventKind,
     WebhookEndpoint,
     WebhookEndpointId,
     WebhookEvent,
     WebhookEventId,
+    WebhookEventKind,
     check_events,
     signature,
     write_secret,
@@ -34,7 +34,7 @@ ENDPOINT = WebhookEndpoint(
 DELIVERY = Delivery(
     WebhookEventId(UUID(int=3)),
     ENDPOINT.id,
-    EventKind.GENERATION_FINISHED,
+    WebhookEventKind.GENERATION_FINISHED,
     UUID(int=4),
     "succeeded",
     NOW,
@@ -96,15 +96,15 @@ def test_a_secret_that_is_too_short_is_never_written() -> None:
 
 
 def test_the_same_fact_is_the_same_event_and_another_is_another() -> None:
-    def event(kind: EventKind, fact: str) -> WebhookEventId:
+    def event(kind: WebhookEventKind, fact: str) -> WebhookEventId:
         return WebhookEvent.of(kind, fact, ENDPOINT.account_id, NOW, "low").id
 
-    assert event(EventKind.CREDITS_LOW, "1") == event(EventKind.CREDITS_LOW, "1")
+    assert event(WebhookEventKind.CREDITS_LOW, "1") == event(WebhookEventKind.CREDITS_LOW, "1")
     assert len({event(kind, fact) for kind in CHOSEN for fact in "12"}) == 2 * len(CHOSEN)
 
 
-@pytest.mark.parametrize("events", [[], [EventKind.TEST], [EventKind.CREDITS_LOW] * 2])
-def test_what_is_wanted_is_named_once_each(events: list[EventKind]) -> None:
+@pytest.mark.parametrize("events", [[], [WebhookEventKind.TEST], [WebhookEventKind.CREDITS_LOW] * 2])
+def test_what_is_wanted_is_named_once_each(events: list[WebhookEventKind]) -> None:
     with pytest.raises(InvalidRequest):
         check_events(events)
 
@@ -129,9 +129,9 @@ def test_days_of_failures_disable_and_one_arrival_between_them_does_not() -> Non
 def test_enabled_again_it_begins_anew_and_an_owner_is_no_reason_over_another() -> None:
     gone = replace(ENDPOINT, failing_since=NOW).disabled(DisabledFor.GONE, NOW)
     assert gone.changed(None, None, False, NOW + timedelta(days=1)) == gone
-    again = gone.changed("https://new.example/", [EventKind.CREDITS_LOW], True, NOW)
+    again = gone.changed("https://new.example/", [WebhookEventKind.CREDITS_LOW], True, NOW)
     assert (again.disabled_at, again.disabled_for, again.failing_since) == (None, None, None)
-    assert (again.url, again.events) == ("https://new.example/", (EventKind.CREDITS_LOW,))
+    assert (again.url, again.events) == ("https://new.example/", (WebhookEventKind.CREDITS_LOW,))
 
 
 def test_the_body_is_small_and_the_same_at_every_try() -> None:

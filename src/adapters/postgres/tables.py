@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from adapters.postgres import account_tables, billing_tables, delivery_tables, event_tables, media_tables, webhook_tables
+from adapters.postgres import account_tables, billing_tables, event_tables, media_tables, undelivered_tables, webhook_tables
 from adapters.postgres.columns import Time, classified, never_negative, one_of
 from adapters.postgres.columns import metadata as metadata
 from domain import privacy
@@ -46,7 +46,7 @@ subscriptions, payment_hints = billing_tables.subscriptions, billing_tables.paym
 archives = media_tables.archives
 quarantine = media_tables.quarantine
 generation_events = event_tables.generation_events
-undelivered = delivery_tables.undelivered
+undelivered = undelivered_tables.undelivered
 assets, provenance_log = media_tables.assets, media_tables.provenance_log
 webhook_endpoints, webhook_deliveries = webhook_tables.webhook_endpoints, webhook_tables.webhook_deliveries
 top_ups, top_up_attempts = billing_tables.top_ups, billing_tables.top_up_attempts

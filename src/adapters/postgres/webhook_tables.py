@@ -19,7 +19,7 @@ from adapters.postgres.columns import Time, classified, metadata, never_negative
 from domain import privacy
 from domain.accounts import Mode
 from domain.webhook_deliveries import DeliveryState, Reason
-from domain.webhook_endpoints import DisabledFor, EventKind
+from domain.webhook_endpoints import DisabledFor, WebhookEventKind
 
 _endpoint, _secret, _delivery = classified(privacy.ENDPOINT), classified(privacy.ACCESS), classified(privacy.SUPPORT)
 
@@ -59,7 +59,7 @@ webhook_deliveries = Table(
     _delivery("tries", SmallInteger),
     _delivery("resume_at", Time, nullable=True),
     PrimaryKeyConstraint("endpoint_id", "id"),
-    one_of("kind", EventKind),
+    one_of("kind", WebhookEventKind),
     one_of("outcome", DeliveryState),
     CheckConstraint("(outcome = 'waiting') = (resume_at IS NOT NULL)", name="waiting_until_some_time"),
     *never_negative("tries"),

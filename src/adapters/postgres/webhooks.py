@@ -14,7 +14,7 @@ from application.webhooks import Busy, Due, WebhookDeliveries, WebhookEndpoints
 from domain.accounts import AccountId
 from domain.errors import NotFound
 from domain.webhook_deliveries import Delivery, Try
-from domain.webhook_endpoints import EventKind, WebhookEndpoint, WebhookEndpointId, WebhookEvent, WebhookEventId
+from domain.webhook_endpoints import WebhookEndpoint, WebhookEndpointId, WebhookEvent, WebhookEventId, WebhookEventKind
 
 ENDPOINT = """json_build_object('id', e.id, 'account_id', e.account_id, 'mode', e.mode, 'url', e.url, 'events', e.events,
     'secret', translate(encode(e.secret, 'base64'), E'\\n', ''), 'created_at', e.created_at,
@@ -94,7 +94,7 @@ class PostgresWebhookDeliveries(WebhookDeliveries):
 
     async def take(self, now: datetime, busy: Busy, limit: int) -> Sequence[Due]:
         said = {"endpoints": list(busy.endpoints), "accounts": list(busy.accounts), "hosts": list(busy.hosts)}
-        rows = await self._session.read_all(_DUE, now=now, kinds=list(EventKind), limit=limit, **said)
+        rows = await self._session.read_all(_DUE, now=now, kinds=list(WebhookEventKind), limit=limit, **said)
         return [due_document.decode(row) for row in rows]
 
     async def put_off(self, taken: Sequence[Delivery], until: datetime) -> None:

@@ -4,7 +4,6 @@ from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
-import msgspec
 from dishka.integrations.litestar import FromDishka, inject
 from litestar import delete, get, post
 from litestar.params import FromPath, JSONBody
@@ -18,10 +17,9 @@ from entrypoints.http import account_shapes as shapes
 from entrypoints.http.auth import Authed, Person
 from entrypoints.http.bodies import StrictJSON
 from entrypoints.http.bounds import NO_BODY, SMALL_BODY
-from entrypoints.http.parameters import Idempotency, once, word
+from entrypoints.http.parameters import Idempotency, canonical, once, word
 
 ROUTE = "POST /v1/api-keys"
-_canonical = msgspec.json.Encoder(order="deterministic")
 
 
 @get("/v1/api-keys", operation_id="listApiKeys", tags=["accounts"], opt={"access": Person.FRESH, "bounds": NO_BODY})
@@ -48,7 +46,7 @@ async def make_key(
     if len(set(data.scopes)) < len(data.scopes):
         raise InvalidRequest("a scope is named twice", field="scopes")
     caller, name = request.auth, word("name", data.name)
-    again = once(caller, ROUTE, key, _canonical.encode(data))
+    again = once(caller, ROUTE, key, canonical(data))
     made, secret = await make(caller.account_id, data.mode, frozenset(data.scopes), name, data.spend_cap, again)
     return shapes.NewKey(**_said(made), secret=secret)
 

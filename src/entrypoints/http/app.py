@@ -22,6 +22,7 @@ from entrypoints.http import (
     events,
     files,
     generations,
+    hints,
     media,
     models,
     operations,
@@ -34,7 +35,6 @@ from entrypoints.http import (
     top_up,
     verification,
     webhook_endpoints,
-    webhooks,
 )
 from entrypoints.http.addresses import Proxies
 from entrypoints.http.auth import PUBLIC, declare_gates, guard, routes
@@ -112,7 +112,7 @@ ROUTES: tuple[HTTPRouteHandler, ...] = (
     webhook_endpoints.try_endpoint,
     webhook_endpoints.list_deliveries,
     webhook_endpoints.redeliver,
-    webhooks.hear_stripe,
+    hints.hear_stripe,
     operations.live,
     operations.ready,
 )

@@ -2,7 +2,6 @@
 
 from uuid import UUID
 
-import msgspec
 from dishka.integrations.litestar import FromDishka, inject
 from litestar import Response, get, post
 from litestar.datastructures import ResponseHeader
@@ -20,10 +19,9 @@ from entrypoints.http.auth import Authed
 from entrypoints.http.bodies import StrictJSON
 from entrypoints.http.bounds import NO_BODY, PICTURE_BODY
 from entrypoints.http.links import Links
-from entrypoints.http.parameters import Idempotency, once
+from entrypoints.http.parameters import Idempotency, canonical, once
 
 ROUTE = "POST /v1/media/archive"
-_canonical = msgspec.json.Encoder(order="deterministic")
 
 
 @post(
@@ -49,7 +47,7 @@ async def request_archive(
     ready."""
     caller = request.auth
     named = [AssetId(asset) for asset in data.assets]
-    archive_id, archive = await ask(caller, named, once(caller, ROUTE, key, _canonical.encode(data)))
+    archive_id, archive = await ask(caller, named, once(caller, ROUTE, key, canonical(data)))
     if archive is None:
         try:
             archive = await queries.archive(archive_id, caller.account_id, caller.mode)

@@ -2,7 +2,6 @@
 
 from uuid import UUID
 
-import msgspec
 from dishka.integrations.litestar import FromDishka, inject
 from litestar import Response, post
 from litestar.datastructures import ResponseHeader
@@ -22,7 +21,7 @@ from entrypoints.http import shapes, sunset
 from entrypoints.http.auth import Authed
 from entrypoints.http.bodies import StrictJSON
 from entrypoints.http.bounds import PICTURE_BODY, SMALL_BODY, prolong
-from entrypoints.http.parameters import Idempotency, once, utc
+from entrypoints.http.parameters import Idempotency, canonical, once, utc
 from entrypoints.http.rate_limits import counted
 from entrypoints.http.showing import find, shown
 from entrypoints.http.waiting import Found, Prefer, seconds_preferred, until_finished
@@ -32,7 +31,6 @@ _FINISHED = {
     201: ResponseSpec(shapes.Generation, generate_examples=False, description="Finished while the answer was waited for")
 }
 _HEADERS = [ResponseHeader(name="Location", description="the generation", documentation_only=True), *sunset.HEADERS]
-_canonical = msgspec.json.Encoder(order="deterministic")
 
 
 @post(
@@ -69,7 +67,7 @@ async def request_generation(
         asked(data),
         deadline=utc("deadline", data.deadline) if data.deadline else None,
         parent=GenerationId(data.parent) if data.parent else None,
-        idempotency=once(caller, ROUTE, key, _canonical.encode(data)),
+        idempotency=once(caller, ROUTE, key, canonical(data)),
     )
     return await _answer(request, made, queries, storage, catalogue, today, changes, prefer)
 
@@ -106,7 +104,7 @@ async def retry_generation(
         GenerationId(generation_id),
         max_credits=body.max_credits,
         deadline=utc("deadline", body.deadline) if body.deadline else None,
-        idempotency=once(caller, RETRY_ROUTE, key, generation_id.bytes + _canonical.encode(body)),
+        idempotency=once(caller, RETRY_ROUTE, key, generation_id.bytes + canonical(body)),
     )
     if made[1] and (call := counted(request)):
         call.owe_pictures(made[1].n)

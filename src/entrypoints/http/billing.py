@@ -20,10 +20,9 @@ from entrypoints.http.auth import PUBLIC, Authed, Person
 from entrypoints.http.bodies import StrictJSON
 from entrypoints.http.bounds import NO_BODY, SMALL_BODY
 from entrypoints.http.cursors import Cursors
-from entrypoints.http.parameters import PAGE, After, Idempotency, Limit, once
+from entrypoints.http.parameters import PAGE, After, Idempotency, Limit, canonical, once
 
 ROUTE = "POST /v1/billing/checkout"
-_canonical = msgspec.json.Encoder(order="deterministic")
 
 
 @get("/v1/plans", operation_id="listPlans", tags=["billing"], opt={"access": PUBLIC, "bounds": NO_BODY})
@@ -51,7 +50,7 @@ async def check_out(
     request: Authed, data: JSONBody[shapes.CheckoutBody], check_out: FromDishka[CheckOut], key: Idempotency = None
 ) -> shapes.ProviderPage:
     """A page where a plan or a pack is paid. The credits come when the provider says so, mostly before the browser is back."""
-    again = once(request.auth, ROUTE, key, _canonical.encode(data))
+    again = once(request.auth, ROUTE, key, canonical(data))
     wanted = (data.plan, data.pack, data.success_url, data.cancel_url)
     return shapes.ProviderPage((await check_out(request.auth.account_id, *wanted, key=again[0] if again else None)).url)
 

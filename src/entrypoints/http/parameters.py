@@ -34,6 +34,8 @@ Idempotency = Annotated[
     ),
 ]
 
+canonical = msgspec.json.Encoder(order="deterministic").encode
+"""What was understood of a body, always in the same bytes: repeats are told by it."""
 _ONLY_DIGITS = re.compile(r"[\d .-]+", re.ASCII)
 
 

@@ -15,6 +15,7 @@ from application.store import StoreUnavailable
 from domain.accounts import AccountId
 from domain.errors import DomainError, TooManyStreams
 from domain.limits import LIMITS
+from entrypoints.http.lines import Line
 from entrypoints.http.problems import log_crash
 from entrypoints.http.protocol import drop_if_unread
 
@@ -101,14 +102,14 @@ class _Telling(ASGIResponse):
         cast(dict[str, Any], scope)[STREAMED] = True
         drop_if_unread(scope, 2 * self._streams.beat)
         await self.start_response(send=send)
-        telling, leaving = asyncio.create_task(self._tell(send)), asyncio.create_task(_left(receive))
+        telling, line = asyncio.create_task(self._tell(send)), Line(receive)
         with self._streams.one(self._account, telling):
             try:
-                await asyncio.wait({telling, leaving}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({telling, line.broken}, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 telling.cancel()
-                leaving.cancel()
-                await asyncio.wait({telling, leaving})
+                line.close()
+                await asyncio.wait({telling, line.broken})
         with suppress(TimeoutError):  # whoever does not read holds nobody up
             async with asyncio.timeout(_LAST_SECONDS):
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -139,8 +140,3 @@ class Beat:
         if come:
             self._due = self._clock() + self._seconds
         return come
-
-
-async def _left(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

@@ -4,7 +4,6 @@ from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
-import msgspec
 from dishka.integrations.litestar import FromDishka, inject
 from litestar import delete, get, patch, post
 from litestar.params import FromPath, JSONBody
@@ -14,17 +13,16 @@ from application.ports import CursorSigner
 from application.webhook_endpoints import AddEndpoint, ChangeEndpoint, Redeliver, RemoveEndpoint, RotateSecret, TryEndpoint
 from application.webhooks import DeliveryRow, WebhookQueries
 from domain.webhook_deliveries import Delivery
-from domain.webhook_endpoints import EventKind, WebhookEndpoint, WebhookEndpointId, WebhookEventId
+from domain.webhook_endpoints import WebhookEndpoint, WebhookEndpointId, WebhookEventId, WebhookEventKind
 from entrypoints.http import webhook_shapes as shapes
 from entrypoints.http.auth import Authed, Person
 from entrypoints.http.bodies import StrictJSON
 from entrypoints.http.bounds import NO_BODY, SMALL_BODY
 from entrypoints.http.cursors import Cursors
-from entrypoints.http.parameters import PAGE, After, Idempotency, Limit, once
+from entrypoints.http.parameters import PAGE, After, Idempotency, Limit, canonical, once
 
 PATH = "/v1/webhook-endpoints"
 ONE = f"{PATH}/{{endpoint_id:uuid}}"
-_canonical = msgspec.json.Encoder(order="deterministic")
 
 
 @get(PATH, operation_id="listWebhookEndpoints", tags=["webhooks"], opt={"access": Person.SESSION, "bounds": NO_BODY})
@@ -49,7 +47,7 @@ async def make_endpoint(
     request: Authed, data: JSONBody[shapes.EndpointBody], add: FromDishka[AddEndpoint], key: Idempotency = None
 ) -> shapes.NewEndpoint:
     """Make an endpoint. Its secret is in this answer and nowhere else; the same `Idempotency-Key` is refused with its id."""
-    again = once(request.auth, f"POST {PATH}", key, _canonical.encode(data))
+    again = once(request.auth, f"POST {PATH}", key, canonical(data))
     made, secret = await add(request.auth.account_id, data.mode, data.url, _kinds(data.events), again)
     return shapes.NewEndpoint(**_said(made), secret=secret)
 
@@ -158,8 +156,8 @@ async def redeliver(
     return shapes.Delivery(**_told(told))
 
 
-def _kinds(events: list[shapes.Chosen]) -> list[EventKind]:
-    return [EventKind(event) for event in events]
+def _kinds(events: list[shapes.Chosen]) -> list[WebhookEventKind]:
+    return [WebhookEventKind(event) for event in events]
 
 
 def _said(endpoint: WebhookEndpoint) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from domain.accounts import Mode
 from domain.limits import LIMITS
 from domain.webhook_deliveries import DeliveryState, Reason
-from domain.webhook_endpoints import CHOSEN, DisabledFor, EventKind
+from domain.webhook_endpoints import CHOSEN, DisabledFor, WebhookEventKind
 from entrypoints.http.shapes import Time
 
 Chosen = Literal["generation.finished", "credits.low", "subscription.changed"]
@@ -71,7 +71,7 @@ class Delivery(Struct, frozen=True):
     """`id` is the `webhook-id` of its message; `about`: what the event is of, and `state` what that was in then."""
 
     id: UUID
-    type: EventKind
+    type: WebhookEventKind
     about: UUID
     state: str
     at: Time

@@ -9,7 +9,7 @@ import msgspec
 from litestar import Response
 from litestar.types import Scope
 
-from application.delivering import NoteDelivery
+from application.answering import NoteAnswer
 from application.events import Changes
 from application.ports import ObjectMissing, ObjectStorage
 from application.queries import Queries
@@ -20,8 +20,8 @@ from domain.media import Asset
 from entrypoints.http.auth import Authed
 from entrypoints.http.bounds import prolong
 from entrypoints.http.compatible.errors import MEDIA_TYPE, Said, answer, ended, made, names
-from entrypoints.http.compatible.lines import GONE, Handed, Line, unless_broken
 from entrypoints.http.compatible.shapes import ImagesAnswer, ImageUsage, TokenDetails
+from entrypoints.http.lines import GONE, Handed, Line, unless_broken
 from entrypoints.http.showing import find
 from entrypoints.http.waiting import Found, until_finished
 
@@ -36,7 +36,7 @@ class Sources:
     queries: Queries
     storage: ObjectStorage
     changes: Changes
-    note: NoteDelivery
+    note: NoteAnswer
 
 
 async def answered(
@@ -92,7 +92,7 @@ async def begun(
     request: Authed,
     streaming: Awaitable[Response[Any]],
     generation: GenerationId,
-    note: NoteDelivery,
+    note: NoteAnswer,
     tried: Try | None,
 ) -> Response[Any]:
     """An answer that is streamed counts as delivered once it has begun: no client asks again after that."""

@@ -24,6 +24,7 @@ from domain.media import AssetId, AssetKind, most_bytes
 from entrypoints.http.bodies import refusal
 from entrypoints.http.compatible.shapes import EditBody, EditFields, ImageReference
 from entrypoints.http.forms import File, Part
+from entrypoints.http.parameters import canonical
 from entrypoints.http.uploads import Share, Uploads
 
 _FILE, _FILES = LIMITS["upload_bytes"], LIMITS["references"]
@@ -38,7 +39,6 @@ _PARTS: Mapping[str, Part] = {
 }
 _HEAD = re.compile(r"data:[^,]{0,200};base64,", re.ASCII | re.IGNORECASE)
 _SLICE = 1 << 20  # of base64, a multiple of four: decoding more at once would keep others waiting
-_canonical = msgspec.json.Encoder(order="deterministic")
 _json = msgspec.json.Decoder(EditBody)
 
 
@@ -73,7 +73,7 @@ class SentEdit:
     def said(self, more: object) -> bytes:
         """What was understood, and `more`: repeats are told by it. Of a file its digest counts, not its name."""
         known_by = [picture.known_by for picture in self.images], self.mask.known_by if self.mask else None
-        return _canonical.encode((self.fields, known_by, more))
+        return canonical((self.fields, known_by, more))
 
 
 async def read_edit(request: Request[Any, Any, Any], uploads: Uploads, share: Share) -> SentEdit:

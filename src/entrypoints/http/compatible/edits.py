@@ -3,7 +3,7 @@
 from dishka.integrations.litestar import FromDishka, inject
 from litestar import Response, post
 
-from application.delivering import NoteDelivery
+from application.answering import NoteAnswer
 from application.edits import Made, MayEdit, RequestEdit
 from application.events import Changes, FollowGeneration
 from application.ports import ObjectStorage
@@ -55,7 +55,7 @@ async def edit_images(
     storage: FromDishka[ObjectStorage],
     changes: FromDishka[Changes],
     follow: FromDishka[FollowGeneration],
-    note: FromDishka[NoteDelivery],
+    note: FromDishka[NoteAnswer],
     key: Idempotency = None,
     fault: SandboxFault = None,
 ) -> Response[ImagesAnswer]:

@@ -3,13 +3,12 @@
 import re
 from typing import Annotated
 
-import msgspec
 from dishka.integrations.litestar import FromDishka, inject
 from litestar import Response, post
 from litestar.datastructures import ResponseHeader
 from litestar.params import HeaderParameter, JSONBody
 
-from application.delivering import NoteDelivery
+from application.answering import NoteAnswer
 from application.events import Changes, FollowGeneration
 from application.generations import RequestGeneration
 from application.ports import ObjectStorage
@@ -26,7 +25,7 @@ from entrypoints.http.compatible.answers import Sources, answered, begun
 from entrypoints.http.compatible.shapes import ImageBody, ImagesAnswer
 from entrypoints.http.compatible.stream_events import told
 from entrypoints.http.compatible.streams import Streaming, check_streams
-from entrypoints.http.parameters import Idempotency, once
+from entrypoints.http.parameters import Idempotency, canonical, once
 from entrypoints.http.rate_limits import counted
 
 ROUTE = "POST /v1/images/generations"
@@ -42,7 +41,6 @@ SandboxFault = Annotated[
 ]
 _FAULT = re.compile(r"(?P<fault>[a-z-]+)?(?:(?(fault)\s*;\s*)latency_ms=(?P<latency>\d{1,9}))?", re.ASCII)
 _DIGITS = 3
-_canonical = msgspec.json.Encoder(order="deterministic")
 
 
 @post(
@@ -64,7 +62,7 @@ async def generate_images(
     storage: FromDishka[ObjectStorage],
     changes: FromDishka[Changes],
     follow: FromDishka[FollowGeneration],
-    note: FromDishka[NoteDelivery],
+    note: FromDishka[NoteAnswer],
     key: Idempotency = None,
     fault: SandboxFault = None,
 ) -> Response[ImagesAnswer]:
@@ -75,7 +73,7 @@ async def generate_images(
         check_streams(request)
     if call := counted(request):
         await call.pictures(data.n or 1)
-    body = _canonical.encode((data, fault))
+    body = canonical((data, fault))
     tried = try_of(request, ROUTE, key, body)
     made = await ask(request.auth, wanted, idempotency=once(request.auth, ROUTE, key, body), tried=tried)
     if data.stream:

@@ -9,7 +9,7 @@ from domain.joining import Try
 
 
 @dataclass(frozen=True, slots=True)
-class NoteDelivery:
+class NoteAnswer:
     """Delivered: who asks again buys anew. Not delivered: whoever asks again joins, and is not mistaken for another who still
     waits. A note that cannot be written is none: the row says less, and is gone in a quarter of an hour."""
 

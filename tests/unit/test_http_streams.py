@@ -1,17 +1,24 @@
 """Streams on a real socket in this process: whoever reads nothing is dropped, and nothing of theirs is kept."""
 
 import asyncio
+import gc
 import socket
+import weakref
 from collections.abc import AsyncGenerator, Callable
-from typing import Any
+from contextlib import AsyncExitStack
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
-from litestar import Litestar, get
+from litestar import Litestar, Request, get
+from litestar.types import Send
 
+from application.events import LocalChanges
 from domain.accounts import AccountId
 from domain.errors import TooManyStreams
+from domain.generations import GenerationId
 from domain.limits import LIMITS
+from entrypoints.http.protocol import GoingOn
 from entrypoints.http.streams import EventStream, Streams
 from tests.wire import wired
 
@@ -34,6 +41,12 @@ class Endless:
                 await asyncio.sleep(0)
         finally:
             self.left = self.taken
+
+
+class Nothing(GoingOn):
+    async def __call__(self, send: Send) -> None: ...
+
+    def end(self) -> None: ...
 
 
 async def till(so: Callable[[], bool], what: str) -> None:
@@ -85,6 +98,75 @@ async def test_a_reader_who_pauses_is_not_dropped() -> None:
         await till(lambda: streams.count == 0, "the stream to be ended")
 
 
+class Mark:
+    """Is there as long as the scope in which it is."""
+
+
+class Crowd:
+    """Many who wait for what never happens. `kept`: what there is of their requests, and of what would be told."""
+
+    def __init__(self) -> None:
+        self.streams, self.changes = Streams(60), LocalChanges()
+        self.requests = weakref.WeakSet[Mark]()
+        self.tellings = weakref.WeakSet[Any]()
+
+    async def pieces(self) -> AsyncGenerator[bytes]:
+        yield b":\n\n"
+        with self.changes.watch(GenerationId(UUID(int=2))) as watch:
+            await watch.changed(3_600)
+
+    @property
+    def app(self) -> Any:
+        @get("/", media_type="text/event-stream")
+        async def stream(request: Request[Any, Any, Any]) -> EventStream:
+            pieces = self.pieces()
+            mark = Mark()
+            self.requests.add(mark)
+            cast(dict[str, Any], request.scope)["mark"] = mark
+            self.tellings.add(pieces)
+            return EventStream(pieces, self.streams, ACCOUNT)
+
+        return Litestar([stream], openapi_config=None, logging_config=None)
+
+    async def join(self, port: int) -> socket.socket:
+        line, loop, came = socket.socket(), asyncio.get_running_loop(), b""
+        line.setblocking(False)
+        await loop.sock_connect(line, ("127.0.0.1", port))
+        line.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        while b":\n\n" not in came:
+            more = await loop.sock_recv(line, 10_000)
+            came += more
+            assert more, came
+        return line
+
+
+async def test_a_stream_that_waits_is_one_task_and_keeps_nothing_of_its_request() -> None:
+    crowd = Crowd()
+    async with wired(crowd.app) as wire, AsyncExitStack() as stack:
+        before = len(asyncio.all_tasks())
+        for _ in range(20):
+            stack.enter_context(await crowd.join(wire.port))
+        gc.collect()
+        assert (crowd.streams.count, len(crowd.tellings), len(crowd.requests)) == (20, 20, 0)
+        assert len(asyncio.all_tasks()) - before == 20
+
+
+async def test_of_those_who_left_nothing_is_kept() -> None:
+    """At once: the next sign of life would be a minute from now."""
+    crowd = Crowd()
+    async with wired(crowd.app) as wire, AsyncExitStack() as stack:
+        before = len(asyncio.all_tasks())
+        for _ in range(200):
+            stack.enter_context(await crowd.join(wire.port))
+        assert crowd.streams.count == 200
+        await stack.aclose()
+        await till(lambda: crowd.streams.count == 0, "all streams to be ended")
+        await till(lambda: len(asyncio.all_tasks()) <= before, "their tasks to end")
+        gc.collect()
+        assert (len(crowd.tellings), len(crowd.requests)) == (0, 0)
+        assert vars(crowd.changes) == vars(LocalChanges())
+
+
 async def test_stopping_ends_what_goes_on_and_what_begins() -> None:
     endless, streams = Endless(), Streams(60)
     async with wired(app_of(endless, streams)) as wire:
@@ -98,8 +180,8 @@ async def test_stopping_ends_what_goes_on_and_what_begins() -> None:
 
 
 async def test_so_many_streams_and_no_more() -> None:
-    streams, nothing = Streams(1), asyncio.create_task(asyncio.sleep(0))
-    opened = [streams.one(ACCOUNT, nothing) for _ in range(LIMITS["streams"])]
+    streams = Streams(1)
+    opened = [streams.one(ACCOUNT, Nothing()) for _ in range(LIMITS["streams"])]
     for stream in opened:
         streams.check(ACCOUNT)
         stream.__enter__()
@@ -108,4 +190,3 @@ async def test_so_many_streams_and_no_more() -> None:
     streams.check(AccountId(UUID(int=2)))
     opened[0].__exit__(None, None, None)
     streams.check(ACCOUNT)
-    await nothing

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, Self
 from urllib.parse import parse_qsl
 
 from dishka import AsyncContainer
@@ -142,21 +142,33 @@ async def _caller(connection: Connection, access: Access) -> Caller:
     return caller
 
 
-async def who_calls(connection: Connection, access: Access) -> Caller:
-    """Look again, later, at whoever sent this request, which counts no further. Raises Unauthenticated: the key, or the session,
-    has ended since."""
-    token = session_token(connection)
-    if "authorization" in connection.headers or not token:
-        return await _by_key(connection)
-    return await _by_session(connection, token, access)
+@dataclass(frozen=True, slots=True)
+class MayGoOn:
+    """Looks again, later, at whoever sent a request; nothing else of the request is kept, and it counts no further."""
 
+    began: Caller
+    scope: Scope
+    key: str | None
+    token: str
+    parts: AsyncContainer
 
-async def may_go_on(request: Authed, scope: Scope) -> bool:
-    """Whether it is still the same who may do so; a frozen account may read, but one thing at a time. Raises Unauthenticated, or
-    MissingScope."""
-    began, now = request.auth, await who_calls(request, scope)
-    now.must_have(scope)
-    return not now.frozen and (now.account_id, now.mode) == (began.account_id, began.mode)
+    @classmethod
+    def of(cls, request: Authed, scope: Scope) -> Self:
+        token = session_token(request)
+        key = _bearer(request) if "authorization" in request.headers or not token else None
+        return cls(request.auth, scope, key, token or "", request.app.state.dishka_container)
+
+    async def __call__(self) -> bool:
+        """Whether it is still the same who may do so; a frozen account may read, but one thing at a time. Raises Unauthenticated:
+        the key, or the session, has ended since; or MissingScope."""
+        began, now = self.began, await self._caller()
+        now.must_have(self.scope)
+        return not now.frozen and (now.account_id, now.mode) == (began.account_id, began.mode)
+
+    async def _caller(self) -> Caller:
+        if self.key is not None:
+            return await (await self.parts.get(Authenticate))(self.key)
+        return (await (await self.parts.get(AuthenticateSession))(self.token)).caller
 
 
 async def _by_key(connection: Connection) -> Caller:

@@ -11,7 +11,6 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from domain.limits import holds_card_number
 from entrypoints.http.problems import EDGE, log_crash, problem
-from entrypoints.http.streams import STREAMED
 from entrypoints.metrics import count_request
 
 UNMATCHED = "unmatched"
@@ -42,12 +41,12 @@ class Envelope:
         if scope["type"] != ScopeType.HTTP:
             await self._app(scope, receive, send)
             return
-        request_id, began, status, answered = _request_id(scope), perf_counter(), 0, 0.0
+        request_id, began, status = _request_id(scope), perf_counter(), 0
 
         async def send_on(message: Message) -> None:
-            nonlocal status, answered
+            nonlocal status
             if message["type"] == "http.response.start":
-                status, answered = message["status"], perf_counter()
+                status = message["status"]
                 sent = list(message["headers"])
                 if scope.get("method") == "OPTIONS" and (allow := self._allow.get(scope.get("path_template", ""))):
                     sent = [header for header in sent if header[0] != b"allow"] + [(b"allow", allow)]
@@ -66,8 +65,7 @@ class Envelope:
                 log_crash(error)
                 await _answer_crash(scope, send_on)
             finally:
-                ended = answered if STREAMED in scope else perf_counter()
-                seconds, method = ended - began, str(scope.get("method"))
+                seconds, method = perf_counter() - began, str(scope.get("method"))
                 route = scope.get("path_template") or UNMATCHED
                 count_request(route, method, status or 500, seconds)
                 _log.info(

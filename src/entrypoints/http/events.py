@@ -1,8 +1,9 @@
 """What happens to a generation, as it happens: server-sent events that can be taken up again where they were left."""
 
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -20,7 +21,7 @@ from domain.events import Event, EventKind
 from domain.generations import GenerationId, GenerationState
 from domain.limits import LIMITS
 from entrypoints.http import shapes
-from entrypoints.http.auth import Authed, may_go_on
+from entrypoints.http.auth import Authed, MayGoOn
 from entrypoints.http.bounds import NO_BODY
 from entrypoints.http.links import Links
 from entrypoints.http.showing import failure, find, picture
@@ -95,13 +96,8 @@ async def follow_generation(
     Seen(*found).events(seen)
     streams.check(request.auth.account_id)
 
-    async def still() -> bool:
-        return await may_go_on(request, Scope.READ)
-
-    def tell(found: Seen, event: Event) -> bytes:
-        return _told(found, event, Links.of(request, storage))
-
-    told = _pieces(follow, GenerationId(generation_id), seen, streams.beat, still, tell)
+    links = partial(Links.from_now, storage, request.app.state.public_url)
+    told = _pieces(follow, GenerationId(generation_id), seen, streams.beat, MayGoOn.of(request, Scope.READ), links)
     return EventStream(told, streams, request.auth.account_id)
 
 
@@ -120,7 +116,7 @@ async def _pieces(
     seen: int | None,
     beat: float,
     still: Callable[[], Awaitable[bool]],
-    tell: Callable[[Seen, Event], bytes],
+    links: Callable[[], Links],
 ) -> AsyncGenerator[bytes]:
     """Raises what `still` does: the caller is looked up at every beat, however much there is to tell."""
     next_beat = Beat(beat)
@@ -128,12 +124,16 @@ async def _pieces(
     async with aclosing(follow(generation, seen, next_beat.left)) as steps:
         async for found, events in steps:
             if events:
-                yield b"".join(tell(found, event) for event in events)
+                yield _all_told(found, events, links())
             del found, events  # it is waited for the next with nothing in hand
             if next_beat.has_come():
                 if not await still():
                     return
                 yield _SIGN_OF_LIFE
+
+
+def _all_told(found: Seen, events: Sequence[Event], links: Links) -> bytes:
+    return b"".join(_told(found, event, links) for event in events)
 
 
 def _told(found: Seen, event: Event, links: Links) -> bytes:

@@ -25,8 +25,13 @@ class Links:
 
     @classmethod
     def of(cls, request: Request[Any, Any, Any], storage: ObjectStorage) -> Self:
+        return cls.from_now(storage, request.app.state.public_url)
+
+    @classmethod
+    def from_now(cls, storage: ObjectStorage, public_url: str) -> Self:
+        """Those of an answer that is given now."""
         expires_at = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=LIMITS["link_seconds"])
-        return cls(storage, request.app.state.public_url, expires_at)
+        return cls(storage, public_url, expires_at)
 
     def to_thumbnail(self, asset: Asset) -> str | None:
         """None until it has been made."""

@@ -1,10 +1,12 @@
 """The HTTP/1.1 parser, with an end to what it takes, and how long, before there is anything to act on."""
 
 import asyncio
-from typing import Any, cast
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol, cast
 
-from litestar.types import Scope
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from litestar.types import Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 FRUITLESS_BYTES = 64 * 1024
 HEAD_SECONDS = 30.0
@@ -13,14 +15,35 @@ BODY_SECONDS = 150.0
 """For a body that no route reads: those that do have less."""
 
 
-_UNREAD = "gpt_image.unread"
+_REST = "gpt_image.rest"
+_KEPT = ("type", "method", "http_version")
 
 
-def drop_if_unread(scope: Scope, seconds: float) -> None:
-    """From now on, whoever reads nothing of what is there for so long loses the connection, and we what was kept for them."""
-    drop = cast(dict[str, Any], scope).get("extensions", {}).get(_UNREAD)
-    if drop:
-        drop[_UNREAD](seconds)
+class GoingOn(Protocol):
+    """The rest of an answer that has begun."""
+
+    async def __call__(self, send: Send) -> None: ...
+
+    def end(self) -> None:
+        """The line is gone."""
+        ...
+
+
+@dataclass(slots=True)
+class _Rest:
+    going_on: GoingOn | None = None
+    unread_seconds: float = 0
+
+
+def go_on(scope: Scope, going_on: GoingOn, unread_seconds: float) -> bool:
+    """An answer that has begun goes on so, as soon as the application has returned, and nothing else of the request is kept. From
+    then on, whoever reads nothing of what is there for so long loses the connection, and we what was kept for them. False: it is
+    another server, which does not know of this."""
+    rest: _Rest | None = cast(dict[str, Any], scope).get("extensions", {}).get(_REST, {}).get(_REST)
+    if rest is None:
+        return False
+    rest.going_on, rest.unread_seconds = going_on, unread_seconds
+    return True
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -33,6 +56,7 @@ class BoundedProtocol(HttpToolsProtocol):
     _fruitless = 0
     _bore_fruit = False
     _expected: asyncio.TimerHandle | None = None
+    _going_on: GoingOn | None = None
 
     def data_received(self, data: bytes) -> None:
         self._bore_fruit = False
@@ -49,11 +73,13 @@ class BoundedProtocol(HttpToolsProtocol):
         self._settle()
         self._unstick()
         super().connection_lost(exc)
+        if self._going_on:
+            self._going_on.end()
 
     def on_message_begin(self) -> None:
         self._expect(HEAD_SECONDS)
         super().on_message_begin()
-        self.scope["extensions"] = {_UNREAD: {_UNREAD: self._drop_if_unread}}
+        self.scope["extensions"] = {_REST: {_REST: _Rest()}}
 
     def on_headers_complete(self) -> None:
         self._bore_fruit = True
@@ -83,9 +109,26 @@ class BoundedProtocol(HttpToolsProtocol):
             self._stuck.cancel()
             self._stuck = None
 
-    def _drop_if_unread(self, seconds: float) -> None:
-        self._patience = seconds
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        super()._start_asgi_task(cycle, partial(self._answer, cycle, app))
+
+    async def _answer(self, cycle: RequestResponseCycle, app: Any, scope: Any, receive: Any, send: Send) -> None:
+        await app(scope, receive, send)
+        rest: _Rest = scope["extensions"][_REST][_REST]
+        if rest.going_on is None:
+            return
+        self._going_on, self._patience = rest.going_on, rest.unread_seconds
         self.transport.set_write_buffer_limits(0)  # each byte that the system does not take is one too many
+        cycle.scope = {name: scope[name] for name in _KEPT}  # type: ignore[assignment]  # all that is asked for once it has begun
+        if self.scope is scope:
+            self.scope, self.headers = cycle.scope, []
+        del scope, receive, rest  # thousands go on
+        if cycle.disconnected:
+            self._going_on.end()
+        try:
+            await self._going_on(send)
+        finally:
+            self._going_on = None
 
     def _expect(self, seconds: float) -> None:
         """What comes next must be there by then."""

@@ -4,25 +4,24 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing, contextmanager, suppress
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any
 
 from litestar import Response
 from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
+from structlog.contextvars import bound_contextvars, get_contextvars
 
 from application.store import StoreUnavailable
 from domain.accounts import AccountId
 from domain.errors import DomainError, TooManyStreams
 from domain.limits import LIMITS
-from entrypoints.http.lines import Line
 from entrypoints.http.problems import log_crash
-from entrypoints.http.protocol import drop_if_unread
+from entrypoints.http.protocol import GoingOn, go_on
 
 HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 MEDIA_TYPE = "text/event-stream"
-STREAMED = "streamed"
-"""In the scope of an answer that goes on: how long it takes says nothing about us."""
 _AGAIN_SECONDS, _LAST_SECONDS = 10, 1.0
 _EARLY_SECONDS = 0.3
 """By so much may a pause be shorter than it was asked to be."""
@@ -35,7 +34,7 @@ class Streams:
     def __init__(self, beat: float) -> None:
         self.beat = beat
         self._of = Counter[AccountId]()
-        self._telling = set["asyncio.Task[None]"]()
+        self._telling = set[GoingOn]()
         self._stopping = False
 
     def check(self, account: AccountId) -> None:
@@ -44,12 +43,12 @@ class Streams:
             raise TooManyStreams(limit=LIMITS["streams"], retry_after=_AGAIN_SECONDS)
 
     @contextmanager
-    def one(self, account: AccountId, telling: "asyncio.Task[None]") -> Iterator[None]:
+    def one(self, account: AccountId, telling: GoingOn) -> Iterator[None]:
         """One more, until the block ends."""
         self._of[account] += 1
         self._telling.add(telling)
         if self._stopping:
-            telling.cancel()
+            telling.end()
         try:
             yield
         finally:
@@ -70,7 +69,7 @@ class Streams:
         """End all of them, and those that begin from now on: their callers come back, to another process."""
         self._stopping = True
         for telling in self._telling:
-            telling.cancel()
+            telling.end()
 
 
 class EventStream(Response[bytes]):
@@ -88,41 +87,67 @@ class EventStream(Response[bytes]):
         self._pieces, self._streams, self._account = pieces, streams, account
 
     def to_asgi_response(self, *_: Any, **__: Any) -> ASGIResponse:
-        return _Telling(self._pieces, self._streams, self._account, self.headers)
+        return _Beginning(_Telling(self._pieces, self._streams, self._account), self.headers)
 
 
-class _Telling(ASGIResponse):
+class _Beginning(ASGIResponse):
     _should_set_content_length = False
 
-    def __init__(self, pieces: AsyncGenerator[bytes], streams: Streams, account: AccountId, headers: Mapping[str, str]) -> None:
+    def __init__(self, telling: "_Telling", headers: Mapping[str, str]) -> None:
         super().__init__(media_type=MEDIA_TYPE, headers=dict(headers))
-        self._pieces, self._streams, self._account = pieces, streams, account
+        self._telling = telling
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        cast(dict[str, Any], scope)[STREAMED] = True
-        drop_if_unread(scope, 2 * self._streams.beat)
         await self.start_response(send=send)
-        telling, line = asyncio.create_task(self._tell(send)), Line(receive)
-        with self._streams.one(self._account, telling):
+        self._telling.said = get_contextvars()
+        if not go_on(scope, self._telling, 2 * self._telling.streams.beat):
+            await self._telling(send)
+
+
+@dataclass(slots=True, eq=False)
+class _Telling(GoingOn):
+    """Thousands wait in this: one task each, and nothing of the request."""
+
+    pieces: AsyncGenerator[bytes]
+    streams: Streams
+    account: AccountId
+    said: Mapping[str, Any] = field(default_factory=dict)
+    """What the log says of the request."""
+    _task: "asyncio.Task[Any] | None" = None
+    _is_ended: bool = False
+
+    def end(self) -> None:
+        self._is_ended = True
+        if self._task:
+            self._task.cancel()
+
+    async def __call__(self, send: Send) -> None:
+        self._task = asyncio.current_task()
+        if self._is_ended:
+            self.end()
+        for part in (self._tell, self._finish):
             try:
-                await asyncio.wait({telling, line.broken}, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                telling.cancel()
-                line.close()
-                await asyncio.wait({telling, line.broken})
-        with suppress(TimeoutError):  # whoever does not read holds nobody up
-            async with asyncio.timeout(_LAST_SECONDS):
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
+                await part(send)
+            except asyncio.CancelledError:
+                if not self._is_ended:
+                    raise
 
     async def _tell(self, send: Send) -> None:
         try:
-            async with aclosing(self._pieces) as pieces:
-                async for piece in pieces:
-                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+            with self.streams.one(self.account, self):
+                async with aclosing(self.pieces) as pieces:
+                    async for piece in pieces:
+                        await send({"type": "http.response.body", "body": piece, "more_body": True})
         except (DomainError, StoreUnavailable):  # who they are, or what happens, cannot be said any more
             return
         except Exception as error:
-            log_crash(error)
+            with bound_contextvars(**self.said):
+                log_crash(error)
+
+    async def _finish(self, send: Send) -> None:
+        with suppress(TimeoutError):  # whoever does not read holds nobody up
+            async with asyncio.timeout(_LAST_SECONDS):
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 class Beat:

@@ -21,7 +21,7 @@ from domain.events import Event, EventKind
 from domain.generations import Generation, GenerationId
 from domain.objects import ObjectKey
 from domain.requests import Kind
-from entrypoints.http.auth import Authed, may_go_on
+from entrypoints.http.auth import Authed, MayGoOn
 from entrypoints.http.bounds import prolong
 from entrypoints.http.compatible.answers import WAIT_SECONDS, background_of, late, usage_of
 from entrypoints.http.compatible.errors import ended, made, names
@@ -169,7 +169,7 @@ async def _first(news: AsyncGenerator[Heard, None], beat: Beat) -> Heard:
 async def _check_caller(request: Authed) -> None:
     """Raises what a request would be refused with by now."""
     with suppress(StoreUnavailable):  # asked again at the next beat
-        if not await may_go_on(request, Scope.GENERATE):
+        if not await MayGoOn.of(request, Scope.GENERATE)():
             raise AccountFrozen
 
 

@@ -158,7 +158,7 @@ _WHOLE = (
     *("https://hooks.example/4111111111111111", f"https://hooks.example/{'a' * 2000}", "https://hooks.example/\ud800"),
     *(
         f"https://hooks.example:{port}/"
-        for port in ("", "0", "22", "25", "80", "8080", "6379", "65536", "-1", "x", "443x", "1e3")
+        for port in ("", "0", "0443", "00008443", "22", "25", "80", "8080", "6379", "65536", "-1", "x", "443x", "1e3")
     ),
 )
 BAD_URLS = list(

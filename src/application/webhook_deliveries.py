@@ -19,6 +19,9 @@ from domain.webhook_endpoints import WebhookEndpoint, signature
 AT_ONCE = 64
 MOST_ENDPOINT, MOST_HOST, MOST_ACCOUNT = 4, 8, 8
 """Of what one process sends at once: whoever answers slowly has these places and no more."""
+FAILING_SHARE = 0.5
+"""Of all places, for endpoints at which nothing has arrived lately, however many there are and of however many accounts: most of
+them will not answer now either, and the others are not to wait for that."""
 LOOK_AGAIN = 1.0
 """Seconds, while something slow is on its way."""
 
@@ -86,7 +89,7 @@ class SendWebhooks:
             due = [*sending.values()]
             async with self.store.transaction() as tx:
                 now = await tx.now()
-                taken = [each for each in await tx.deliveries.take(now, _busy(due), free) if _has_place(each, due)]
+                taken = [each for each in await tx.deliveries.take(now, self._busy(due), free) if self._has_place(each, due)]
                 if taken:
                     await tx.deliveries.put_off([each.delivery for each in taken], now + self.patience)
             if not taken:
@@ -115,6 +118,12 @@ class SendWebhooks:
         """Raises NotFound where its owner has removed the endpoint meanwhile."""
         endpoint = await tx.endpoints.lock(due.endpoint.id)
         delivery, now = await tx.deliveries.lock(due.endpoint.id, due.delivery.id), await tx.now()
+        if endpoint.url != due.endpoint.url and made.reason is not Reason.DELIVERED:
+            # What the old address says is nothing against the new one, which has not been asked.
+            if delivery.outcome is DeliveryState.WAITING:
+                tx.deliveries.save(delivery.again(now))
+            await tx.deliveries.note(delivery, made)
+            return
         after = delivery.after(made, now, self.luck())
         judged = endpoint.after_try(
             now,
@@ -129,25 +138,26 @@ class SendWebhooks:
         if judged.disabled_at and not endpoint.disabled_at:
             await tx.deliveries.give_up(endpoint.id)
 
+    def _busy(self, sending: list[Due]) -> Busy:
+        endpoints = Counter(each.endpoint.id for each in sending)
+        accounts = Counter(each.endpoint.account_id for each in sending)
+        hosts = Counter(each.endpoint.host for each in sending)
+        return Busy(
+            [id for id, times in endpoints.items() if times >= MOST_ENDPOINT],
+            [id for id, times in accounts.items() if times >= MOST_ACCOUNT],
+            [host for host, times in hosts.items() if times >= MOST_HOST],
+            sum(each.endpoint.failing_since is not None for each in sending) >= self.at_once * FAILING_SHARE,
+        )
 
-def _busy(sending: list[Due]) -> Busy:
-    endpoints = Counter(each.endpoint.id for each in sending)
-    accounts = Counter(each.endpoint.account_id for each in sending)
-    hosts = Counter(each.endpoint.host for each in sending)
-    return Busy(
-        [id for id, times in endpoints.items() if times >= MOST_ENDPOINT],
-        [id for id, times in accounts.items() if times >= MOST_ACCOUNT],
-        [host for host, times in hosts.items() if times >= MOST_HOST],
-    )
-
-
-def _has_place(due: Due, sending: list[Due]) -> bool:
-    """If so, it is counted among those that are on their way."""
-    busy, endpoint = _busy(sending), due.endpoint
-    if endpoint.id in busy.endpoints or endpoint.account_id in busy.accounts or endpoint.host in busy.hosts:
-        return False
-    sending.append(due)
-    return True
+    def _has_place(self, due: Due, sending: list[Due]) -> bool:
+        """If so, it is counted among those that are on their way."""
+        busy, endpoint = self._busy(sending), due.endpoint
+        if endpoint.id in busy.endpoints or endpoint.account_id in busy.accounts or endpoint.host in busy.hosts:
+            return False
+        if busy.failing and endpoint.failing_since:
+            return False
+        sending.append(due)
+        return True
 
 
 @dataclass(frozen=True, slots=True)

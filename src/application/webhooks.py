@@ -15,11 +15,13 @@ from domain.webhook_endpoints import WebhookEndpoint, WebhookEndpointId, Webhook
 
 @dataclass(frozen=True, slots=True)
 class Busy:
-    """To whom as much is on its way as may be: endpoints, accounts, and hosts with their ports."""
+    """To whom as much is on its way as may be: endpoints, accounts, and hosts with their ports; `failing`: all endpoints at which
+    nothing has arrived lately."""
 
     endpoints: Collection[WebhookEndpointId] = ()
     accounts: Collection[AccountId] = ()
     hosts: Collection[str] = ()
+    failing: bool = False
 
 
 @dataclass(frozen=True, slots=True)

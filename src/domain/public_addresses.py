@@ -76,7 +76,7 @@ def check_url(field: str, url: str, *, allow_private: bool = False) -> str:
         return url
     if not url.startswith("https://"):
         raise _refused(field, "it begins with https://")
-    if port not in (None, *HTTPS_PORTS) or parts.netloc.endswith(":"):
+    if port not in (None, *HTTPS_PORTS) or parts.netloc.rpartition(":")[2] not in (parts.netloc, str(port)):
         raise _refused(field, f"its port is one of {', '.join(map(str, HTTPS_PORTS))}")
     if not _NAME.fullmatch(host) or host.rpartition(".")[2].isdigit() or re.fullmatch("0x[0-9a-f]*", host.rpartition(".")[2]):
         raise _refused(field, "its host is a whole name, not an address")

@@ -97,8 +97,10 @@ class WebhookEndpoint:
         return urlsplit(self.url).netloc.lower()
 
     def changed(self, url: str | None, events: Sequence[WebhookEventKind] | None, enabled: bool | None, now: datetime) -> Self:
-        """What is None stays. Enabled again, it begins anew."""
+        """What is None stays. Enabled again, or at another address, it begins anew."""
         after = replace(self, url=url or self.url, events=check_events(events) if events is not None else self.events)
+        if after.url != self.url:
+            after = replace(after, failing_since=None)
         if enabled is False and not self.disabled_at:
             return after.disabled(DisabledFor.OWNER, now)
         if enabled and self.disabled_at:

@@ -8,8 +8,8 @@ from datetime import timedelta
 
 import pytest
 
-from application.webhook_deliveries import MOST_ENDPOINT, Answer, ForgetDeliveries
-from application.webhook_endpoints import AddEndpoint, Redeliver, RemoveEndpoint, RotateSecret, TryEndpoint
+from application.webhook_deliveries import AT_ONCE, FAILING_SHARE, MOST_ENDPOINT, Answer, ForgetDeliveries
+from application.webhook_endpoints import AddEndpoint, ChangeEndpoint, Redeliver, RemoveEndpoint, RotateSecret, TryEndpoint
 from application.webhooks import PATIENCE
 from domain.errors import EndpointDisabled, NotFound, TooManyEndpoints
 from domain.limits import LIMITS
@@ -17,7 +17,7 @@ from domain.webhook_deliveries import KEPT, LATER, SCHEDULE, DeliveryState, Reas
 from domain.webhook_endpoints import CHOSEN, DisabledFor, signature
 from tests.contract.postgres_harness import PostgresHarness, on_postgres
 from tests.contract.store_contract import new_id
-from tests.webhook_stage import URL, Hooks
+from tests.webhook_stage import ARRIVED, URL, Hooks
 
 pytestmark = pytest.mark.anyio
 REFUSES = Answer(Reason.STATUS, 500)
@@ -121,6 +121,36 @@ async def test_who_hangs_has_its_places_and_delays_nobody(hooks: Hooks) -> None:
         await asyncio.wait([work])
 
 
+async def test_however_many_have_failed_before_the_others_have_places_left(hooks: Hooks) -> None:
+    """Sixteen accounts whose endpoints hang could take every place of a worker, each with less than its own."""
+    hang = [f"https://{number}.slow.example/" for number in range(16)]
+    for url in hang:
+        caller = await hooks.caller()
+        await hooks.hook(caller, url)
+        for _ in range(MOST_ENDPOINT):
+            await hooks.finish(caller)
+    hooks.post.act = lambda _: Answer(Reason.TIMEOUT)
+    await hooks.sent()
+    quick = await hooks.caller()
+    await hooks.hook(quick, QUICK)
+    await hooks.later(SCHEDULE[1])
+    hooks.post.act, hooks.post.hangs = lambda _: ARRIVED, lambda url: url in hang
+    work = asyncio.ensure_future(hooks.send())
+    try:
+        async with asyncio.timeout(20):
+            while len(hooks.post.out) < AT_ONCE * FAILING_SHARE:
+                await asyncio.sleep(0.005)
+            await hooks.finish(quick)
+            while not any(sent.url == QUICK for sent in hooks.post.sent):
+                await asyncio.sleep(0.005)
+        assert len(hooks.post.out) == AT_ONCE * FAILING_SHARE
+        hooks.post.gate.set()
+        assert (await work)["webhooks_delivered"] == 16 * MOST_ENDPOINT + 1, "those that failed are not forgotten"
+    finally:
+        work.cancel()
+        await asyncio.wait([work])
+
+
 async def test_more_than_there_are_places_go_out_one_after_the_other_each_once(hooks: Hooks) -> None:
     callers = [await hooks.caller() for _ in range(5)]
     for number, caller in enumerate(callers):
@@ -150,6 +180,26 @@ async def test_an_endpoint_removed_while_its_message_is_out_leaves_no_trace(hook
         await hooks.log(endpoint)
     async with hooks.harness.store.transaction() as tx:
         assert await tx.deliveries.forget(await tx.now() + timedelta(days=1), 10) == 0
+
+
+@pytest.mark.parametrize("said", [Answer(Reason.GONE, 410), Answer(Reason.TIMEOUT)])
+async def test_what_the_old_address_says_is_nothing_against_a_new_one(hooks: Hooks, said: Answer) -> None:
+    caller = await hooks.caller()
+    endpoint = await hooks.hook(caller)
+    await hooks.finish(caller)
+    hooks.post.act = lambda url: said if url == URL else ARRIVED
+    hooks.post.hangs = lambda url: url == URL
+    work = asyncio.ensure_future(hooks.send())
+    async with asyncio.timeout(20):
+        while not hooks.post.out:
+            await asyncio.sleep(0.001)
+    await ChangeEndpoint(hooks.harness.store)(caller.account_id, endpoint.id, url=QUICK)
+    hooks.post.gate.set()
+    assert await work == {"webhooks_delivered": 1, "webhooks_failed": 1}, "at once"
+    known = await hooks.known(endpoint)
+    assert (known.disabled_for, known.failing_since) == (None, None)
+    (row,) = await hooks.log(endpoint)
+    assert (row.delivery.outcome, [made.reason for made in row.log]) == (DeliveryState.DELIVERED, [said.reason, Reason.DELIVERED])
 
 
 async def test_asked_for_again_the_same_message_is_sent_again(hooks: Hooks) -> None:

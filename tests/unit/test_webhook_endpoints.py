@@ -138,3 +138,9 @@ def test_the_body_is_small_and_the_same_at_every_try() -> None:
     later = replace(DELIVERY, tries=5, resume_at=NOW + timedelta(days=1))
     assert message(later, ENDPOINT) == message(DELIVERY, ENDPOINT)
     assert len(message(DELIVERY, ENDPOINT)) < 20_000
+
+
+def test_at_another_address_it_begins_anew() -> None:
+    failing = replace(ENDPOINT, failing_since=NOW)
+    assert failing.changed("https://other.example/", None, None, NOW).failing_since is None
+    assert failing.changed(ENDPOINT.url, None, None, NOW).failing_since == NOW

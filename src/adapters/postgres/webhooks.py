@@ -35,6 +35,7 @@ _DUE = f"""
 SELECT json_build_object('delivery', row_to_json(d), 'endpoint', {ENDPOINT})::text
 FROM webhook_deliveries d JOIN webhook_endpoints e ON e.id = d.endpoint_id
 WHERE d.resume_at <= %(now)s AND e.disabled_at IS NULL AND d.kind = ANY(%(kinds)s)
+    AND (e.failing_since IS NULL OR NOT %(failing)s)
     AND d.endpoint_id <> ALL(%(endpoints)s) AND e.account_id <> ALL(%(accounts)s)
     AND lower(substring(e.url from '^https?://([^/?#]+)')) <> ALL(%(hosts)s)
 ORDER BY d.resume_at, d.id LIMIT %(limit)s FOR UPDATE OF d SKIP LOCKED
@@ -94,6 +95,7 @@ class PostgresWebhookDeliveries(WebhookDeliveries):
 
     async def take(self, now: datetime, busy: Busy, limit: int) -> Sequence[Due]:
         said = {"endpoints": list(busy.endpoints), "accounts": list(busy.accounts), "hosts": list(busy.hosts)}
+        said |= {"failing": busy.failing}
         rows = await self._session.read_all(_DUE, now=now, kinds=list(WebhookEventKind), limit=limit, **said)
         return [due_document.decode(row) for row in rows]
 

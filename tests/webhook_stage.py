@@ -45,6 +45,8 @@ class Post(WebhookPost):
     act: Callable[[str], Answer] = lambda _: ARRIVED
     hangs: Callable[[str], bool] = lambda _: False
     gate: asyncio.Event = field(default_factory=asyncio.Event)
+    gates: dict[str, asyncio.Event] = field(default_factory=dict)
+    """Of URLs with one of their own."""
     out: list[str] = field(default_factory=list)
     """URLs with a try under way."""
     most: dict[str, int] = field(default_factory=dict)
@@ -54,7 +56,7 @@ class Post(WebhookPost):
         self.most[url] = max(self.most.get(url, 0), self.out.count(url))
         try:
             if self.hangs(url):
-                await self.gate.wait()
+                await self.gates.get(url, self.gate).wait()
             self.sent.append(Sent(url, headers, body, await now(self.harness.store)))
             return self.act(url)
         finally:
@@ -117,6 +119,8 @@ class Hooks:
             while url not in self.post.out:
                 await asyncio.sleep(0.001)
         work.cancel()
+        await asyncio.sleep(0)
+        work.cancel()  # it is given no time to part
         with suppress(asyncio.CancelledError):
             await work
         self.post.hangs = lambda _: False

@@ -3,12 +3,12 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
-from typing import Protocol
+from typing import Any, Protocol
 
 from application.store import StoreUnavailable
 from application.webhooks import PATIENCE, Busy, Due, WebhookStore, WebhookTransaction
@@ -24,6 +24,8 @@ FAILING_SHARE = 0.5
 them will not answer now either, and the others are not to wait for that."""
 LOOK_AGAIN = 1.0
 """Seconds, while something slow is on its way."""
+PARTING = 0.8
+"""Seconds that those on their way are given when the sender is to stop: who answers at once is not told again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +80,7 @@ class SendWebhooks:
                     if reason := each.result():
                         ends["webhooks_delivered" if reason is Reason.DELIVERED else "webhooks_failed"] += 1
         finally:
-            for each in sending:
-                each.cancel()
-            if sending:
-                await asyncio.wait(sending)
+            await _part(sending)
 
     async def _take(self, sending: "dict[asyncio.Task[Reason | None], Due]") -> None:
         """Fill the places that are free. A look may find one endpoint's alone, so there is another until it finds nothing."""
@@ -160,14 +159,29 @@ class SendWebhooks:
         return True
 
 
+async def _part(sending: Collection[asyncio.Task[Any]]) -> None:
+    try:
+        if sending:
+            await asyncio.wait(sending, timeout=PARTING)
+    finally:  # told again to stop, or over
+        for each in sending:
+            each.cancel()
+        if sending:
+            await asyncio.wait(sending)
+
+
 @dataclass(frozen=True, slots=True)
 class ForgetDeliveries:
+    """And secrets that were replaced, once they sign no more."""
+
     store: WebhookStore
     batch: int = 1_000
 
     async def __call__(self) -> Mapping[str, int]:
         """How many were old enough. Any number may run at once."""
         forgotten = 0
+        async with self.store.transaction() as tx:
+            await tx.endpoints.forget_secrets(await tx.now(), self.batch)
         while True:
             async with self.store.transaction() as tx:
                 found = await tx.deliveries.forget(await tx.now() - KEPT, self.batch)

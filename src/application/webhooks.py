@@ -47,6 +47,9 @@ class WebhookEndpoints(Protocol):
     async def remove(self, endpoint: WebhookEndpointId) -> None:
         """What it was told stays until it is cleared, and is sent no more."""
 
+    async def forget_secrets(self, now: datetime, limit: int) -> None:
+        """Of so many endpoints at most, the secret that was replaced and signs no more."""
+
 
 class WebhookDeliveries(Protocol):
     """What endpoints are told, one by one."""

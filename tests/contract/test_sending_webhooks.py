@@ -100,6 +100,30 @@ async def test_a_worker_that_dies_while_it_sends_loses_nothing(hooks: Hooks) -> 
     assert (str(row.delivery.id), row.delivery.outcome, len(row.log)) == (sent.id, DeliveryState.DELIVERED, 1)
 
 
+async def test_a_worker_that_stops_hears_who_answers_at_once_and_waits_for_nobody_else(hooks: Hooks) -> None:
+    callers = {url: await hooks.caller() for url in (SLOW, QUICK)}
+    endpoints = {url: await hooks.hook(caller, url) for url, caller in callers.items()}
+    for caller in callers.values():
+        await hooks.finish(caller)
+    hooks.post.hangs, answers = lambda _: True, asyncio.Event()
+    hooks.post.gates[QUICK] = answers
+    work = asyncio.ensure_future(hooks.send())
+    async with asyncio.timeout(20):
+        while len(hooks.post.out) < 2:
+            await asyncio.sleep(0.001)
+    work.cancel()
+    await asyncio.sleep(0)
+    answers.set()
+    async with asyncio.timeout(20):
+        await asyncio.wait([work])
+    assert work.cancelled()
+    outcomes = {url: [row.delivery.outcome for row in await hooks.log(each)] for url, each in endpoints.items()}
+    assert outcomes == {SLOW: [DeliveryState.WAITING], QUICK: [DeliveryState.DELIVERED]}
+    hooks.post.hangs = lambda _: False
+    await hooks.later(PATIENCE)
+    assert [sent.url for sent in await hooks.sent()] == [SLOW]
+
+
 async def test_who_hangs_has_its_places_and_delays_nobody(hooks: Hooks) -> None:
     slow, quick = await hooks.caller(), await hooks.caller()
     await hooks.hook(slow, SLOW)
@@ -239,6 +263,18 @@ async def test_a_rotated_secret_signs_beside_the_old_one_for_a_day(hooks: Hooks)
         by = {name: signature([secret], sent.id, at, sent.body) for name, secret in (("old", bytes(24)), ("new", b"b" * 24))}
         signed.append([name for each in sent.headers["webhook-signature"].split(" ") for name in by if by[name] == each])
     assert signed == [["new", "old"], ["new"]]
+
+
+async def test_a_secret_that_signs_no_more_is_not_kept(hooks: Hooks) -> None:
+    endpoint = await hooks.hook(await hooks.caller())
+    await RotateSecret(hooks.harness.store, lambda size: b"b" * size)(endpoint.account_id, endpoint.id)
+    forget, kept = ForgetDeliveries(hooks.harness.store), list[tuple[bytes, bytes | None]]()
+    for wait in (timedelta(hours=23), timedelta(hours=1)):
+        await hooks.later(wait)
+        await forget()
+        known = await hooks.known(endpoint)
+        kept.append((known.secret, known.old_secret))
+    assert kept == [(b"b" * 24, bytes(24)), (b"b" * 24, None)]
 
 
 async def test_ten_endpoints_and_no_more_even_if_made_at_once(hooks: Hooks) -> None:

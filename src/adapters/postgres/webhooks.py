@@ -30,6 +30,11 @@ SELECT {ENDPOINT}::text FROM webhook_endpoints e
 WHERE e.id = %(endpoint)s AND e.account_id = COALESCE(%(account)s, e.account_id) FOR NO KEY UPDATE
 """
 _REMOVE = "DELETE FROM webhook_endpoints WHERE id = %(endpoint)s RETURNING 1"
+_FORGET_SECRETS = """
+UPDATE webhook_endpoints SET old_secret = NULL, old_until = NULL WHERE id = ANY(ARRAY(
+    SELECT id FROM webhook_endpoints WHERE old_until <= %(now)s LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
+)) RETURNING 1
+"""
 # While a newer version of this program runs beside us, kinds that we do not know are left to it.
 _DUE = f"""
 SELECT json_build_object('delivery', row_to_json(d), 'endpoint', {ENDPOINT})::text
@@ -87,6 +92,9 @@ class PostgresWebhookEndpoints(WebhookEndpoints):
 
     async def remove(self, endpoint: WebhookEndpointId) -> None:
         await self._session.read_all(_REMOVE, endpoint=endpoint)
+
+    async def forget_secrets(self, now: datetime, limit: int) -> None:
+        await self._session.read_all(_FORGET_SECRETS, now=now, limit=limit)
 
 
 class PostgresWebhookDeliveries(WebhookDeliveries):

@@ -97,6 +97,7 @@ class Stage:
     trusted_seconds: float = 1.0
     """How long a key is known without a look."""
     came_along: Any = None  # with the last edit
+    had_left: bool | None = None  # whether its client had, as it was told
     broke: Exception | None = None  # is said to whoever wants to edit
     edits: RequestEdit | None = None  # in place of the stage's own
     outage: Exception | None = None

@@ -4,9 +4,10 @@ What can be said without the pictures is said before any is taken in, and who co
 anything is read: pictures are dear to read and to clean.
 """
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from uuid import UUID
 
 from application.generations import RequestGeneration, Wanted, repeated
@@ -70,9 +71,13 @@ class RequestEdit:
         *,
         idempotency: tuple[IdempotencyKey, str] | None = None,
         tried: Try | None = None,
+        has_left: Callable[[], bool] = lambda: False,
     ) -> Made:
         """`asked` names no pictures: they are `images`, in order, and the `mask` of the first. Answers, and raises, as
-        RequestGeneration and AdmitUpload do; what is wrong with a file has `image` or `mask` for its field."""
+        RequestGeneration and AdmitUpload do; what is wrong with a file has `image` or `mask` for its field. `has_left`: whether
+        whoever asked has gone. To take pictures in takes long enough for a later try to be first."""
+        clock = asyncio.get_running_loop().time
+        came = clock()
         caller.may_spend()
         if seen := await self._seen(caller, idempotency, tried):
             return seen, None
@@ -89,8 +94,11 @@ class RequestEdit:
         async def wanted(tx: Transaction) -> Wanted:
             return whole, None
 
+        def left_by() -> timedelta | None:
+            return timedelta(seconds=clock() - came) if has_left() else None
+
         try:
-            made = await self.request.make(caller, wanted, None, idempotency, brought, tried)
+            made = await self.request.make(caller, wanted, None, idempotency, brought, tried, left_by)
         except DomainError:  # after anything else the rows may be there
             await self._undo(brought)
             raise

@@ -12,7 +12,7 @@ from application.quotes import Priced, price
 from application.quotes import QuoteRequest as QuoteRequest
 from application.removal import remove
 from application.store import IdempotencyKey, OpenWallet, Remembered, Store, Transaction
-from application.undelivered import earlier_try
+from application.undelivered import LeftBy, by_nobody, other_try
 from domain.accounts import Caller
 from domain.attempts import Timing
 from domain.brake import HOUR, BrakeRules
@@ -77,6 +77,7 @@ class RequestGeneration:
         idempotency: tuple[IdempotencyKey, str] | None,
         brought: Sequence[Asset] = (),
         tried: Try | None = None,
+        left_by: LeftBy = by_nobody,
     ) -> tuple[GenerationId, Generation | None]:
         """The same for whatever is found to be wanted inside the transaction, before the wallet is opened. Pictures that were
         `brought` along get their rows with the generation, and with no other: not with an earlier one."""
@@ -98,8 +99,8 @@ class RequestGeneration:
             opened = await tx.wallets.open(caller.wallet_id, about, key)
             if seen := opened.remembered:
                 return repeated(seen, fingerprint), None
-            if tried and (earlier := await earlier_try(tx.undelivered, tried, opened.now)):
-                return earlier, None
+            if tried and (other := await other_try(tx.undelivered, tried, opened.now, left_by)):
+                return other, None
             await self.check_brake(tx, caller, opened)
             check_maximum(priced.quote, asked.max_credits)
             generation = self._generation(generation_id, caller, priced, opened.now, deadline, plan.priority, parent)

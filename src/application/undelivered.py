@@ -1,11 +1,18 @@
 """What is kept of requests until their answer has been handed over, so that a client's retry joins and does not buy."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from domain.generations import GenerationId
-from domain.joining import Try, Undelivered, joined
+from domain.joining import Try, Undelivered, joined, overtaken
+
+LeftBy = Callable[[], timedelta | None]
+"""How long ago a try came, if whoever sent it is known to have gone since; else None."""
+
+
+def by_nobody() -> timedelta | None:
+    return None
 
 
 class UndeliveredRequests(Protocol):
@@ -39,3 +46,12 @@ async def earlier_try(undelivered: UndeliveredRequests, tried: Try, now: datetim
     if found:
         await undelivered.join(found.generation_id, tried.number)
     return found.generation_id if found else None
+
+
+async def other_try(undelivered: UndeliveredRequests, tried: Try, now: datetime, left_by: LeftBy) -> GenerationId | None:
+    """What an earlier try of this request made; or a later one, while this was still at work for a client who had gone."""
+    if earlier := await earlier_try(undelivered, tried, now):
+        return earlier
+    since = left_by()
+    later = overtaken(await undelivered.alike(tried.digest), tried.number, now - since) if since is not None else None
+    return later.generation_id if later else None

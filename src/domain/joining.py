@@ -48,3 +48,9 @@ def joined(undelivered: Iterable[Undelivered], number: int, now: datetime) -> Un
     answered. None: its answer was delivered, or it never came; it is a new request."""
     earlier = [each for each in undelivered if each.tries < number and now - each.asked_at < JOINABLE]
     return max(earlier, key=lambda each: (each.tries, each.abandoned, each.asked_at, each.generation_id), default=None)
+
+
+def overtaken(undelivered: Iterable[Undelivered], number: int, came_at: datetime) -> Undelivered | None:
+    """What a later try has made since this one came, whose client has left it and asked again: the newest. None: no later try."""
+    later = [each for each in undelivered if each.tries > number and each.asked_at >= came_at]
+    return max(later, key=lambda each: (each.asked_at, each.generation_id), default=None)

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -31,6 +32,7 @@ from domain.errors import (
     UnsupportedFormat,
 )
 from domain.generations import Generation, GenerationId
+from domain.joining import Try
 from domain.limits import LIMITS
 from domain.media import Asset, AssetId, AssetKind, CleanPicture, PictureFormat, unsupported
 from domain.objects import ObjectKey
@@ -80,6 +82,10 @@ class House:
     @property
     def admit(self) -> AdmitUpload:
         return AdmitUpload(self.harness.store, self.storage, self.intake, new_id)
+
+    async def tries(self, number: int, image: bytes, *, has_left: bool = False) -> tuple[GenerationId, Generation | None]:
+        edit = RequestEdit(self.request, self.admit)
+        return await edit(self.caller, ASKED, [image], tried=Try("one client's", number), has_left=lambda: has_left)
 
     async def edit(
         self, images: list[Picture], mask: Picture | None = None, asked: Asked = ASKED, key: str | None = None, body: str = "body"
@@ -198,6 +204,42 @@ def test_of_equal_edits_at_once_one_is_made_and_the_others_leave_nothing() -> No
         assert len([generation for _, generation in made if generation]) == 1
         assert len(house.made) == len(house.rows) == 1
         assert set(house.storage.objects) == {str(house.rows[0].key)}
+
+    run(play)
+
+
+@pytest.mark.parametrize("has_left", [True, False])
+def test_a_first_try_whose_client_left_while_it_was_taken_in_does_not_buy_beside_the_retry(has_left: bool) -> None:
+    async def play(house: House) -> None:
+        reached, go_on = asyncio.Event(), asyncio.Event()
+
+        async def stand_still() -> None:
+            if house.intake.cleaned == [b"one"]:
+                reached.set()
+                await go_on.wait()
+
+        house.intake.pause = stand_still
+        first = asyncio.create_task(house.tries(0, b"one", has_left=has_left))
+        await reached.wait()
+        bought, made = await house.tries(1, b"one")
+        assert made is not None
+        go_on.set()
+        id, also = await first
+        if has_left:
+            assert (id, also) == (bought, None)
+            assert len(house.made) == len(house.rows) == len(house.storage.objects) == 1
+        else:
+            assert also is not None, "two who ask for the same on purpose"
+
+    run(play)
+
+
+def test_whoever_leaves_buys_all_the_same_where_the_other_was_there_before() -> None:
+    async def play(house: House) -> None:
+        await house.tries(1, b"one")
+        house.harness.clock.now += timedelta(seconds=60)
+        _, made = await house.tries(0, b"one", has_left=True)
+        assert made is not None
 
     run(play)
 

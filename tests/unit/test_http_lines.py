@@ -27,6 +27,8 @@ COUNTED = {"x-stainless-retry-count": "0"}
 class Caller:
     """One request over a line that the test can break: `room` is asked before the connection takes a piece."""
 
+    route = ROUTE
+
     def __init__(self, stage: Surface, headers: dict[str, str] = COUNTED, room: Callable[[], None] = lambda: None) -> None:
         self.stage, self.room, self.body, self.messages = stage, room, msgspec.json.encode(FOX), list[Message]()
         self.broken, self._read = asyncio.Event(), False
@@ -37,8 +39,8 @@ class Caller:
         scope: Any = {
             "type": "http",
             "method": "POST",
-            "path": ROUTE,
-            "raw_path": ROUTE.encode(),
+            "path": self.route,
+            "raw_path": self.route.encode(),
             "query_string": b"",
             "root_path": "",
             "scheme": "http",
@@ -68,6 +70,17 @@ class Caller:
     @property
     def content(self) -> bytes:
         return b"".join(message.get("body", b"") for message in self.messages[1:])  # type: ignore[misc]  # the others are bodies
+
+
+class Editor(Caller):
+    """The same for an edit."""
+
+    route = "/v1/images/edits"
+
+    def __init__(self, stage: Surface) -> None:
+        super().__init__(stage)
+        self.body = msgspec.json.encode(FOX | {"images": [{"image_url": "data:;base64,eHh4"}]})
+        self.headers = [(b"content-length", b"%d" % len(self.body)), *(h for h in self.headers if h[0] != b"content-length")]
 
 
 @pytest.fixture
@@ -101,6 +114,18 @@ async def test_a_line_that_breaks_within_the_answer_has_delivered_nothing(stage:
     def breaks() -> None:
         if len(caller.messages) == 3:
             caller.broken.set()
+
+    caller = Caller(stage, room=breaks)
+    await caller()
+    assert noted(stage) == [(0, False)]
+
+
+async def test_a_line_that_breaks_with_the_last_piece_has_delivered_nothing(stage: Surface) -> None:
+    draws(stage, b"x" * 1_000_000)
+
+    def breaks() -> None:
+        if caller.messages and caller.content.endswith(b"}"):
+            caller.broken.set()  # noticed by whoever waits for room once more
 
     caller = Caller(stage, room=breaks)
     await caller()
@@ -158,3 +183,12 @@ async def test_tries_are_counted_by_whoever_says_so(headers: dict[str, str], num
     await Caller(stage, headers)()
     tried: Try | None = stage.told["tried"]
     assert (tried.number if tried else None) == number
+
+
+@pytest.mark.parametrize("goes", [True, False])
+async def test_an_edit_is_told_when_its_client_goes_while_it_is_taken_in(goes: bool, stage: Surface) -> None:
+    caller = Editor(stage)
+    if goes:
+        caller.broken.set()
+    await caller()
+    assert (stage.had_left, caller.status) == (goes, 499 if goes else 504)

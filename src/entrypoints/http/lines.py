@@ -6,13 +6,17 @@ from typing import Any, TypeVar
 
 from litestar import Request, Response
 from litestar.response.base import ASGIResponse
-from litestar.types import Receive, Send
+from litestar.types import Receive, Scope, Send
+
+from entrypoints.http.protocol import drop_if_unread
 
 T = TypeVar("T")
 
 _PIECE = 256 * 1024
 GONE = 499
 """The status of an answer that nobody is there to read, in our logs."""
+UNREAD_SECONDS = 60.0
+"""Whoever takes no piece for so long loses the line: an answer of ten pictures is too much to keep for them."""
 
 
 class Line:
@@ -59,11 +63,15 @@ class Handed(Response[bytes]):
 
 
 class _Pieces(ASGIResponse):
-    """The server takes a piece when the connection has room for it, so before the last all others have gone out."""
+    """The server takes a piece when the connection has room for it, so at the end all of them have gone out."""
 
     def __init__(self, pieces: Sequence[bytes], line: Line, after: Callable[[bool], Awaitable[None]], **said: Any) -> None:
         super().__init__(content_length=sum(map(len, pieces)), **said)
         self._pieces, self._line, self._after = pieces, line, after
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        drop_if_unread(scope, UNREAD_SECONDS)
+        await super().__call__(scope, receive, send)
 
     async def send_body(self, send: Send, receive: Receive) -> None:
         whole = False
@@ -71,6 +79,7 @@ class _Pieces(ASGIResponse):
             for piece in self._pieces:
                 for at in range(0, len(piece), _PIECE):
                     await send({"type": "http.response.body", "body": piece[at : at + _PIECE], "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": True})  # waits until the last has gone out, too
             await asyncio.sleep(0)  # a line that broke while we waited for room is known to be broken after this
             whole = not self._line.is_broken
             await send({"type": "http.response.body", "body": b"", "more_body": False})

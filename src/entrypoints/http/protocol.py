@@ -1,6 +1,7 @@
 """The HTTP/1.1 parser, with an end to what it takes, and how long, before there is anything to act on."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, cast
@@ -31,15 +32,28 @@ class GoingOn(Protocol):
 
 @dataclass(slots=True)
 class _Rest:
+    drop_if_unread: Callable[[float], None]
     going_on: GoingOn | None = None
     unread_seconds: float = 0
+
+
+def drop_if_unread(scope: Scope, seconds: float) -> None:
+    """From now on, whoever reads nothing of what is there for so long loses the connection, and we what was kept for them."""
+    if rest := _rest(scope):
+        rest.drop_if_unread(seconds)
+
+
+def _rest(scope: Scope) -> _Rest | None:
+    """None: it is another server's."""
+    rest: _Rest | None = cast(dict[str, Any], scope).get("extensions", {}).get(_REST, {}).get(_REST)
+    return rest
 
 
 def go_on(scope: Scope, going_on: GoingOn, unread_seconds: float) -> bool:
     """An answer that has begun goes on so, as soon as the application has returned, and nothing else of the request is kept. From
     then on, whoever reads nothing of what is there for so long loses the connection, and we what was kept for them. False: it is
     another server, which does not know of this."""
-    rest: _Rest | None = cast(dict[str, Any], scope).get("extensions", {}).get(_REST, {}).get(_REST)
+    rest = _rest(scope)
     if rest is None:
         return False
     rest.going_on, rest.unread_seconds = going_on, unread_seconds
@@ -79,7 +93,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         self._expect(HEAD_SECONDS)
         super().on_message_begin()
-        self.scope["extensions"] = {_REST: {_REST: _Rest()}}
+        self.scope["extensions"] = {_REST: {_REST: _Rest(self._drop_if_unread)}}
 
     def on_headers_complete(self) -> None:
         self._bore_fruit = True
@@ -104,6 +118,10 @@ class BoundedProtocol(HttpToolsProtocol):
         super().resume_writing()
         self._unstick()
 
+    def _drop_if_unread(self, seconds: float) -> None:
+        self._patience = seconds
+        self.transport.set_write_buffer_limits(0)  # each byte that the system does not take is one too many
+
     def _unstick(self) -> None:
         if self._stuck:
             self._stuck.cancel()
@@ -117,8 +135,8 @@ class BoundedProtocol(HttpToolsProtocol):
         rest: _Rest = scope["extensions"][_REST][_REST]
         if rest.going_on is None:
             return
-        self._going_on, self._patience = rest.going_on, rest.unread_seconds
-        self.transport.set_write_buffer_limits(0)  # each byte that the system does not take is one too many
+        self._going_on = rest.going_on
+        self._drop_if_unread(rest.unread_seconds)
         cycle.scope = {name: scope[name] for name in _KEPT}  # type: ignore[assignment]  # all that is asked for once it has begun
         if self.scope is scope:
             self.scope, self.headers = cycle.scope, []

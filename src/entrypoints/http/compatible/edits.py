@@ -19,6 +19,7 @@ from entrypoints.http.compatible.images import HEADERS, REFUSALS, SandboxFault, 
 from entrypoints.http.compatible.shapes import EditBody, ImagesAnswer
 from entrypoints.http.compatible.stream_events import told
 from entrypoints.http.compatible.streams import Streaming, check_streams
+from entrypoints.http.lines import Line
 from entrypoints.http.media import UPLOAD
 from entrypoints.http.parameters import Idempotency, once
 from entrypoints.http.rate_limits import counted
@@ -86,5 +87,11 @@ async def _made(request: Authed, edit: RequestEdit, key: str | None, fault: str 
         body = sent.said(fault)
         idempotency, tried = once(request.auth, ROUTE, key, body), try_of(request, ROUTE, key, body)
         images, mask = [each.picture for each in sent.images], sent.mask.picture if sent.mask else None
-        made = await edit(request.auth, wanted, images, mask, idempotency=idempotency, tried=tried)
+        line = Line(request.receive)
+        try:
+            made = await edit(
+                request.auth, wanted, images, mask, idempotency=idempotency, tried=tried, has_left=lambda: line.is_broken
+            )
+        finally:
+            line.close()
         return made, tried, bool(sent.fields.stream)

@@ -222,6 +222,19 @@ def test_a_process_that_stops_tells_where_it_goes_on(stage: Stage, client: TestC
     assert stopped["error"]["code"] == "not_finished"
 
 
+def test_a_process_that_stops_begins_no_stream_and_who_asks_again_goes_on(stage: Stage, client: TestClient[Litestar]) -> None:
+    def stopped_when_it_ends(made: Generation) -> None:
+        client.app.state.streams.stop()
+        delivers(stage, made, b"whole")
+
+    whenever_looked_at(stage, stopped_when_it_ends)
+    answer = post(client, headers={"x-stainless-retry-count": "0"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (504, "not_finished")
+    assert "x-should-retry" not in answer.headers
+    (made,) = stage.kept
+    assert stage.notes == [(made, 0, False)]
+
+
 def test_who_has_too_many_streams_buys_nothing(stage: Stage, client: TestClient[Litestar]) -> None:
     client.app.state.streams._of[ACCOUNT] = LIMITS["streams"]
     answer = post(client)

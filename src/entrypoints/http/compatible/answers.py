@@ -19,7 +19,7 @@ from domain.joining import Try
 from domain.media import Asset
 from entrypoints.http.auth import Authed
 from entrypoints.http.bounds import prolong
-from entrypoints.http.compatible.errors import MEDIA_TYPE, Said, answer, ended, made, names
+from entrypoints.http.compatible.errors import MEDIA_TYPE, SHOULD_RETRY, Said, answer, ended, made, names
 from entrypoints.http.compatible.shapes import ImagesAnswer, ImageUsage, TokenDetails
 from entrypoints.http.lines import GONE, Handed, Line, unless_broken
 from entrypoints.http.showing import find
@@ -95,11 +95,12 @@ async def begun(
     note: NoteAnswer,
     tried: Try | None,
 ) -> Response[Any]:
-    """An answer that is streamed counts as delivered once it has begun: no client asks again after that."""
+    """An answer that is streamed counts as delivered once it has begun, or was refused for good: no client asks again by itself
+    after that."""
     line, is_there = Line(request.receive), False
     try:
         said = await streaming
-        is_there = not line.is_broken
+        is_there = not line.is_broken and ((said.status_code or 200) < 500 or SHOULD_RETRY in said.headers)
     finally:
         line.close()
         if tried:

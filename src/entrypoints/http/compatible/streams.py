@@ -56,6 +56,8 @@ class Streaming:
         beat = Beat(streams.beat)
         news = self._news(generation, beat)
         found, partials = await _first(news, beat)
+        if streams.stopping:  # a stream cut off before its first event would look like one that is done
+            return late(request.scope, generation)
         if not found.generation.state.is_open and not found.assets:
             return ended(request.scope, found.generation.failure)
         pieces = self._pieces(request, news, (found, partials), beat)

@@ -99,6 +99,26 @@ async def test_of_several_public_addresses_each_is_tried_but_nobody_is_sent_to_t
         assert stage.line.asked == PUBLIC[:ADDRESSES_TRIED]
 
 
+async def test_an_address_where_nobody_answers_leaves_time_for_the_next() -> None:
+    class Silent(Recorder):
+        """Nobody is at home at the first address, and nobody says so."""
+
+        async def connect_tcp(self, host: str, port: int, timeout: float | None = None, *_: Any) -> httpcore2.AsyncNetworkStream:
+            self.asked.append(host)
+            if host != PUBLIC[0]:
+                raise httpcore2.ConnectError
+            await asyncio.sleep(timeout or 60)
+            raise httpcore2.ConnectTimeout
+
+    async def look_up(host: str, port: int) -> Sequence[str]:
+        return PUBLIC[:2]
+
+    line = Silent()
+    post = HttpWebhookPost(0.4, look_up, trust=TRUST, line=line)
+    assert (await post.post(GOOD_URLS[0], {}, b"{}")).reason is Reason.UNREACHABLE
+    assert line.asked == PUBLIC[:2]
+
+
 async def test_behind_the_addresses_that_are_tried_none_may_hide() -> None:
     stage = Stage(lambda _: [*PUBLIC, "10.0.0.1"])
     assert await stage.reason(GOOD_URLS[0]) is Reason.ADDRESS_NOT_PUBLIC

@@ -11,6 +11,8 @@ import httpx
 from tests import plain_http
 
 SECONDS = 60.0
+MOST_SIGNS = 75
+"""Of life, in one stream: more of them, and it goes on for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class Stream:
                 if not line and "data" in said:
                     return Told(int(said["id"]), said["event"], json.loads(said["data"]))
                 self.signs += line == ":"
+                assert self.signs <= MOST_SIGNS, "the stream does not end"
                 if line and line != ":":
                     assert name in ("retry", "id", "event", "data"), line
                     said[name] = value

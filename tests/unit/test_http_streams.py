@@ -30,14 +30,14 @@ PIECE = b"data: " + b"x" * 10_000 + b"\n\n"
 class Endless:
     """`left`: how many pieces were taken, of a stream that was ended."""
 
-    def __init__(self) -> None:
-        self.taken, self.left = 0, 0
+    def __init__(self, piece: bytes = PIECE) -> None:
+        self.piece, self.taken, self.left = piece, 0, 0
 
     async def pieces(self) -> AsyncGenerator[bytes]:
         try:
             while True:
                 self.taken += 1
-                yield PIECE
+                yield self.piece
                 await asyncio.sleep(0)
         finally:
             self.left = self.taken
@@ -177,6 +177,15 @@ async def test_stopping_ends_what_goes_on_and_what_begins() -> None:
         late = await wire.say(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         assert late.endswith(b"0\r\n\r\n")
         assert streams.count == 0
+
+
+async def test_what_is_cut_off_in_the_middle_of_an_event_does_not_end_as_if_it_were_whole() -> None:
+    endless, streams = Endless(b"half a picture"), Streams(60)
+    async with wired(app_of(endless, streams)) as wire:
+        going_on = asyncio.create_task(wire.say(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"))
+        await till(lambda: endless.taken > 0, "the picture to begin")
+        streams.stop()
+        assert (await going_on).endswith(b"half a picture\r\n")
 
 
 async def test_so_many_streams_and_no_more() -> None:

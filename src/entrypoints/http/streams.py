@@ -115,6 +115,8 @@ class _Telling(GoingOn):
     """What the log says of the request."""
     _task: "asyncio.Task[Any] | None" = None
     _is_ended: bool = False
+    _is_whole: bool = True
+    """What was sent ends with an event, not in the middle of one."""
 
     def end(self) -> None:
         self._is_ended = True
@@ -137,6 +139,7 @@ class _Telling(GoingOn):
             with self.streams.one(self.account, self):
                 async with aclosing(self.pieces) as pieces:
                     async for piece in pieces:
+                        self._is_whole = piece.endswith(b"\n\n")
                         await send({"type": "http.response.body", "body": piece, "more_body": True})
         except (DomainError, StoreUnavailable):  # who they are, or what happens, cannot be said any more
             return
@@ -145,6 +148,8 @@ class _Telling(GoingOn):
                 log_crash(error)
 
     async def _finish(self, send: Send) -> None:
+        if not self._is_whole:  # an orderly end would say that this is all there is: the line breaks instead
+            return
         with suppress(TimeoutError):  # whoever does not read holds nobody up
             async with asyncio.timeout(_LAST_SECONDS):
                 await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -16,7 +16,7 @@ from domain.quarantine import Origin
 from tests.contract.harnesses import StoreHarness, each_store
 from tests.contract.store_contract import new_id
 from tests.judged_world import JudgedWorld
-from tests.protocol import pictures
+from tests.protocol import pictures, until
 from tests.protocol_audit import ProtocolAudit
 from tests.scripted_storage import patiently
 
@@ -87,6 +87,8 @@ async def test_a_worker_that_dies_while_it_puts_it_aside_is_followed_by_one_that
     first, call = await world.call_out()
     call.finish(pictures(2))
     await putting.wait()
+    manifest = ObjectKey.manifest(generation.account_id, generation.id, 1)
+    await until(lambda: str(manifest) in world.storage.objects)
     await world.kill(first)
     await world.lapse()
     assert await world.work(2)

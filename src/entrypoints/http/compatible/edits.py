@@ -76,9 +76,10 @@ async def _made(request: Authed, edit: RequestEdit, key: str | None, fault: str 
     """And which try this is, and whether its pictures are to be streamed. When this ends, what was sent is in nobody's memory any
     more."""
     uploads: Uploads = request.app.state.edits
+    ordered = sandbox(fault)
     with uploads.place() as share:
         sent = await read_edit(request, uploads, share)
-        wanted, call = asked(sent.fields, sandbox(fault)), counted(request)
+        wanted, call = asked(sent.fields, ordered), counted(request)
         if sent.fields.stream:
             check_streams(request)
         if call:

@@ -19,6 +19,7 @@ from application.api_keys import hash_key
 from application.store import StoreUnavailable
 from domain.attempts import Attempt, Failure, FailureClass, Outcome, Usage
 from domain.attempts import Stage as Step
+from domain.errors import TooManyStreams
 from domain.events import Event, EventKind
 from domain.generations import Generation, GenerationState
 from domain.limits import LIMITS
@@ -26,7 +27,7 @@ from domain.media import AssetKind, PictureFormat
 from domain.objects import ObjectKey
 from domain.provenance import Marking
 from domain.requests import Kind
-from entrypoints.http.compatible import streams
+from entrypoints.http.compatible import images, streams
 from entrypoints.http.compatible.stream_events import StreamedImage, image_event
 from tests.http_rows import NOW
 from tests.http_stage import _CALLERS, ACCOUNT, BEARER, KEY, Stage
@@ -244,6 +245,33 @@ def test_who_has_too_many_streams_buys_nothing(stage: Stage, client: TestClient[
     assert not stage.kept
     stage.ends = lambda made: delivers(stage, made, b"one")
     assert post(client, stream=False).status_code == 200
+
+
+def test_streams_that_wait_together_for_their_first_event_count(stage: Stage, client: TestClient[Litestar]) -> None:
+    streams, counted = client.app.state.streams, list[int]()
+
+    def others_begin(made: Generation) -> None:
+        counted.append(streams.count)
+        streams._of[ACCOUNT] += LIMITS["streams"] - 1
+        with pytest.raises(TooManyStreams):
+            streams.check(ACCOUNT)
+        delivers(stage, made, b"one")
+
+    whenever_looked_at(stage, others_begin)
+    assert post(client).status_code == 200
+    assert counted == [1]
+    assert streams.count == LIMITS["streams"] - 1, "and no longer"
+
+
+def test_whoever_passed_together_with_too_many_goes_on_later_with_what_was_bought(
+    stage: Stage, client: TestClient[Litestar], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    streams = client.app.state.streams
+    monkeypatch.setattr(images, "check_streams", lambda request: streams._of.update({ACCOUNT: LIMITS["streams"]}))
+    answer = post(client, headers={"x-stainless-retry-count": "0"})
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "10")
+    (made,) = stage.kept
+    assert stage.notes == [(made, 0, False)]
 
 
 def test_a_film_is_not_streamed_and_who_streams_nothing_pays_for_no_partial_picture(

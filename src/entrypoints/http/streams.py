@@ -45,14 +45,28 @@ class Streams:
     @contextmanager
     def one(self, account: AccountId, telling: GoingOn) -> Iterator[None]:
         """One more, until the block ends."""
-        self._of[account] += 1
         self._telling.add(telling)
         if self._stopping:
             telling.end()
         try:
-            yield
+            with self._counted(account):
+                yield
         finally:
             self._telling.discard(telling)
+
+    @contextmanager
+    def awaited(self, account: AccountId) -> Iterator[None]:
+        """One more that is about to begin, until the block ends: else any number could wait together. Raises TooManyStreams."""
+        self.check(account)
+        with self._counted(account):
+            yield
+
+    @contextmanager
+    def _counted(self, account: AccountId) -> Iterator[None]:
+        self._of[account] += 1
+        try:
+            yield
+        finally:
             self._of[account] -= 1
             if not self._of[account]:
                 del self._of[account]

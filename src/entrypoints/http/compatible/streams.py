@@ -49,13 +49,14 @@ class Streaming:
     storage: ObjectStorage
 
     async def __call__(self, request: Authed, generation: GenerationId) -> Response[Any]:
-        """Of one of the caller's. Raises Gone, or SignaturePending."""
+        """Of one of the caller's. Raises Gone, SignaturePending, or TooManyStreams."""
         made(request.scope, generation)
         streams: Streams = request.app.state.streams
         prolong(request, streams.beat)
         beat = Beat(streams.beat)
         news = self._news(generation, beat)
-        found, partials = await _first(news, beat)
+        with streams.awaited(request.auth.account_id):
+            found, partials = await _first(news, beat)
         if streams.stopping:  # a stream cut off before its first event would look like one that is done
             return late(request.scope, generation)
         if not found.generation.state.is_open and not found.assets:

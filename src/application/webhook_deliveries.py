@@ -22,6 +22,9 @@ MOST_ENDPOINT, MOST_HOST, MOST_ACCOUNT = 4, 8, 8
 FAILING_SHARE = 0.5
 """Of all places, for endpoints at which nothing has arrived lately, however many there are and of however many accounts: most of
 them will not answer now either, and the others are not to wait for that."""
+SLOW, MOST_SLOW = 3.0, 192
+"""After so many seconds a try gives its place to another, while it goes on; so many do at most. Who answers late, but answers,
+is no failure, and the others are not to wait for that either."""
 LOOK_AGAIN = 1.0
 """Seconds, while something slow is on its way."""
 PARTING = 0.8
@@ -53,6 +56,15 @@ def message(delivery: Delivery, endpoint: WebhookEndpoint) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
+class _OnItsWay:
+    due: Due
+    since: float
+
+
+_Sending = dict[asyncio.Task[Reason | None], _OnItsWay]
+
+
+@dataclass(frozen=True, slots=True)
 class SendWebhooks:
     """Send what is due, many at once, but few to one endpoint, host or account: who does not answer keeps nobody waiting.
 
@@ -65,10 +77,11 @@ class SendWebhooks:
     luck: Callable[[], float]
     patience: timedelta = PATIENCE
     at_once: int = AT_ONCE
+    slow: float = SLOW
 
     async def __call__(self) -> Mapping[str, int]:
         """How many arrived and how many tries were in vain, when nothing is due and nothing on its way any more."""
-        ends, sending = Counter({"webhooks_delivered": 0, "webhooks_failed": 0}), dict[asyncio.Task[Reason | None], Due]()
+        ends, sending = Counter({"webhooks_delivered": 0, "webhooks_failed": 0}), _Sending()
         try:
             while True:
                 await self._take(sending)
@@ -82,10 +95,10 @@ class SendWebhooks:
         finally:
             await _part(sending)
 
-    async def _take(self, sending: "dict[asyncio.Task[Reason | None], Due]") -> None:
+    async def _take(self, sending: _Sending) -> None:
         """Fill the places that are free. A look may find one endpoint's alone, so there is another until it finds nothing."""
-        while free := self.at_once - len(sending):
-            due = [*sending.values()]
+        while (free := self.at_once - self._in_place(sending)) > 0:
+            due = [each.due for each in sending.values()]
             async with self.store.transaction() as tx:
                 now = await tx.now()
                 taken = [each for each in await tx.deliveries.take(now, self._busy(due), free) if self._has_place(each, due)]
@@ -94,7 +107,7 @@ class SendWebhooks:
             if not taken:
                 return
             for each in taken:
-                sending[asyncio.create_task(self._send(each, now))] = each
+                sending[asyncio.create_task(self._send(each, now))] = _OnItsWay(each, monotonic())
 
     async def _send(self, due: Due, at: datetime) -> Reason | None:
         """None: nobody knows any more what became of it, or whom it was for; if it is still wanted, it comes again."""
@@ -136,6 +149,10 @@ class SendWebhooks:
             tx.endpoints.save(judged)
         if judged.disabled_at and not endpoint.disabled_at:
             await tx.deliveries.give_up(endpoint.id)
+
+    def _in_place(self, sending: _Sending) -> int:
+        slow = sum(monotonic() - each.since >= self.slow for each in sending.values())
+        return len(sending) - min(slow, MOST_SLOW)
 
     def _busy(self, sending: list[Due]) -> Busy:
         endpoints = Counter(each.endpoint.id for each in sending)

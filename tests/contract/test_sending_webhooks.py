@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from application.webhook_deliveries import AT_ONCE, FAILING_SHARE, MOST_ENDPOINT, Answer, ForgetDeliveries
+from application.webhook_deliveries import Answer, ForgetDeliveries
 from application.webhook_endpoints import AddEndpoint, ChangeEndpoint, Redeliver, RemoveEndpoint, RotateSecret, TryEndpoint
 from application.webhooks import PATIENCE
 from domain.errors import EndpointDisabled, NotFound, TooManyEndpoints
@@ -122,57 +122,6 @@ async def test_a_worker_that_stops_hears_who_answers_at_once_and_waits_for_nobod
     hooks.post.hangs = lambda _: False
     await hooks.later(PATIENCE)
     assert [sent.url for sent in await hooks.sent()] == [SLOW]
-
-
-async def test_who_hangs_has_its_places_and_delays_nobody(hooks: Hooks) -> None:
-    slow, quick = await hooks.caller(), await hooks.caller()
-    await hooks.hook(slow, SLOW)
-    await hooks.hook(quick, QUICK)
-    for _ in range(3 * MOST_ENDPOINT):
-        await hooks.finish(slow)
-    hooks.post.hangs = lambda url: url == SLOW
-    work = asyncio.ensure_future(hooks.send())
-    try:
-        for number in range(1, 4):
-            await hooks.finish(quick)
-            async with asyncio.timeout(20):
-                while sum(sent.url == QUICK for sent in hooks.post.sent) < number:
-                    await asyncio.sleep(0.005)
-        assert hooks.post.most[SLOW] == MOST_ENDPOINT
-        assert hooks.post.out == [SLOW] * MOST_ENDPOINT
-    finally:
-        work.cancel()
-        await asyncio.wait([work])
-
-
-async def test_however_many_have_failed_before_the_others_have_places_left(hooks: Hooks) -> None:
-    """Sixteen accounts whose endpoints hang could take every place of a worker, each with less than its own."""
-    hang = [f"https://{number}.slow.example/" for number in range(16)]
-    for url in hang:
-        caller = await hooks.caller()
-        await hooks.hook(caller, url)
-        for _ in range(MOST_ENDPOINT):
-            await hooks.finish(caller)
-    hooks.post.act = lambda _: Answer(Reason.TIMEOUT)
-    await hooks.sent()
-    quick = await hooks.caller()
-    await hooks.hook(quick, QUICK)
-    await hooks.later(SCHEDULE[1])
-    hooks.post.act, hooks.post.hangs = lambda _: ARRIVED, lambda url: url in hang
-    work = asyncio.ensure_future(hooks.send())
-    try:
-        async with asyncio.timeout(20):
-            while len(hooks.post.out) < AT_ONCE * FAILING_SHARE:
-                await asyncio.sleep(0.005)
-            await hooks.finish(quick)
-            while not any(sent.url == QUICK for sent in hooks.post.sent):
-                await asyncio.sleep(0.005)
-        assert len(hooks.post.out) == AT_ONCE * FAILING_SHARE
-        hooks.post.gate.set()
-        assert (await work)["webhooks_delivered"] == 16 * MOST_ENDPOINT + 1, "those that failed are not forgotten"
-    finally:
-        work.cancel()
-        await asyncio.wait([work])
 
 
 async def test_more_than_there_are_places_go_out_one_after_the_other_each_once(hooks: Hooks) -> None:

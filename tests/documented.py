@@ -154,7 +154,8 @@ def _config(part: Part, seed: int, seconds: float) -> SchemathesisConfig:
             },
             "operations": [
                 # What fits the document may still be refused where it cannot know: cursors of ours, instants that have passed,
-                # what the model can do, bytes that are a picture, words that are no card number, verified addresses.
+                # what the model can do, bytes that are a picture, words that are no card number, verified addresses, numbers of
+                # events that have been.
                 {
                     "include-operation-id": [
                         *(
@@ -164,6 +165,7 @@ def _config(part: Part, seed: int, seconds: float) -> SchemathesisConfig:
                             "getCredits",
                             "quote",
                             "requestGeneration",
+                            "followGeneration",
                             "generateImages",
                             "editImages",
                         ),

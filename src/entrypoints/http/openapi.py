@@ -53,6 +53,12 @@ _RATES = {
 }
 """As draft-ietf-httpapi-ratelimit-headers writes them; an installation may limit nobody, so none is required."""
 _ID = "X-Request-Id"
+_EVENT = {
+    "type": "object",
+    "properties": {name: {"type": "string"} for name in ("id", "event", "data")},
+    "required": ["event", "data"],
+}
+"""Of a stream, each: what readers of `text/event-stream` make of its lines."""
 
 
 def document(handlers: Iterable[HTTPRouteHandler], version: str, session_cookie: str) -> bytes:
@@ -121,7 +127,7 @@ def _declare(operation: dict[str, Any], handler: HTTPRouteHandler, path: str) ->
             answers[status].pop("content", None)
     if told := handler.opt.get("told"):
         data = "; ".join(f"of `{event}`: {_REF}{struct.__name__}" for event, struct in told.items())
-        answers["200"]["content"]["text/event-stream"] = {"schema": {"type": "string", "description": f"`data` {data}"}}
+        answers["200"]["content"]["text/event-stream"] = {"schema": _EVENT | {"description": f"`data` {data}"}}
     if handler.opt.get("page"):
         answers["200"]["content"]["text/html"] = {"schema": {"type": "string"}}
     if headers := answers.get(str(handler.status_code), {}).get("headers"):

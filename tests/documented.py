@@ -190,8 +190,12 @@ def _config(part: Part, seed: int, seconds: float) -> SchemathesisConfig:
                     "include-operation-id": ["checkOut", "openPortal", "changeSubscription", "setTopUp", "listTransactions"],
                     "checks": {"positive_data_acceptance": {"enabled": False}},
                 },
-                # A deleted generation lies in the trash for seven days, and its owner can look at it there; a receipt stays.
-                {"include-operation-id": ["getGeneration", "getReceipt"], "checks": {"use_after_free": {"enabled": False}}},
+                # A deleted generation lies in the trash for seven days, and its owner can look at it and its events there;
+                # a receipt stays.
+                {
+                    "include-operation-id": ["getGeneration", "followGeneration", "getReceipt"],
+                    "checks": {"use_after_free": {"enabled": False}},
+                },
             ],
         }
     )

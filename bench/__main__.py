@@ -1,5 +1,5 @@
 """`python -m bench [--json] [--rounds N] [--seconds S] [--only PART ...] [--share S]
-[--past JOBS]`.
+[--past JOBS] [--s3]`.
 
 Exit code 1: a promise was missed, or what was measured was not right. 2: something is missing on this machine.
 """
@@ -18,7 +18,7 @@ from bench.books import BooksWrong
 from bench.figures import Figure, show
 from bench.floor import NoPgbench
 from bench.gauges import neighbours
-from bench.stage import load_average, temporary_folder
+from bench.stage import load_average, objects, temporary_folder
 
 PARTS: Mapping[str, Callable[[Path, argparse.Namespace], list[Figure]]] = {
     "requests": lambda folder, options: requests.measure(folder, options.rounds, options.seconds),
@@ -65,13 +65,14 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--past", type=int, default=100_000, help="jobs that the aged job table has seen; a million take ten minutes"
     )
+    parser.add_argument("--s3", action="store_true", help="the service's objects at an S3 of this run, and not in files")
     return parser.parse_args()
 
 
 def _measure(options: argparse.Namespace) -> list[Figure]:
     figures: list[Figure] = []
     for part in options.only:
-        with temporary_folder() as folder, neighbours() as taken:
+        with temporary_folder() as folder, objects(s3=options.s3), neighbours() as taken:
             figures += PARTS[part](folder, options)
         figures.append(Figure(f"cores kept busy by others during part {part}", taken, f"of {os.cpu_count()}"))
     promised = [figure for figure in figures if figure.promise]

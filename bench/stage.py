@@ -7,13 +7,18 @@ import sys
 import tempfile
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from unittest import mock
 
 from entrypoints.wiring import EmbeddedPostgres
 from entrypoints.wiring_schema import upgrade
 from tests.forks import UNHURRIED
 from tests.processes import until
+from tests.weed import weed
+
+INHERITED = ("PATH", "HOME", "LANG", "TMPDIR")
+STORAGE = ("S3_", "AWS_")
 
 
 @contextmanager
@@ -35,6 +40,16 @@ def durable_postgres(home: Path, **settings: str) -> Iterator[EmbeddedPostgres]:
     shutil.rmtree(postgres.data.parent, ignore_errors=True)  # as root its place may be outside the home
 
 
+@contextmanager
+def objects(*, s3: bool) -> Iterator[None]:
+    """Where parts started meanwhile keep their objects: at a real S3, or else in files."""
+    beside = {key: value for key, value in os.environ.items() if not key.startswith(STORAGE)}
+    with ExitStack() as stack:
+        at = stack.enter_context(weed()).environment if s3 else {}
+        stack.enter_context(mock.patch.dict(os.environ, beside | dict(at), clear=True))
+        yield
+
+
 def postmaster(postgres: EmbeddedPostgres) -> int:
     return int((postgres.data / "postmaster.pid").read_text().split()[0])
 
@@ -44,7 +59,7 @@ class Part:
 
     def __init__(self, name: str, log: Path, environment: Mapping[str, str], cwd: Path, words: Sequence[str] = ()) -> None:
         self.log = log
-        inherited = {key: value for key, value in os.environ.items() if key in ("PATH", "HOME", "LANG", "TMPDIR")}
+        inherited = {key: value for key, value in os.environ.items() if key in INHERITED or key.startswith(STORAGE)}
         with log.open("ab") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", *(words or ("entrypoints.command", name))],

@@ -1,4 +1,4 @@
-"""Many at once on one wallet: nobody spends a credit twice."""
+"""Many at once on one wallet, pictures at a real S3: nobody spends a credit twice."""
 
 import asyncio
 from collections import Counter
@@ -11,18 +11,19 @@ import pytest
 
 from tests import plain_http
 from tests.service import customer, serving
+from tests.weed import ON_S3, Weed
 from tests.world import world
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, ON_S3]
 
 REQUESTS, BALANCE, PROCESSES = 1_000, 100, 4
 CHEAPEST = {"prompt": "a dot", "size": "16x16", "quality": "low", "max_credits": 1}
 
 
-async def test_a_thousand_requests_at_once_on_a_hundred_credits(new_database_url: str, tmp_path: Path) -> None:
+async def test_a_thousand_requests_at_once_on_a_hundred_credits(new_database_url: str, tmp_path: Path, s3: Weed) -> None:
     async with world(new_database_url, tmp_path, picture_workers=1) as service:
         buyer = await customer(service, BALANCE)
-        with serving(new_database_url, tmp_path, processes=PROCESSES, OPEN_GENERATIONS="10000") as addresses:
+        with serving(new_database_url, tmp_path, processes=PROCESSES, OPEN_GENERATIONS="10000", **s3.environment) as addresses:
             limits = httpx.Limits(max_connections=REQUESTS)
             async with AsyncExitStack() as stack:
                 clients = [  # one for each process: what a client spends on a request grows with its connections

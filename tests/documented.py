@@ -13,6 +13,7 @@ from schemathesis.engine import events, from_schema
 
 from tests.people import signed_in
 
+SAID_BYTES = 500
 SHOWN = 5
 ENOUGH = 300
 """So many cases meet whatever there is to meet; a starved machine sends fewer in its time."""
@@ -87,12 +88,14 @@ def attack(part: Part, seed: int, seconds: float) -> tuple[Counter[str], list[st
         if isinstance(event, events.NonFatalError | events.FatalError):
             deviations.append(f"the suite itself broke: {getattr(event, 'info', event)}")
         if isinstance(event, events.ScenarioFinished):
-            answers = [sent.response for sent in event.recorder.interactions.values() if sent.response]
+            sent = event.recorder.interactions
+            answers = [each.response for each in sent.values() if each.response]
             statuses.update(answer.status_code for answer in answers)
             deviations += [f"{event.label}: {missing}" for answer in answers for missing in _missing(part, answer)]
             deviations += [
                 f"{check.name} of {event.label}: {check.failure_info.failure.message}\n{check.failure_info.code_sample}"
-                for checks in event.recorder.checks.values()
+                f"\nanswered: {_answered(sent[case].response)}"
+                for case, checks in event.recorder.checks.items()
                 for check in checks
                 if check.failure_info
             ]
@@ -102,6 +105,10 @@ def attack(part: Part, seed: int, seconds: float) -> tuple[Counter[str], list[st
     if statuses.total() >= ENOUGH and (unseen := part.seen - statuses.keys()):
         deviations.append(f"{part.name} never met {sorted(unseen)}: {dict(statuses)}")
     return counts, [said.replace("Authorization: [Filtered]", f"Authorization: Bearer {part.key}") for said in deviations[:SHOWN]]
+
+
+def _answered(answer: Any) -> str:
+    return f"{answer.status_code} {answer.content[:SAID_BYTES]!r}" if answer else "nothing"
 
 
 def _schema(part: Part, seed: int, seconds: float) -> Any:

@@ -88,6 +88,7 @@ class Generation:
     delivered: int = 0
     attempts: list[Attempt] = field(default_factory=list)
     metadata: Mapping[str, str] = field(default_factory=dict)
+    favourite: bool = False
     last_event: int = 0
     news: list[Event] = field(default_factory=list, compare=False, repr=False)
 
@@ -141,12 +142,8 @@ class Generation:
 
     def is_due(self, now: datetime) -> bool:
         """Whether a wake-up has something to do here."""
-        if self.state is GenerationState.QUEUED:
-            return self.resume_at is None or now >= self.resume_at
-        if self.state is GenerationState.RUNNING:
-            until = self.lease_until if self.lease else self.resume_at
-            return until is None or now >= until
-        return False
+        until = self.lease_until if self.lease else self.resume_at
+        return self.state.is_open and (until is None or now >= until)
 
     def claim(self, lease: Lease, owner: int, now: datetime, timing: Timing) -> Attempt | None:
         """Take a waiting generation and write down the call about to be made; None if it may not be called now."""
@@ -279,7 +276,7 @@ class Generation:
     def erase(self) -> None:
         """Forget what was asked for; the rest is a billing record."""
         self.must_be_finished()
-        self.request, self.metadata = None, {}
+        self.request, self.metadata, self.favourite = None, {}, False
         self.failure = self.failure and self.failure.without_words()
         for attempt in self.attempts:
             attempt.failure = attempt.failure and attempt.failure.without_words()

@@ -122,7 +122,7 @@ def _one_step(generation: Generation, step: int, at: datetime) -> None:
         case 5:
             result = Executed(PICTURES, "req_3", Usage(5, 6), 40_000)
             generation.settle(lease, 3, result, 2, later, TIMING)
-            generation.trashed_at = later
+            generation.trashed_at, generation.favourite = later, True
         case _:
             generation.attempt(3).cost = 50_000
 

@@ -205,8 +205,9 @@ def test_only_an_end_can_be_deleted() -> None:
             OPEN[state]().hold_command()
     for generation in ended():
         before = deepcopy(generation)
+        generation.favourite = True
         generation.erase()
-        assert (generation.request, generation.metadata) == (None, {})
+        assert (generation.request, generation.metadata, generation.favourite) == (None, {}, False)
         assert not generation.failure or not generation.failure.message, "a provider may have quoted the prompt"
         generation.request, generation.failure = before.request, before.failure
         for attempt, as_it_was in zip(generation.attempts, before.attempts, strict=True):

@@ -109,6 +109,7 @@ def test_a_bare_prompt_is_answered_with_every_default_filled(client: TestClient[
         "assets": [],
         "failure": None,
         "parent": None,
+        "favourite": False,
         "metadata": {},
     }
 

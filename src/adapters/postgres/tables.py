@@ -21,7 +21,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from adapters.postgres import account_tables, billing_tables, event_tables, media_tables, undelivered_tables, webhook_tables
+from adapters.postgres import (
+    account_tables,
+    billing_tables,
+    event_tables,
+    library_tables,
+    media_tables,
+    undelivered_tables,
+    webhook_tables,
+)
 from adapters.postgres.columns import Time, classified, never_negative, one_of
 from adapters.postgres.columns import metadata as metadata
 from domain import privacy
@@ -47,6 +55,7 @@ archives = media_tables.archives
 quarantine = media_tables.quarantine
 generation_events = event_tables.generation_events
 undelivered = undelivered_tables.undelivered
+collections, collection_items = library_tables.collections, library_tables.collection_items
 assets, provenance_log = media_tables.assets, media_tables.provenance_log
 webhook_endpoints, webhook_deliveries = webhook_tables.webhook_endpoints, webhook_tables.webhook_deliveries
 top_ups, top_up_attempts = billing_tables.top_ups, billing_tables.top_up_attempts
@@ -200,6 +209,7 @@ generations = Table(
     _skeleton("delivered", SmallInteger),
     _prompt("metadata", JSONB),
     _protocol("last_event", Integer, server_default="0"),
+    _prompt("favourite", Boolean, server_default="false"),
     one_of("mode", Mode),
     one_of("state", GenerationState),
     CheckConstraint("(state = 'succeeded') = (delivered > 0) AND delivered <= n", name="delivered_means_succeeded"),
@@ -215,6 +225,9 @@ Index("generations_history", _g.account_id, _g.mode, _g.created_at.desc(), _g.id
 Index("generations_queued", _g.account_id, _g.id, postgresql_where=_g.state == GenerationState.QUEUED.value)
 Index("generations_running", _g.account_id, _g.lease_until, postgresql_where=_g.state == GenerationState.RUNNING.value)
 Index("generations_braked", _g.account_id, _g.finished_at, postgresql_where=counts_for_brake)
+Index(
+    "generations_delivered", _g.account_id, _g.mode, _g.finished_at, postgresql_where=_g.state == GenerationState.SUCCEEDED.value
+)
 Index("generations_trash", _g.trashed_at, postgresql_where=_g.trashed_at.is_not(None) & _g.request.is_not(None))
 
 attempts = Table(

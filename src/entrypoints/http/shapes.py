@@ -190,6 +190,7 @@ class Generation(Struct, frozen=True, kw_only=True):
     assets: list[Picture]
     failure: Failure | None
     parent: UUID | None
+    favourite: bool
     metadata: dict[str, str]
 
 

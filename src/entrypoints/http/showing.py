@@ -52,6 +52,7 @@ def _shown(generation: Generation, assets: Sequence[Asset], links: Links, outloo
         assets=[picture(asset, links) for asset in assets],
         failure=failure(generation.failure) if generation.failure else None,
         parent=generation.parent,
+        favourite=generation.favourite,
         metadata=dict(generation.metadata),
     )
 

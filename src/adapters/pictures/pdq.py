@@ -6,6 +6,7 @@ Luminance, blurred twice each way by a box as wide as what 64 x 64 leave out, sa
 
 import io
 import math
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,22 +72,21 @@ def _coarse(picture: Image.Image) -> Image.Image:
 
 def _sampled(luminance: Grid) -> Grid:
     """64 x 64 samples of the blurred luminance."""
-    for _ in range(2):
-        luminance = _blurred(_blurred(luminance).T).T
-    rows, columns = (((np.arange(_SAMPLES) + 0.5) * side / _SAMPLES).astype(int) for side in luminance.shape)
-    return luminance[np.ix_(rows, columns)]
+    down, across = (_sampling(side) for side in luminance.shape)
+    samples: Grid = down @ luminance @ across.T
+    return samples
 
 
-def _blurred(luminance: Grid) -> Grid:
-    """Each row's means over a window as wide as a step between samples, rounded up; at the edges over what there is of it."""
-    length = luminance.shape[1]
-    window = -(-length // (2 * _SAMPLES))
-    ends = np.minimum(np.arange(length) + window // 2 + 1, length)
-    starts = np.maximum(np.arange(length) - (window - 1 - window // 2), 0)
-    sums = np.zeros((luminance.shape[0], length + 1))
-    np.cumsum(luminance, axis=1, out=sums[:, 1:])
-    means: Grid = (sums[:, ends] - sums[:, starts]) / (ends - starts)
-    return means
+@lru_cache(8)
+def _sampling(side: int) -> Grid:
+    """What blurs a line of so many pixels twice and samples it. A blur is each pixel's mean over a window as wide as a step
+    between samples, rounded up; at the edges over what there is of it."""
+    window = -(-side // (2 * _SAMPLES))
+    offset = np.arange(side) - np.arange(side)[:, None]
+    blur = ((offset <= window // 2) & (offset >= window // 2 + 1 - window)).astype(np.float64)
+    blur /= blur.sum(axis=1, keepdims=True)
+    sampled: Grid = (blur @ blur)[((np.arange(_SAMPLES) + 0.5) * side / _SAMPLES).astype(int)]
+    return sampled
 
 
 def _quality(samples: Grid) -> int:

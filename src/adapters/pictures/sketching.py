@@ -12,7 +12,8 @@ from domain.errors import BrokenImage
 from domain.renditions import THUMBNAIL_SIDE, Sketch
 
 _BLURRED_SIDE = 32
-_QUALITY = 80
+_QUALITY, _EFFORT = 80, 2
+"""The most effort takes three times as long, for files that are no smaller."""
 
 
 def sketch_of(content: bytes, xmp: bytes | None) -> Sketch:
@@ -27,7 +28,7 @@ def sketch_of(content: bytes, xmp: bytes | None) -> Sketch:
     except Exception:
         raise BrokenImage("a picture cannot be decoded") from None
     buffer = io.BytesIO()
-    small.save(buffer, "WEBP", quality=_QUALITY, method=4, **({"xmp": xmp} if xmp else {}))
+    small.save(buffer, "WEBP", quality=_QUALITY, method=_EFFORT, **({"xmp": xmp} if xmp else {}))
     return Sketch(buffer.getvalue(), _blurred(small), likeness(small))
 
 
@@ -37,7 +38,8 @@ def _fitted(picture: Image.Image) -> Image.Image:
     small = picture if picture.mode == mode else picture.convert(mode)
     share = min(1.0, THUMBNAIL_SIDE / max(picture.size))
     size = (max(1, round(picture.width * share)), max(1, round(picture.height * share)))
-    return small if size == small.size else small.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
+    # By whole numbers first, which takes a tenth of the time.
+    return small if size == small.size else small.resize(size, Image.Resampling.LANCZOS, reducing_gap=1.0)
 
 
 def _blurred(small: Image.Image) -> str:

@@ -43,6 +43,8 @@ LIMITS: Mapping[str, int] = MappingProxyType(
         "url_characters": 2_000,
         "streams": 50,
         "event_id_characters": 255,
+        "search_characters": 500,
+        "search_words": 32,
     }
 )
 MAX_INTEGER = 2**63 - 1

@@ -196,17 +196,21 @@ def _import_everything() -> None:
 
     if "S3_BUCKET" in os.environ:
         import adapters.storage.s3
+    import adapters.identity.line
     import adapters.image_models.painter
     import adapters.pictures.pdq
     import adapters.pictures.rendering
     import adapters.pictures.sketching
+    import adapters.webhook_post
     import entrypoints.api
     import entrypoints.command
     import entrypoints.worker  # noqa: F401
 
     with suppress(ImportError):
         import adapters.image_models.openai.images
-        import adapters.postgres.jobs  # noqa: F401
+        import adapters.postgres.jobs
+    adapters.identity.line.trusted()
+    adapters.webhook_post.trusted()
 
 
 if __name__ == "__main__":

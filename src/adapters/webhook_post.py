@@ -7,6 +7,7 @@ import threading
 from asyncio import timeout
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing, suppress
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -30,6 +31,9 @@ ADDRESSES_TRIED = 4
 _NAMES_AT_ONCE = 512
 """Look-ups cannot be broken off, and a name server that hangs holds one for longer than a message may take: each has a thread of
 its own, so that none waits for another's."""
+
+trusted = cache(httpcore2.default_ssl_context)
+"""Reading every certificate takes tens of milliseconds: once."""
 
 
 class _NotPublic(Exception):
@@ -134,7 +138,7 @@ class HttpWebhookPost(WebhookPost):
         line: httpcore2.AsyncNetworkBackend | None = None,
     ) -> None:
         self._seconds, self._allow_private = seconds, allow_private
-        self._trust = trust or httpcore2.default_ssl_context()
+        self._trust = trust or trusted()
         self._look_up, self._line = look_up, line or httpcore2.AnyIOBackend()
 
     @classmethod

@@ -6,6 +6,7 @@ from asyncio import timeout
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -23,6 +24,9 @@ STEP_SECONDS = 5.0
 WHOLE_SECONDS = 15.0
 """For all that is asked for one sign-in: somebody waits."""
 
+trusted = cache(httpx2.create_ssl_context)
+"""Reading every certificate takes tens of milliseconds: once for all providers."""
+
 _TOKEN = re.compile(r"[\x21-\x7e]{1,65536}")
 _Shape = TypeVar("_Shape")
 
@@ -36,7 +40,7 @@ class Line:
     """`seconds`: for each step, and for the whole."""
 
     seconds: tuple[float, float] = (STEP_SECONDS, WHOLE_SECONDS)
-    _trust: ssl.SSLContext = field(default_factory=httpx2.create_ssl_context, repr=False)
+    _trust: ssl.SSLContext = field(default_factory=trusted, repr=False)
 
     @asynccontextmanager
     async def opened(self, url: str, **client: str) -> AsyncIterator[Any]:

@@ -56,9 +56,11 @@ class OpenAIModerator(Moderator):
     ) -> AsyncIterator[Self]:
         """Connections live as long as the block, and are kept for the next question: a handshake each time would take longer than
         the answer. No redirects. `log` is called with an event name and fields; never with what was judged."""
+        parts = urlsplit(base_url)
         http = httpx2.AsyncClient(
             follow_redirects=False,
-            trust_env=not is_loopback(urlsplit(base_url).hostname or ""),
+            trust_env=not is_loopback(parts.hostname or ""),
+            verify=parts.scheme == "https",  # certificates take long to load, and without TLS nobody shows one
             limits=httpx2.Limits(
                 max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS, keepalive_expiry=_KEPT_SECONDS
             ),

@@ -31,6 +31,10 @@ async def test_an_answer_of_no_sense_is_none(adapter: OpenIdConnect, op: OpenIdP
     assert len(op.requests(place)) == 1, "it is not asked again, and nobody is followed elsewhere"
 
 
+def test_certificates_are_read_once_for_all_providers() -> None:
+    assert Line()._trust is Line()._trust
+
+
 @pytest.mark.parametrize("place", PLACES)
 async def test_a_provider_that_never_answers_is_not_waited_for(
     adapter: OpenIdConnect, op: OpenIdProvider, trust: Line, place: str

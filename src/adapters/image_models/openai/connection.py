@@ -67,9 +67,11 @@ async def opened(api_key: str, base_url: str) -> AsyncIterator[AsyncOpenAI]:
     A kept connection may be closed by the other side while a request is on its way, which looks like a lost answer; a handshake
     costs nothing beside a picture. Proxies are as the environment says, but for a server on this machine.
     """
+    parts = urlsplit(base_url)
     http = httpx2.AsyncClient(
         follow_redirects=False,
-        trust_env=not is_loopback(urlsplit(base_url).hostname or ""),
+        trust_env=not is_loopback(parts.hostname or ""),
+        verify=parts.scheme == "https",  # certificates take long to load, and without TLS nobody shows one
         limits=httpx2.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=0),
         timeout=httpx2.Timeout(CONNECT_SECONDS),
         headers={"Accept-Encoding": "identity"},  # base64 does not shrink much, and unpacking it would be the event loop's work

@@ -11,6 +11,7 @@ from openai.types import ImagesResponse
 from PIL import Image
 
 from domain.accounts import Mode
+from domain.provenance import SourceType
 from tests.contract.test_sdk_streams import checked
 from tests.hostile import encode
 from tests.http_house import House, Left
@@ -19,6 +20,7 @@ from tests.service import Customer
 
 pytestmark = pytest.mark.anyio
 EDIT: dict[str, Any] = {"model": "gpt-image-2", "prompt": "the same, at night", "quality": "low", "size": "64x64"}
+SLOWLY = {"X-Sandbox-Fault": "latency_ms=600"}
 PNG, JPEG, WEBP = (encode(corners(), format) for format in ("PNG", "JPEG", "WEBP"))
 
 
@@ -74,14 +76,24 @@ async def test_asynchronously_with_one_picture_and_raw(served: House) -> None:
     assert len(made["request"]["images"]) == 1
 
 
-def test_an_edit_is_streamed_too(served: House) -> None:
+async def test_asynchronously_with_several_references_and_a_mask_as_a_stream(served: House) -> None:
     who = served.customer()
-    slowly = {"X-Sandbox-Fault": "latency_ms=600"}
-    stream = sdk(served, who).images.edit(**EDIT, image=PNG, stream=True, partial_images=1, extra_headers=slowly)
-    events = list(stream)
-    assert [event.type for event in events] == ["image_edit.partial_image", "image_edit.completed"]
+    files: list[Any] = [("fox.png", PNG), io.BytesIO(JPEG), ("b.webp", WEBP, "image/webp")]
+    asked: dict[str, Any] = EDIT | {"image": files, "mask": hole(), "size": "auto", "extra_headers": SLOWLY}
+    async with (
+        AsyncOpenAI(api_key=who.key, base_url=f"{served.client.base_url}/v1/") as client,
+        await client.images.edit(**asked, n=2, stream=True, partial_images=1) as stream,
+    ):
+        events = [event async for event in stream]
+    assert [event.type for event in events] == ["image_edit.partial_image", *["image_edit.completed"] * 2]
     for event in events:
         checked(event)
+        assert SourceType.EDITED.address.encode() in base64.b64decode(event.b64_json)
+    made = the_one(served, who)
+    assert stream.response.headers["x-generation-id"] == made["id"]
+    assert [served.bytes_of(asset) for asset in made["assets"]] == [base64.b64decode(each.b64_json) for each in events[1:]]
+    assert made["credits"]["captured"] == made["credits"]["quoted"]
+    assert (len(made["request"]["images"]), made["request"]["mask"] is not None) == (3, True)
 
 
 def form(*files: tuple[str, bytes], **said: str) -> dict[str, Any]:

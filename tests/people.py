@@ -60,6 +60,15 @@ class Resident:
         assert sent.status_code == 200, sent.text
         return str(told["id"])
 
+    def collection(self, mode: Mode, *generations: str) -> str:
+        with self._stranger() as client:
+            made = client.post("/v1/collections", headers=self.bearer(mode), json={"name": "boats"})
+            assert made.status_code == 201, made.text
+            for each in generations:
+                put = client.put(f"{made.headers['location']}/items/{each}", headers=self.bearer(mode), json={})
+                assert put.status_code == 204, put.text
+        return str(made.json()["id"])
+
     def hook(self, mode: Mode = Mode.TEST, url: str = NOWHERE) -> tuple[str, str]:
         """A webhook endpoint, and the delivery of a test message to it."""
         body = {"mode": mode, "url": url, "events": ["generation.finished"]}

@@ -276,6 +276,7 @@ async def erase_rows(tx: Transaction, generation: Generation) -> list[ObjectKey]
         copies += await remove(tx, asset)
     await tx.events.erase(generation.id)
     await tx.undelivered.erase(generation.id)
+    await tx.collections.erase(generation.id)
     generation.erase()
     return copies
 

@@ -9,6 +9,7 @@ from typing import Protocol
 from uuid import UUID
 
 from application.announcements import Announcements
+from application.collected import Collected
 from application.packing import Archives
 from application.provenance import ProvenanceLog
 from application.purchases import Customers, Inbox, Purchases, Refunds, Subscriptions, TopUps
@@ -289,6 +290,8 @@ class Transaction(Protocol):
     def undelivered(self) -> UndeliveredRequests: ...
     @property
     def announcements(self) -> Announcements: ...
+    @property
+    def collections(self) -> Collected: ...
 
     async def now(self) -> datetime:
         """The database's clock at this moment, not at the transaction's start."""

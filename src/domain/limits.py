@@ -40,6 +40,8 @@ LIMITS: Mapping[str, int] = MappingProxyType(
         "sessions": 50,
         "keys": 50,
         "webhook_endpoints": 10,
+        "collections": 1_000,
+        "collection_items": 100_000,
         "url_characters": 2_000,
         "streams": 50,
         "event_id_characters": 255,

@@ -56,6 +56,7 @@ from entrypoints.draining import Drain
 from entrypoints.observed import ObservedModel
 from entrypoints.settings import Settings
 from entrypoints.wiring_access import Access
+from entrypoints.wiring_library import Library
 from entrypoints.wiring_payments import Billing
 from entrypoints.wiring_pictures import Pictures
 from entrypoints.wiring_provenance import Proof
@@ -272,6 +273,7 @@ async def container(settings: Settings, *overrides: Provider) -> AsyncIterator[A
         Storing(),
         Proof(),
         Webhooks(),
+        Library(),
         *overrides,
         context={Settings: settings},
         validation_settings=ValidationSettings(implicit_override=True, nothing_overridden=True),

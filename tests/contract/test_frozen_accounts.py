@@ -47,9 +47,9 @@ SPENDS |= {"generateImages", "editImages", "redeemPromotion", "beginUpload", "co
 REFUSED_TO_ALL = {"unlinkIdentity": 409, "redeemPromotion": 400}
 """The last sign-in stays, and there is no promotion; everything else is asked for so that it succeeds."""
 OF_PERSONS = {handler.operation_id for _, handler in GUARDED if isinstance(access_of(handler), PersonOnly)}
-ROUTES = sorted(  # what takes things away comes last
+ROUTES = sorted(  # what takes things away comes last, the largest thing last of all
     ((str(handler.operation_id), method_of(handler), path) for path, handler in GUARDED),
-    key=lambda route: (route[0] == "endEverySession", route[1] == "DELETE", route[1] != "GET"),
+    key=lambda route: (route[0] == "endEverySession", route[1] == "DELETE", route[1] != "GET", -route[2].count("{")),
 )
 
 
@@ -88,6 +88,10 @@ class Asking:
             "redeemPromotion": {"json": {"code": "WELCOME"}},
             "makeWebhookEndpoint": {"json": {"mode": "test", "url": NOWHERE, "events": ["credits.low"]}},
             "changeWebhookEndpoint": {"json": {"enabled": True}},
+            "changeGeneration": {"json": {"favourite": True}},
+            "makeCollection": {"json": {"name": "boats"}},
+            "changeCollection": {"json": {"name": "ships"}},
+            "putCollectionItem": {"json": {}},
             "setTopUp": {"json": {"enabled": False}},
         }
         return said.get(operation, {})
@@ -108,7 +112,8 @@ def asking(served: House, mode: Mode) -> Iterator[Asking]:
         things = {
             "endpoint_id": endpoint,
             "delivery_id": delivery,
-            "generation_id": who.picture(mode)["id"],
+            "generation_id": (picture := who.picture(mode)["id"]),
+            "collection_id": who.collection(mode, picture),
             "asset_id": (upload := who.upload(mode, a_png())),
             "archive_id": who.archive(mode, upload),
             "upload_id": who.send(mode, a_png()),

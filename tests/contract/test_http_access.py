@@ -23,7 +23,12 @@ from tests.kill_matrix import a_png
 from tests.people import Resident, resident, signed_in
 from tests.world import new_id
 
-BODIES: dict[str, dict[str, Any]] = {"changeWebhookEndpoint": {"json": {"enabled": True}}}
+BODIES: dict[str, dict[str, Any]] = {
+    "changeWebhookEndpoint": {"json": {"enabled": True}},
+    "changeGeneration": {"json": {"favourite": True}},
+    "changeCollection": {"json": {"name": "ships"}},
+    "putCollectionItem": {"json": {}},
+}
 """Of routes that name a thing and read what is to become of it."""
 WITH_ID = [(path, handler) for path, handler in GUARDED if "_id}" in path]
 
@@ -56,6 +61,7 @@ def owned(served: House) -> Iterator[Owned]:
             things["generation_id", mode] = [made["id"]]
             things["upload_id", mode] = [owner.send(mode, a_png())]
             things["asset_id", mode] = [upload, made["assets"][0]["id"]]
+            things["collection_id", mode] = [owner.collection(mode, made["id"])]
             things["archive_id", mode] = [owner.archive(mode, upload)]
         hooks = [owner.hook(mode) for mode in Mode]
         things["endpoint_id", None] = [endpoint for endpoint, _ in hooks]
@@ -145,7 +151,10 @@ def test_somebody_elses_thing_looks_like_a_missing_one(
     for mode, client, headers in credentials(owned, stranger, served, handler):
         for there in owned.ids(path, mode):
             missing = str(new_id())
-            second = {"delivery_id": owned.things["delivery_id", None][0]}
+            second = {
+                "delivery_id": owned.things["delivery_id", None][0],
+                "generation_id": owned.things["generation_id", Mode.TEST][0],
+            }
             body = BODIES.get(str(handler.operation_id), {})
             said = [client.request(method_of(handler), at(path, id, second), headers=headers, **body) for id in (there, missing)]
             check_problem(said[0], 404, "not-found")
@@ -197,8 +206,9 @@ def test_somebody_elses_thing_cannot_be_used(served: House, owned: Owned, strang
 def test_lists_hold_only_what_is_mine(served: House, owned: Owned, stranger: Resident) -> None:
     theirs = {id for ids in owned.things.values() for id in ids}
     clients = [(stranger.http, {}), *((served.client, stranger.bearer(mode)) for mode in Mode)]
-    for path in ("/v1/generations", "/v1/media", "/v1/api-keys", "/v1/sessions", "/v1/webhook-endpoints"):
-        for client, headers in clients if path in ("/v1/generations", "/v1/media") else clients[:1]:
+    of_keys = ("/v1/generations", "/v1/media", "/v1/collections")
+    for path in (*of_keys, "/v1/api-keys", "/v1/sessions", "/v1/webhook-endpoints"):
+        for client, headers in clients if path in of_keys else clients[:1]:
             answer = client.get(path, headers=headers)
             assert answer.status_code == 200, answer.text
             assert theirs.isdisjoint(row["id"] for row in answer.json()["data"])

@@ -110,6 +110,7 @@ def test_a_bare_prompt_is_answered_with_every_default_filled(client: TestClient[
         "failure": None,
         "parent": None,
         "favourite": False,
+        "trashed_at": None,
         "metadata": {},
     }
 

@@ -12,6 +12,7 @@ from adapters.memory.announcements import MemoryAnnouncements
 from adapters.memory.archives import MemoryArchives
 from adapters.memory.assets import MemoryAssets
 from adapters.memory.billing import MemoryCustomers, MemoryInbox, MemoryPurchases, MemoryRefunds, MemorySubscriptions
+from adapters.memory.collected import MemoryCollected
 from adapters.memory.events import MemoryEvents
 from adapters.memory.locks import RowLocks
 from adapters.memory.provenance_log import MemoryProvenanceLog
@@ -205,6 +206,7 @@ class MemoryTransaction(Transaction):
         self._turns = MemoryTurns(rows, store.locks)
         self._undelivered = MemoryUndelivered(rows)
         self._announcements = MemoryAnnouncements(rows)
+        self._collections = MemoryCollected()
 
     @property
     def wallets(self) -> MemoryWallets:
@@ -281,6 +283,10 @@ class MemoryTransaction(Transaction):
     @property
     def undelivered(self) -> MemoryUndelivered:
         return self._undelivered
+
+    @property
+    def collections(self) -> MemoryCollected:
+        return self._collections
 
     @property
     def announcements(self) -> MemoryAnnouncements:

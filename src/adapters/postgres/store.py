@@ -15,6 +15,7 @@ from adapters.postgres import tables
 from adapters.postgres.access import PostgresIdentities, PostgresKeys, PostgresSessions
 from adapters.postgres.archives import PostgresArchives
 from adapters.postgres.billing import PostgresCustomers, PostgresInbox, PostgresPurchases, PostgresSubscriptions
+from adapters.postgres.collections import PostgresCollections
 from adapters.postgres.events import PostgresEvents
 from adapters.postgres.gates import PostgresGates
 from adapters.postgres.generations import PostgresGenerations
@@ -33,13 +34,14 @@ from adapters.postgres.undelivered import PostgresUndelivered
 from adapters.postgres.wallets import PostgresWallets
 from adapters.postgres.webhooks import PostgresAnnouncements, PostgresWebhookDeliveries, PostgresWebhookEndpoints
 from application.access import AccessStore, AccessTransaction
+from application.library import LibraryStore, LibraryTransaction
 from application.quarantine import QuarantineStore, QuarantineTransaction
 from application.store import IdempotencyKey, Remembered, Store
 from application.webhooks import WebhookStore, WebhookTransaction
 from domain.generations import GenerationId
 
 
-class PostgresStore(Store, AccessStore, QuarantineStore, WebhookStore):
+class PostgresStore(Store, AccessStore, LibraryStore, QuarantineStore, WebhookStore):
     """`ring` is called after a commit that holds a wake-up; `tell` after one that holds news, with the generations they are of.
     `offset` is added to the database's clock, for tests."""
 
@@ -70,7 +72,7 @@ class PostgresStore(Store, AccessStore, QuarantineStore, WebhookStore):
         return Session(connection, self.offset)
 
 
-class PostgresTransaction(AccessTransaction, QuarantineTransaction, WebhookTransaction):
+class PostgresTransaction(AccessTransaction, LibraryTransaction, QuarantineTransaction, WebhookTransaction):
     def __init__(self, session: Session) -> None:
         self._session = session
         self._wallets = PostgresWallets(session)
@@ -99,6 +101,7 @@ class PostgresTransaction(AccessTransaction, QuarantineTransaction, WebhookTrans
         self._turns = PostgresTurns(session)
         self._undelivered = PostgresUndelivered(session)
         self._quarantine = PostgresQuarantine(session)
+        self._collections = PostgresCollections(session)
         self._announcements = PostgresAnnouncements(session)
         self._endpoints = PostgresWebhookEndpoints(session)
         self._deliveries = PostgresWebhookDeliveries(session)
@@ -222,6 +225,10 @@ class PostgresTransaction(AccessTransaction, QuarantineTransaction, WebhookTrans
     @property
     def quarantine(self) -> PostgresQuarantine:
         return self._quarantine
+
+    @property
+    def collections(self) -> PostgresCollections:
+        return self._collections
 
     @property
     def announcements(self) -> PostgresAnnouncements:

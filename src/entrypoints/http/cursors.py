@@ -45,6 +45,16 @@ class Cursors:
         microseconds, row = self._read(cursor, _POSITION)
         return _EPOCH + timedelta(microseconds=microseconds), UUID(bytes=row)
 
+    def at_place(self, place: int, row: UUID) -> str:
+        return self._write(_POSITION.pack(place, row.bytes))
+
+    def place(self, cursor: str | None) -> tuple[int, UUID] | None:
+        """Raises InvalidCursor."""
+        if cursor is None:
+            return None
+        place, row = self._read(cursor, _POSITION)
+        return place, UUID(bytes=row)
+
     def at_version(self, version: int) -> str:
         return self._write(_VERSION.pack(version))
 

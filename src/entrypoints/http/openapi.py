@@ -94,7 +94,7 @@ def _config(version: str, session_cookie: str) -> OpenAPIConfig:
                 ),
             }
         ),
-        tags=[Tag(name) for name in ("catalogue", "generations", "media", "credits", "billing", "accounts", "health")],
+        tags=[Tag(name) for name in ("catalogue", "generations", "library", "media", "credits", "billing", "accounts", "health")],
     )
 
 

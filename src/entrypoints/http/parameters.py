@@ -4,6 +4,7 @@ import hashlib
 import re
 from datetime import UTC, datetime
 from typing import Annotated
+from uuid import UUID
 
 import msgspec
 from litestar.params import HeaderParameter, QueryParameter
@@ -25,6 +26,7 @@ Instant = Annotated[
     str | None, QueryParameter(description="RFC 3339, with its zone", schema_extra={"format": "date-time"}, max_length=64)
 ]
 Word = Annotated[str | None, QueryParameter(max_length=LIMITS["name_characters"])]
+Id = Annotated[UUID | None, QueryParameter()]
 Idempotency = Annotated[
     str | None,
     HeaderParameter(

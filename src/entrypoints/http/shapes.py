@@ -38,6 +38,7 @@ class Sandbox(Struct, frozen=True, forbid_unknown_fields=True):
 
 _Key = Annotated[str, Meta(min_length=1, max_length=LIMITS["metadata_key_characters"])]
 _Value = Annotated[str, Meta(max_length=LIMITS["metadata_value_characters"])]
+Labels = Annotated[dict[_Key, _Value], Meta(max_length=LIMITS["metadata_pairs"], description="the caller's own labels")]
 
 
 class PictureBody(Struct, frozen=True, forbid_unknown_fields=True):
@@ -78,7 +79,7 @@ class PictureBody(Struct, frozen=True, forbid_unknown_fields=True):
     frame_duration_ms: Annotated[int, Meta(ge=1, le=_SMALL)] | None = None
     max_credits: Annotated[int, Meta(ge=0, le=MAX_INTEGER, description="refuse a higher price")] | None = None
     deadline: Annotated[Time, Meta(description="no call of the model starts after this")] | None = None
-    metadata: Annotated[dict[_Key, _Value], Meta(max_length=LIMITS["metadata_pairs"], description="the caller's own labels")] = {}
+    metadata: Labels = {}
     sandbox: Sandbox | None = None
 
 
@@ -173,7 +174,8 @@ class Picture(Struct, frozen=True):
 
 
 class Generation(Struct, frozen=True, kw_only=True):
-    """One request for pictures, from the hold on its price to its end."""
+    """One request for pictures, from the hold on its price to its end. In the trash since `trashed_at` it is erased after seven
+    days."""
 
     id: UUID
     object: Literal["generation"] = "generation"
@@ -191,6 +193,7 @@ class Generation(Struct, frozen=True, kw_only=True):
     failure: Failure | None
     parent: UUID | None
     favourite: bool
+    trashed_at: Time | None
     metadata: dict[str, str]
 
 

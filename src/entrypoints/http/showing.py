@@ -53,6 +53,7 @@ def _shown(generation: Generation, assets: Sequence[Asset], links: Links, outloo
         failure=failure(generation.failure) if generation.failure else None,
         parent=generation.parent,
         favourite=generation.favourite,
+        trashed_at=generation.trashed_at,
         metadata=dict(generation.metadata),
     )
 

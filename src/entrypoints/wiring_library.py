@@ -1,0 +1,38 @@
+"""The library, wired. A part of the wiring in a file of its own."""
+
+from dishka import Provider, Scope, provide, provide_all
+
+from adapters.postgres.library_queries import PostgresLibraryQueries
+from adapters.postgres.session import Pool
+from adapters.postgres.store import PostgresStore
+from application.collecting import (
+    ChangeCollection,
+    ChangeGeneration,
+    MakeCollection,
+    PutItem,
+    RemoveCollection,
+    RestoreGeneration,
+    TakeItemOut,
+)
+from application.library import LibraryQueries, LibraryStore
+from entrypoints.crash_points import CrashPoints
+
+
+class Library(Provider):
+    """Whoever wires the rest brings the pool and the store."""
+
+    scope = Scope.APP
+    generations = provide_all(ChangeGeneration, RestoreGeneration)
+    collections = provide_all(MakeCollection, ChangeCollection, PutItem, TakeItemOut)
+
+    @provide
+    def library_store(self, postgres: PostgresStore, points: CrashPoints) -> LibraryStore:
+        return points.wrap("LibraryStore", postgres)
+
+    @provide
+    def library_queries(self, pool: Pool) -> LibraryQueries:
+        return PostgresLibraryQueries(pool)
+
+    @provide
+    def remove_collection(self, store: LibraryStore) -> RemoveCollection:
+        return RemoveCollection(store)

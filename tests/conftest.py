@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from _pytest.nodeid import NodeId
 
 from adapters.postgres.embedded import EmbeddedPostgres
 from adapters.postgres.pool import open_pool
@@ -17,18 +18,22 @@ from adapters.postgres.session import Pool
 from tests.clusters import TEMPLATE, empty, migrated_postgres
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Tests that share what a file makes once, or the house, or picture workers, run in one process: each of several would make
     it anew."""
     for item in items:
-        if not isinstance(item, pytest.Function) or item.get_closest_marker("xdist_group"):
-            continue
-        shared = next((name for name in ("served", "picture_workers") if name in item.fixturenames), None)
-        if shared:
-            item.add_marker(pytest.mark.xdist_group(shared))
-        elif any(found[-1].scope == "module" for found in item._fixtureinfo.name2fixturedefs.values()):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+        if isinstance(item, pytest.Function) and (group := _group(item)) and getattr(config.option, "loadgroup", False):
+            # So xdist tells its scheduler. It writes to a field that this pytest no longer reads.
+            item._id = NodeId.parse(f"{item.nodeid}@{group}")
+
+
+def _group(item: pytest.Function) -> str | None:
+    if marked := item.get_closest_marker("xdist_group"):
+        return str(marked.args[0])
+    if shared := next((name for name in ("served", "picture_workers") if name in item.fixturenames), None):
+        return shared
+    made_once = any(found[-1].scope == "module" for found in item._fixtureinfo.name2fixturedefs.values())
+    return item.path.stem if made_once else None
 
 
 def pytest_collection_finish() -> None:

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from application.events import Seen
-from application.queries import BalanceRow, CreditsRow, GenerationFilter, LotRow, Position, TransferFilter, TransferRow
+from application.queries import (
+    BalanceRow,
+    CreditsRow,
+    GenerationFilter,
+    GenerationPage,
+    LotRow,
+    Position,
+    TransferFilter,
+    TransferRow,
+)
 from domain.accounts import AccountId, Caller, Mode
 from domain.errors import NotFound
 from domain.gates import Gate
@@ -57,11 +66,13 @@ class Rows:
 
     async def generations(
         self, account: AccountId, mode: Mode, matching: GenerationFilter, after: Position | None, limit: int
-    ) -> Sequence[tuple[Generation, Sequence[Asset]]]:
+    ) -> GenerationPage:
         self.stage.told = matching
         mine = [row for row in self.stage.kept.values() if (row.account_id, row.mode) == (account, mode)]
         newest = sorted(mine, key=lambda row: (row.created_at, row.id), reverse=True)
-        return [(row, ()) for row in newest if after is None or (row.created_at, row.id) < after][:limit]
+        older = [row for row in newest if after is None or (row.created_at, row.id) < after]
+        more = (older[limit - 1].created_at, older[limit - 1].id) if len(older) > limit else None
+        return GenerationPage([(row, ()) for row in older[:limit]], more)
 
     async def asset(self, asset: AssetId, account: AccountId, mode: Mode) -> Asset:
         found = self.stage.pictures.get(asset)

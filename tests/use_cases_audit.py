@@ -52,7 +52,7 @@ class UseCasesAudit:
         return commands, made
 
     async def _generations(self, books: Snapshot) -> list[Generation]:
-        page = await self.queries.generations(self.caller.account_id, Mode.TEST, GenerationFilter(), None, 100)
+        page = (await self.queries.generations(self.caller.account_id, Mode.TEST, GenerationFilter(), None, 100)).rows
         shown = {generation.id: (generation, list(assets)) for generation, assets in page}
         made = [generation for generation, _ in page if generation.id not in self.seen]
         asked = self.stage.world.generations

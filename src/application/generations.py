@@ -277,6 +277,7 @@ async def erase_rows(tx: Transaction, generation: Generation) -> list[ObjectKey]
     await tx.events.erase(generation.id)
     await tx.undelivered.erase(generation.id)
     await tx.collections.erase(generation.id)
+    await tx.generations.forget_words(generation)
     generation.erase()
     return copies
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
 from uuid import UUID
 
 from application.ports import StoredObject
@@ -17,9 +17,11 @@ from domain.objects import ObjectKey
 from domain.receipts import Receipt
 from domain.requests import Kind
 from domain.waiting import Line, Worked
+from domain.words import Wanted
 
 Position = tuple[datetime, UUID]
 """Where a page ended: the last row's time and id. The next page holds what is older."""
+FIRST: Position = (datetime.fromisoformat("9999-01-01T00:00:00+00:00"), UUID(int=2**128 - 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +75,25 @@ class TransferRow:
 
 @dataclass(frozen=True, slots=True)
 class GenerationFilter:
+    """What must all be so. `trashed`: what is in the trash, and not what is outside of it."""
+
     states: Sequence[GenerationState] = ()
     model: str | None = None
     kind: Kind | None = None
+    favourite: bool | None = None
+    collection: UUID | None = None
+    trashed: Literal[True] | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
+    wanted: Wanted | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationPage:
+    """`next`: where the next page begins, None if there is none. A search may answer fewer than its limit and still go on."""
+
+    rows: Sequence[tuple[Generation, Sequence[Asset]]]
+    next: Position | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +146,8 @@ class Queries(Protocol):
 
     async def generations(
         self, account: AccountId, mode: Mode, matching: GenerationFilter, after: Position | None, limit: int
-    ) -> Sequence[tuple[Generation, Sequence[Asset]]]:
-        """Newest first, without the trash."""
+    ) -> GenerationPage:
+        """Newest first."""
         ...
 
     async def asset(self, asset: AssetId, account: AccountId, mode: Mode) -> Asset:

@@ -107,6 +107,9 @@ class Generations(Protocol):
         """Write the generation, its attempts and its news, before the transaction ends. When that has committed, followers of a
         generation that had news are told, in every process."""
 
+    async def forget_words(self, generation: Generation) -> None:
+        """No word of its prompt leads to it any more. Under its lock, before it is erased."""
+
     async def renew(self, generation: GenerationId, lease: Lease, until: datetime) -> bool:
         """Lengthen the lease if it is still this one; False if it is not."""
 
@@ -247,8 +250,8 @@ class Turns(Protocol):
 
 class Transaction(Protocol):
     """Lock order: accounts, then their sessions, keys or subscriptions; a request's references, or else a generation and then its
-    pictures, and archives of them; or else a purchase and its refund; one wallet; one key's spending; one gate; the audit chain
-    last."""
+    pictures, and archives of them; or else a purchase and its refund; one wallet; one key's spending; one gate; an
+    account's words; the audit chain last."""
 
     @property
     def wallets(self) -> Wallets: ...

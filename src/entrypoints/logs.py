@@ -17,7 +17,7 @@ LOG_FIELDS = frozenset(
         "sessions_forgotten", "invitations_forgotten", "trials_forgotten",
         "sent", "put_off", "given_up", "heads",
         "handled", "hints", "purchases", "remark", "times", "paid", "declined", "refused", "told",
-        "archives_made", "archives_forgotten", "thumbnails_made", "renditions_forgotten",
+        "archives_made", "archives_forgotten", "thumbnails_made", "prompts_indexed", "renditions_forgotten",
         "pictures_signed", "pictures_unsigned", "pictures_unsignable", "pictures_seen", "pictures_forgotten",
         "webhooks_delivered", "webhooks_failed", "deliveries_forgotten",
         "refunded", "refund_refused", "refund_put_off",

@@ -21,6 +21,7 @@ from application.reconciliation import PollPayments
 from application.recording import RecordOutputs
 from application.refunds import FinishRefunds
 from application.renditions import ForgetRenditions
+from application.search import IndexPrompts
 from application.store import StoreUnavailable
 from application.thumbnails import MakeThumbnails
 from application.top_up import WatchCredits
@@ -50,6 +51,7 @@ async def loops(parts: AsyncContainer, settings: Settings) -> Sequence[tuple[flo
     payments, clock = await parts.get(PollPayments), await parts.get(Clock)
     thumbnails, renditions = await parts.get(MakeThumbnails), await parts.get(ForgetRenditions)
     turns, archives, expired = await parts.get(InTurn), await parts.get(MakeArchives), await parts.get(ForgetArchives)
+    words = await parts.get(IndexPrompts)
     sweep, sample = await parts.get(SweepObjects), await parts.get(SampleObjects)
 
     def in_turn(name: str, seconds: float, act: Act) -> tuple[float, Act]:
@@ -72,6 +74,7 @@ async def loops(parts: AsyncContainer, settings: Settings) -> Sequence[tuple[flo
         in_turn(SampleObjects.NAME, seldom, lambda: _sample(sample)),
         in_turn("orphans", seldom, lambda: _sweep(sweep)),
         in_turn("outputs", 5 * often, lambda: _record(outputs)),
+        in_turn(IndexPrompts.NAME, 5 * often, lambda: _index(words)),
         in_turn("payments", settings.payments_poll_seconds, lambda: _poll(payments, clock)),
         in_turn("credits", settings.credit_watch_seconds, lambda: watch(credits)),
     ]
@@ -122,6 +125,10 @@ async def _pack(make: MakeArchives) -> Mapping[str, int]:
 
 async def _sketch(make: MakeThumbnails) -> Mapping[str, int]:
     return {"thumbnails_made": await make()}
+
+
+async def _index(words: IndexPrompts) -> Mapping[str, int]:
+    return {"prompts_indexed": await words()}
 
 
 async def _record(outputs: RecordOutputs) -> Mapping[str, int]:

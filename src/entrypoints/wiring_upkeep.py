@@ -5,6 +5,7 @@ from datetime import timedelta
 from dishka import Provider, Scope, provide, provide_all
 
 from adapters.postgres.objects import PostgresObjectRows
+from adapters.postgres.prompt_index import PostgresPromptIndex
 from adapters.postgres.session import Pool
 from adapters.postgres.store import PostgresStore
 from adapters.zip_files import ZipFiles
@@ -14,6 +15,7 @@ from application.object_checks import CheckObjects, SampleObjects, VerifyObjects
 from application.object_rows import ObjectRows
 from application.purging import PurgeMedia, SweepByHand
 from application.queries import Queries
+from application.search import IndexPrompts
 from entrypoints.crash_points import CrashPoints
 from entrypoints.settings import Settings
 from entrypoints.wiring_storage import Objects
@@ -30,6 +32,12 @@ class Upkeep(Provider):
     @provide
     def object_rows(self, pool: Pool) -> ObjectRows:
         return PostgresObjectRows(pool)
+
+    @provide
+    def index_prompts(self, store: PostgresStore, pool: Pool, points: CrashPoints) -> IndexPrompts:
+        by = "IndexPrompts"
+        index = PostgresPromptIndex(pool)
+        return IndexPrompts(points.wrap("Store", store, by), points.wrap("PromptIndex", index, by))
 
     @provide
     def verify_objects(self, rows: ObjectRows, check: CheckObjects) -> VerifyObjects:

@@ -12,6 +12,7 @@ from application.queries import (
     BalanceRow,
     CreditsRow,
     GenerationFilter,
+    GenerationPage,
     LotRow,
     Position,
     Queries,
@@ -123,15 +124,13 @@ class MemoryQueries(Queries):
 
     async def generations(
         self, account: AccountId, mode: Mode, matching: GenerationFilter, after: Position | None, limit: int
-    ) -> Sequence[tuple[Generation, Sequence[Asset]]]:
-        mine = [
-            g
-            for g in self.rows.generations.values()
-            if (g.account_id, g.mode) == (account, mode) and g.request and not g.trashed_at and _fits(g, matching)
-        ]
+    ) -> GenerationPage:
+        mine = [g for g in self.rows.generations.values() if (g.account_id, g.mode) == (account, mode) and _fits(g, matching)]
         mine.sort(key=lambda g: (g.created_at, g.id), reverse=True)
-        page = [g for g in mine if after is None or (g.created_at, g.id) < after][:limit]
-        return [(copy_of_generation(g), self.rows.assets_of(g.id)) for g in page]
+        fitting = [g for g in mine if after is None or (g.created_at, g.id) < after]
+        page = fitting[:limit]
+        more = (page[-1].created_at, page[-1].id) if len(fitting) > limit else None
+        return GenerationPage([(copy_of_generation(g), self.rows.assets_of(g.id)) for g in page], more)
 
     async def asset(self, asset: AssetId, account: AccountId, mode: Mode) -> Asset:
         found = self.rows.assets.get(asset)
@@ -239,8 +238,14 @@ def _matches(row: TransferRow, matching: TransferFilter) -> bool:
 
 
 def _fits(generation: Generation, matching: GenerationFilter) -> bool:
+    """Collections are kept nowhere in memory."""
     return (
-        (not matching.states or generation.state in matching.states)
+        generation.request is not None
+        and (generation.trashed_at is not None) == bool(matching.trashed)
+        and matching.collection is None
+        and matching.favourite in (None, generation.favourite)
+        and (matching.wanted is None or matching.wanted.fits(generation.request.prompt))
+        and (not matching.states or generation.state in matching.states)
         and matching.model in (None, generation.model)
         and matching.kind in (None, generation.kind)
         and (matching.created_after is None or generation.created_at > matching.created_after)

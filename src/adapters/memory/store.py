@@ -127,6 +127,9 @@ class MemoryGenerations(Generations):
                 self.rows.events[generation.id, event.sequence] = event
         self.rows.generations[generation.id] = copy_of_generation(generation)
 
+    async def forget_words(self, generation: Generation) -> None:
+        """Prompts are looked through as they are."""
+
     async def renew(self, generation: GenerationId, lease: Lease, until: datetime) -> bool:
         await self.locks.lock(self.rows, ("generation", generation))
         found = self.rows.generations.get(generation)

@@ -6,10 +6,9 @@ from typing import Any, TypeVar
 import msgspec
 
 from adapters.postgres.pool import read_all
-from adapters.postgres.queries import FIRST
 from adapters.postgres.session import Pool, unavailable
 from application.billing_queries import BillingQueries, Standing, TransactionRow
-from application.queries import Position
+from application.queries import FIRST, Position
 from domain.accounts import AccountId
 from domain.errors import NotFound
 from domain.ledger import WalletId

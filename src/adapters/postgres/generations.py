@@ -5,7 +5,7 @@ from datetime import datetime
 
 import msgspec
 
-from adapters.postgres import tables
+from adapters.postgres import tables, words
 from adapters.postgres.session import Session
 from application.store import Generations
 from domain.accounts import AccountId, Mode
@@ -168,6 +168,9 @@ class PostgresGenerations(Generations):
     def _put_attempts(self, generation: Generation) -> None:
         for attempt in generation.attempts:
             self._session.writes.put(tables.attempts, attempt, generation_id=generation.id)
+
+    async def forget_words(self, generation: Generation) -> None:
+        await words.forget(self._session, generation)
 
     async def renew(self, generation: GenerationId, lease: Lease, until: datetime) -> bool:
         return bool(await self._session.read(_RENEW, generation=generation, lease=lease, until=until))

@@ -7,10 +7,9 @@ import msgspec
 
 from adapters.postgres.generations import GENERATION
 from adapters.postgres.pool import read_all
-from adapters.postgres.queries import FIRST
 from adapters.postgres.session import Pool, unavailable
 from application.library import CollectionRow, ItemRow, LibraryQueries
-from application.queries import Position
+from application.queries import FIRST, Position
 from domain.accounts import AccountId, Mode
 from domain.errors import NotFound
 from domain.generations import GenerationId

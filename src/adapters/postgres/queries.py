@@ -3,19 +3,20 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
-from uuid import UUID
 
 import msgspec
 
-from adapters.postgres import objects, receipts, waiting
+from adapters.postgres import listing, objects, receipts, waiting
 from adapters.postgres.generations import GENERATION
 from adapters.postgres.pool import SETTLED_SECONDS, read_all
 from adapters.postgres.session import Pool, unavailable
 from application.ports import StoredObject
 from application.queries import (
+    FIRST,
     BalanceRow,
     CreditsRow,
     GenerationFilter,
+    GenerationPage,
     Position,
     Queries,
     QueueRow,
@@ -90,11 +91,8 @@ _GENERATION = _WITH_ASSETS + "WHERE g.id = %(generation)s AND g.account_id = %(a
 _GENERATIONS = (
     _WITH_ASSETS
     + """
-WHERE g.account_id = %(account)s AND g.mode = %(mode)s AND g.request IS NOT NULL AND g.trashed_at IS NULL
-    AND (g.created_at, g.id) < (%(at)s, %(id)s)
-    AND (%(states)s::text[] IS NULL OR g.state = ANY(%(states)s)) AND (%(model)s::text IS NULL OR g.model = %(model)s)
-    AND (%(kind)s::text IS NULL OR g.kind = %(kind)s) AND g.created_at > %(created_after)s AND g.created_at < %(created_before)s
-ORDER BY g.created_at DESC, g.id DESC LIMIT %(limit)s
+WHERE g.id = ANY(%(ids)s) AND g.account_id = %(account)s AND g.mode = %(mode)s AND g.request IS NOT NULL
+ORDER BY g.created_at DESC, g.id DESC
 """
 )
 
@@ -121,9 +119,6 @@ FROM procrastinate_jobs j
 LEFT JOIN LATERAL (SELECT min(at) AS at FROM procrastinate_events e WHERE e.job_id = j.id AND e.type = 'deferred') e ON true
 GROUP BY queue_name ORDER BY queue_name
 """
-
-FIRST: Position = (datetime.fromisoformat("9999-01-01T00:00:00+00:00"), UUID(int=2**128 - 1))
-_EVER = (datetime.fromisoformat("0001-01-01T00:00:00+00:00"), FIRST[0])
 
 
 class _WithAssets(msgspec.Struct):
@@ -193,23 +188,11 @@ class PostgresQueries(Queries):
 
     async def generations(
         self, account: AccountId, mode: Mode, matching: GenerationFilter, after: Position | None, limit: int
-    ) -> Sequence[tuple[Generation, Sequence[Asset]]]:
-        at, last = after or FIRST
-        rows = await self._rows(
-            _WithAssets,
-            _GENERATIONS,
-            account=account,
-            mode=mode,
-            at=at,
-            id=last,
-            states=list(matching.states) or None,
-            model=matching.model,
-            kind=matching.kind,
-            created_after=matching.created_after or _EVER[0],
-            created_before=matching.created_before or _EVER[1],
-            limit=limit,
-        )
-        return [(row.generation, row.assets) for row in rows]
+    ) -> GenerationPage:
+        with unavailable():
+            ids, more = await listing.ids(self._pool, account, mode, matching, after, limit)
+        rows = await self._rows(_WithAssets, _GENERATIONS, ids=ids, account=account, mode=mode) if ids else []
+        return GenerationPage([(row.generation, row.assets) for row in rows], more)
 
     async def asset(self, asset: AssetId, account: AccountId, mode: Mode) -> Asset:
         select = "SELECT row_to_json(a)::text FROM assets a WHERE id = %(asset)s AND account_id = %(account)s AND mode = %(mode)s"

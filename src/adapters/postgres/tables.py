@@ -27,6 +27,7 @@ from adapters.postgres import (
     event_tables,
     library_tables,
     media_tables,
+    search_tables,
     undelivered_tables,
     webhook_tables,
 )
@@ -54,6 +55,7 @@ subscriptions, payment_hints = billing_tables.subscriptions, billing_tables.paym
 archives = media_tables.archives
 quarantine = media_tables.quarantine
 generation_events = event_tables.generation_events
+libraries, search_words = search_tables.libraries, search_tables.search_words
 undelivered = undelivered_tables.undelivered
 collections, collection_items = library_tables.collections, library_tables.collection_items
 assets, provenance_log = media_tables.assets, media_tables.provenance_log
@@ -221,7 +223,20 @@ _g = generations.c
 counts_for_brake = (_g.state == GenerationState.REFUSED.value) | (
     (_g.state == GenerationState.CANCELLED.value) & (_g.failure["code"].astext == REFUNDED.code)
 )
-Index("generations_history", _g.account_id, _g.mode, _g.created_at.desc(), _g.id.desc(), postgresql_where=_g.request.is_not(None))
+_kept, _live = _g.request.is_not(None), _g.request.is_not(None) & _g.trashed_at.is_(None)
+_newest_first = _g.created_at.desc(), _g.id.desc()
+Index("generations_history", _g.account_id, _g.mode, *_newest_first, postgresql_where=_live)
+Index("generations_in_trash", _g.account_id, _g.mode, *_newest_first, postgresql_where=_kept & _g.trashed_at.is_not(None))
+# Only what has ended is on a shelf: a request pays nothing for it, and few are open.
+_shelf = _g.model, _g.kind, _g.state, _g.favourite
+Index(
+    "generations_shelves",
+    _g.account_id,
+    _g.mode,
+    *_shelf,
+    *_newest_first,
+    postgresql_where=_live & _g.finished_at.is_not(None),
+)
 Index("generations_queued", _g.account_id, _g.id, postgresql_where=_g.state == GenerationState.QUEUED.value)
 Index("generations_running", _g.account_id, _g.lease_until, postgresql_where=_g.state == GenerationState.RUNNING.value)
 Index("generations_braked", _g.account_id, _g.finished_at, postgresql_where=counts_for_brake)

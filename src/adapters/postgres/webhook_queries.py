@@ -5,10 +5,9 @@ from collections.abc import Sequence
 import msgspec
 
 from adapters.postgres.pool import read_all
-from adapters.postgres.queries import FIRST
 from adapters.postgres.session import Pool, unavailable
 from adapters.postgres.webhooks import OF_ACCOUNT, endpoint_document
-from application.queries import Position
+from application.queries import FIRST, Position
 from application.webhooks import DeliveryRow, WebhookQueries
 from domain.accounts import AccountId
 from domain.errors import NotFound

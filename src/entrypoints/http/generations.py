@@ -13,11 +13,12 @@ from application.queries import GenerationFilter, Queries
 from domain.accounts import Scope
 from domain.generations import GenerationId, GenerationState
 from domain.requests import Kind
+from domain.words import Wanted
 from entrypoints.http import shapes
 from entrypoints.http.auth import Authed
 from entrypoints.http.bounds import NO_BODY
 from entrypoints.http.cursors import Cursors
-from entrypoints.http.parameters import PAGE, After, Instant, Limit, Word, instant, word
+from entrypoints.http.parameters import PAGE, After, Instant, Limit, Search, Word, instant, word
 from entrypoints.http.showing import all_shown, find, shown
 
 
@@ -36,27 +37,33 @@ async def list_generations(
     states: Annotated[list[GenerationState] | None, QueryParameter(name="state", description="may be repeated")] = None,
     model: Word = None,
     kind: Annotated[Kind | None, QueryParameter()] = None,
+    favourite: Annotated[bool | None, QueryParameter()] = None,
+    collection: Annotated[UUID | None, QueryParameter(description="its id")] = None,
+    trashed: Annotated[bool, QueryParameter(description="what is in the trash, instead of all the rest")] = False,
+    q: Search = None,
     created_after: Instant = None,
     created_before: Instant = None,
     limit: Limit = PAGE,
     after: After = None,
 ) -> shapes.Generations:
-    """This account's generations, newest first, without those in the trash."""
+    """This account's generations, newest first, of which all that is asked for is true. A search looks through some thousands at
+    a time: where few are found, `data` may be shorter than `limit`, or empty, and `next` goes on."""
     caller = request.auth
     matching = GenerationFilter(
         states=tuple(states or ()),
         model=word("model", model),
         kind=kind,
+        favourite=favourite,
+        collection=collection,
+        trashed=trashed or None,
         created_after=instant("created_after", created_after),
         created_before=instant("created_before", created_before),
+        wanted=None if q is None else Wanted.asked("q", q),
     )
     cursors = Cursors(signer, "generations", caller, matching)
-    found = await queries.generations(caller.account_id, caller.mode, matching, cursors.position(after), limit + 1)
-    page = found[:limit]
-    last = page[-1][0] if len(found) > limit else None
+    page = await queries.generations(caller.account_id, caller.mode, matching, cursors.position(after), limit)
     return shapes.Generations(
-        data=await all_shown(request, page, queries, storage),
-        next=cursors.at((last.created_at, last.id)) if last else None,
+        data=await all_shown(request, page.rows, queries, storage), next=cursors.at(page.next) if page.next else None
     )
 
 

@@ -13,6 +13,7 @@ from application.store import IdempotencyKey
 from domain.accounts import Caller
 from domain.errors import CardNumberRefused, InvalidRequest, InvalidText
 from domain.limits import LIMITS, holds_card_number, text
+from domain.words import KNOWN_WORDS, WORD_CHARACTERS
 
 PAGE = 20
 KEY = "Idempotency-Key"
@@ -27,6 +28,17 @@ Instant = Annotated[
 ]
 Word = Annotated[str | None, QueryParameter(max_length=LIMITS["name_characters"])]
 Id = Annotated[UUID | None, QueryParameter()]
+Search = Annotated[
+    str | None,
+    QueryParameter(
+        max_length=LIMITS["search_characters"],
+        description=(
+            f"words of the prompt, all of them, whatever their case: at most {LIMITS['search_words']}. In scripts without "
+            f"spaces, characters side by side. The first {KNOWN_WORDS:,} different words of a prompt are known, and the first "
+            f"{WORD_CHARACTERS} characters of a word"
+        ),
+    ),
+]
 Idempotency = Annotated[
     str | None,
     HeaderParameter(

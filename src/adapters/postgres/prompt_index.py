@@ -1,0 +1,113 @@
+"""The index of words, in Postgres: chunks of instants, made from the prompts of settled generations."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from psycopg import AsyncConnection
+
+from adapters.postgres.pool import SETTLED_SECONDS, begun, read_all
+from adapters.postgres.postings import WIDTH, put
+from adapters.postgres.session import Pool, unavailable
+from adapters.postgres.words import EVER, LIVE, TAKE_LIBRARY, TRASHED, micros
+from application.search import PromptIndex
+from domain.words import words_of
+
+FIRST_LOT, NEXT_LOT = 4_096, 256
+"""An account is looked through without an index while it has fewer generations: its words would take more room than its prompts.
+From then on so many wait at most until they are brought in."""
+
+_COUNT = """
+WITH seen AS (
+    SELECT id, account_id, mode FROM generations WHERE id > %(after)s AND id < %(settled)s ORDER BY id LIMIT %(limit)s
+), counted AS (
+    INSERT INTO libraries AS l (account_id, mode, missing)
+    SELECT account_id, mode, %(first)s - count(*) FROM seen GROUP BY account_id, mode ORDER BY account_id, mode
+    ON CONFLICT (account_id, mode) DO UPDATE SET missing = greatest(l.missing - (%(first)s - excluded.missing), -1000000000)
+    RETURNING 1
+)
+SELECT id FROM seen ORDER BY id DESC LIMIT 1
+"""
+_DUE = """
+SELECT id, account_id, mode, packed_to FROM libraries WHERE missing <= 0 ORDER BY missing LIMIT 1 FOR UPDATE SKIP LOCKED
+"""
+_BEGIN_ANEW = "DELETE FROM search_words WHERE library = %(library)s"
+_OF_LIBRARY = """
+SELECT g.created_at, g.request->>'prompt' AS prompt FROM generations g
+WHERE g.account_id = %(account)s AND g.mode = %(mode)s AND g.request IS NOT NULL AND {which}
+    AND g.created_at > %(since)s AND g.created_at < %(settled)s
+"""
+_NEXT = f"""
+SELECT created_at, prompt FROM ({_OF_LIBRARY.format(which=LIVE)} UNION ALL {_OF_LIBRARY.format(which=TRASHED)}) g
+ORDER BY created_at FETCH FIRST {{limit}} ROWS WITH TIES
+"""
+_HEADS = f"""
+SELECT w.word, c.first, c.held
+FROM unnest(%(words)s::text[]) w(word) CROSS JOIN LATERAL (
+    SELECT s.first, octet_length(s.times) / {WIDTH} AS held FROM search_words s
+    WHERE s.library = %(library)s AND s.word = w.word ORDER BY s.first DESC LIMIT 1) c
+"""
+_PUT = """
+INSERT INTO search_words AS s (library, word, first, times)
+SELECT %(library)s, w.word, w.first, w.times
+FROM unnest(%(words)s::text[], %(firsts)s::bigint[], %(times)s::bytea[]) w(word, first, times)
+ON CONFLICT (library, word, first) DO UPDATE SET times = s.times || excluded.times
+"""
+_PACKED = "UPDATE libraries SET missing = %(missing)s, packed_to = coalesce(%(to)s, packed_to) WHERE id = %(library)s"
+
+
+class PostgresPromptIndex(PromptIndex):
+    """`offset` is added to the database's clock, for tests; `limit`: so many generations at once."""
+
+    def __init__(self, pool: Pool, first_lot: int = FIRST_LOT, next_lot: int = NEXT_LOT, limit: int = 4_096) -> None:
+        self._pool = pool
+        self._first_lot, self._next_lot, self._limit = first_lot, next_lot, limit
+        self.offset = timedelta(0)
+
+    async def count(self, after: UUID | None) -> UUID | None:
+        with unavailable():
+            settled = await self._settled()
+            newest = UUID(int=int(settled.timestamp() * 1000) << 80)
+            said = {"after": after or UUID(int=0), "settled": newest, "limit": self._limit, "first": self._first_lot}
+            found = await read_all(self._pool, _COUNT, said)
+            return found[0] if found else None
+
+    async def _settled(self) -> datetime:
+        clock = (await read_all(self._pool, "SELECT clock_timestamp()", {}))[0]
+        settled: datetime = clock + self.offset - timedelta(seconds=SETTLED_SECONDS)
+        return settled
+
+    async def pack(self) -> int | None:
+        with unavailable():
+            settled = await self._settled()
+            async with begun(self._pool) as connection:
+                due = await (await connection.execute(_DUE.encode())).fetchone()
+                if not due:
+                    return None
+                library, account, mode, packed_to = due
+                # Whoever erases a prompt of this library waits now, or else has done so before its prompts are read.
+                await connection.execute(TAKE_LIBRARY.encode(), {"account": account, "mode": mode})
+                if packed_to is None:
+                    await connection.execute(_BEGIN_ANEW.encode(), {"library": library})
+                said = {"account": account, "mode": mode, "since": packed_to or EVER, "settled": settled}
+                rows = await (await connection.execute(_NEXT.format(limit=self._limit).encode(), said)).fetchall()
+                await self._put(connection, library, rows)
+                missing = 0 if len(rows) >= self._limit else self._next_lot
+                to = rows[-1][0] if rows else None
+                await connection.execute(_PACKED.encode(), {"library": library, "missing": missing, "to": to})
+                return len(rows)
+
+    async def _put(self, connection: AsyncConnection[Any], library: int, rows: Sequence[tuple[datetime, str]]) -> None:
+        postings = defaultdict[str, dict[int, None]](dict)
+        for created_at, prompt in rows:
+            at = micros(created_at)
+            for word in words_of(prompt):
+                postings[word][at] = None
+        heads = await connection.execute(_HEADS.encode(), {"library": library, "words": list(postings)})
+        held = {word: (first, times) for word, first, times in await heads.fetchall()}
+        chunks = [(word, *chunk) for word, instants in postings.items() for chunk in put(held.get(word), list(instants))]
+        words, firsts, times = zip(*chunks, strict=True) if chunks else ((), (), ())
+        said = {"library": library, "words": list(words), "firsts": list(firsts), "times": list(times)}
+        await connection.execute(_PUT.encode(), said)

@@ -3,15 +3,17 @@
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from application.collected import Collected
 from application.queries import Position
 from application.store import Transaction
 from domain.accounts import AccountId, Mode
+from domain.bulk import Shelved
 from domain.generations import Generation, GenerationId
 from domain.library import Collection, CollectionId
-from domain.media import Asset
+from domain.media import Asset, AssetId
 
 
 class Collections(Collected, Protocol):
@@ -56,8 +58,33 @@ class Collections(Collected, Protocol):
         ...
 
 
+class Shelf(Protocol):
+    """Many of an account's generations at once."""
+
+    async def lock(self, generations: Sequence[GenerationId], account: AccountId, mode: Mode) -> Sequence[Shelved]:
+        """Those of them that are this account's in this mode and not erased, by their ids; nobody else changes them until this
+        transaction ends."""
+        ...
+
+    async def find(self, generations: Sequence[GenerationId], account: AccountId, mode: Mode) -> Sequence[Shelved]:
+        """The same without locks, in any order."""
+        ...
+
+    async def pictures(self, generations: Sequence[GenerationId], limit: int) -> Sequence[AssetId]:
+        """So many of theirs at most. No locks."""
+        ...
+
+    async def mark(self, generations: Sequence[GenerationId], *, favourite: bool) -> None: ...
+
+    async def trash(self, generations: Sequence[GenerationId], at: datetime | None) -> None:
+        """Into the trash, unless they lie there already; None: out of it."""
+
+
 class LibraryTransaction(Transaction, Protocol):
-    """Lock order: as in `Transaction`; collections after generations, and by their ids."""
+    """Lock order: as in `Transaction`; generations by their ids, and then collections, by theirs."""
+
+    @property
+    def shelf(self) -> Shelf: ...
 
     @property
     def collections(self) -> Collections: ...

@@ -190,6 +190,10 @@ class NotFinished(DomainError):
     title = "The generation has not finished"
 
 
+class NotAllPossible(DomainError):
+    title = "This is not possible with all of them, so nothing was done"
+
+
 class TooManyRefusals(DomainError):
     title = "Too many of the last hour's generations were refused or refunded"
 

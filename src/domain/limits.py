@@ -42,6 +42,8 @@ LIMITS: Mapping[str, int] = MappingProxyType(
         "webhook_endpoints": 10,
         "collections": 1_000,
         "collection_items": 100_000,
+        "bulk_ids": 500,
+        "bulk_matches": 10_000,
         "url_characters": 2_000,
         "streams": 50,
         "event_id_characters": 255,

@@ -29,7 +29,7 @@ _PARTS |= {"events": "GenerationEvents", "undelivered": "UndeliveredRequests"}
 _PARTS |= {"archives": "Archives", "wakeups": "Wakeups", "notices": "WaitingNotices"}
 _PARTS |= {"customers": "Customers", "purchases": "Purchases", "subscriptions": "Subscriptions", "inbox": "Inbox"}
 _PARTS |= {"top_ups": "TopUps", "quarantine": "Quarantine"}
-_PARTS |= {"provenance": "ProvenanceLog", "collections": "Collections"}
+_PARTS |= {"provenance": "ProvenanceLog", "collections": "Collections", "shelf": "Shelf"}
 
 
 class CrashPoints:

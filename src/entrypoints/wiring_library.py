@@ -5,6 +5,8 @@ from dishka import Provider, Scope, provide, provide_all
 from adapters.postgres.library_queries import PostgresLibraryQueries
 from adapters.postgres.session import Pool
 from adapters.postgres.store import PostgresStore
+from application.archives import RequestArchive
+from application.bulk import ActOnMany
 from application.collecting import (
     ChangeCollection,
     ChangeGeneration,
@@ -14,6 +16,7 @@ from application.collecting import (
     RestoreGeneration,
     TakeItemOut,
 )
+from application.generations import DeleteGeneration
 from application.library import LibraryQueries, LibraryStore
 from entrypoints.crash_points import CrashPoints
 
@@ -36,3 +39,7 @@ class Library(Provider):
     @provide
     def remove_collection(self, store: LibraryStore) -> RemoveCollection:
         return RemoveCollection(store)
+
+    @provide
+    def act_on_many(self, store: LibraryStore, dispose: DeleteGeneration, pack: RequestArchive) -> ActOnMany:
+        return ActOnMany(store, dispose, pack)

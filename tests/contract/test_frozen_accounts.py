@@ -89,6 +89,7 @@ class Asking:
             "makeWebhookEndpoint": {"json": {"mode": "test", "url": NOWHERE, "events": ["credits.low"]}},
             "changeWebhookEndpoint": {"json": {"enabled": True}},
             "changeGeneration": {"json": {"favourite": True}},
+            "actOnManyGenerations": {"json": {"action": "favourite", "ids": [self.things["generation_id"]]}},
             "makeCollection": {"json": {"name": "boats"}},
             "changeCollection": {"json": {"name": "ships"}},
             "putCollectionItem": {"json": {}},

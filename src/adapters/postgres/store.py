@@ -28,6 +28,7 @@ from adapters.postgres.records import PostgresAccounts, PostgresAssets, Postgres
 from adapters.postgres.refunds import PostgresRefunds
 from adapters.postgres.registration import PostgresInvitations, PostgresTrials
 from adapters.postgres.session import Pool, Session, unavailable
+from adapters.postgres.shelf import PostgresShelf
 from adapters.postgres.top_up import PostgresTopUps
 from adapters.postgres.turns import PostgresTurns
 from adapters.postgres.undelivered import PostgresUndelivered
@@ -102,6 +103,7 @@ class PostgresTransaction(AccessTransaction, LibraryTransaction, QuarantineTrans
         self._undelivered = PostgresUndelivered(session)
         self._quarantine = PostgresQuarantine(session)
         self._collections = PostgresCollections(session)
+        self._shelf = PostgresShelf(session)
         self._announcements = PostgresAnnouncements(session)
         self._endpoints = PostgresWebhookEndpoints(session)
         self._deliveries = PostgresWebhookDeliveries(session)
@@ -229,6 +231,10 @@ class PostgresTransaction(AccessTransaction, LibraryTransaction, QuarantineTrans
     @property
     def collections(self) -> PostgresCollections:
         return self._collections
+
+    @property
+    def shelf(self) -> PostgresShelf:
+        return self._shelf
 
     @property
     def announcements(self) -> PostgresAnnouncements:

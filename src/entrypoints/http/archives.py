@@ -48,12 +48,7 @@ async def request_archive(
     caller = request.auth
     named = [AssetId(asset) for asset in data.assets]
     archive_id, archive = await ask(caller, named, once(caller, ROUTE, key, canonical(data)))
-    if archive is None:
-        try:
-            archive = await queries.archive(archive_id, caller.account_id, caller.mode)
-        except NotFound:
-            raise Gone from None
-    made = _shown(archive, Links.of(request, storage))
+    made = await told(request, archive_id, archive, queries, storage)
     return Response(made, headers={"Location": f"/v1/media/archive/{archive_id}"})
 
 
@@ -70,6 +65,15 @@ async def show_archive(
     """How far an archive is, and once it is ready a fresh link to it. It is kept for a day."""
     caller = request.auth
     archive = await queries.archive(ArchiveId(archive_id), caller.account_id, caller.mode)
+    return _shown(archive, Links.of(request, storage))
+
+
+async def told(request: Authed, id: ArchiveId, made: Archive | None, queries: Queries, storage: ObjectStorage) -> shapes.Archive:
+    """One that was asked for: `made` just now, or by an earlier request. Raises Gone."""
+    try:
+        archive = made or await queries.archive(id, request.auth.account_id, request.auth.mode)
+    except NotFound:
+        raise Gone from None
     return _shown(archive, Links.of(request, storage))
 
 

@@ -6,7 +6,9 @@ from uuid import UUID
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from domain.accounts import Mode
+from domain.bulk import BulkAction, BulkOutcome
 from domain.limits import LIMITS
+from entrypoints.http.media_shapes import Archive
 from entrypoints.http.shapes import Generation, Labels, Picture, Time
 
 Name = Annotated[str, Meta(min_length=1, max_length=LIMITS["name_characters"])]
@@ -73,3 +75,30 @@ class CollectionItems(Struct, frozen=True):
 
     data: list[Generation]
     next: str | None
+
+
+class Bulk(Struct, frozen=True, forbid_unknown_fields=True):
+    """One act on many. `collection` is named where it is one of collections. `atomic`: all of them or none, of which purging is
+    not capable."""
+
+    action: BulkAction
+    ids: Annotated[list[UUID], Meta(min_length=1, max_length=LIMITS["bulk_ids"])]
+    collection: UUID | None = None
+    atomic: bool = False
+
+
+class BulkResult(Struct, frozen=True):
+    """What became of one. `status` is what the same act on it alone would have been answered with."""
+
+    id: UUID
+    outcome: BulkOutcome
+    status: int
+
+
+class BulkDone(Struct, frozen=True):
+    """What became of each, in the order they were named in; `outcomes` counts them. `archive` is the file that is being made."""
+
+    action: BulkAction
+    outcomes: dict[str, int]
+    results: list[BulkResult]
+    archive: Archive | None

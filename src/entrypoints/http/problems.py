@@ -91,6 +91,7 @@ STATUS: Mapping[type[DomainError], int] = {
     errors.TooManyStreams: 429,
     errors.RateLimited: 429,
     errors.NotFinished: 409,
+    errors.NotAllPossible: 409,
     errors.AssetInUse: 409,
     errors.HoldExists: 409,
     errors.HoldResolved: 409,

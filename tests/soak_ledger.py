@@ -3,6 +3,7 @@
 A violation is cut down to the shortest history that still shows it before it is reported, with the seed that found it.
 """
 
+import math
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -32,10 +33,13 @@ _STEPS = 60
 """Commands and waits in one history: long enough for three generations of lots, short enough for the wallets to stay small."""
 
 
-def soak_ledger(seed: int, deadline: float, driver_factory: Callable[[], Driver] = DomainDriver) -> dict[str, int]:
-    """Run histories until `time.monotonic()` reaches `deadline`. AssertionError, with seed and history, on a violation."""
+def soak_ledger(
+    seed: int, deadline: float, driver_factory: Callable[[], Driver] = DomainDriver, *, most: float = math.inf
+) -> dict[str, int]:
+    """Run histories until `time.monotonic()` reaches `deadline`, or so many. AssertionError, with seed and history, on a
+    violation."""
     commands = histories = 0
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and histories < most:
         steps = history_of(seed, histories)
         said, broken = run(steps, driver_factory)
         if broken is not None:

@@ -3,6 +3,7 @@
 A violation is cut down to the shortest history that still shows it before it is reported, with the seed that found it.
 """
 
+import math
 import random
 import time
 from collections.abc import Sequence
@@ -43,10 +44,11 @@ _IDIOMS: dict[str, list[Step]] = {
 """What a worker does in several steps."""
 
 
-def soak_use_cases(seed: int, deadline: float, make: MakeStage) -> dict[str, int]:
-    """Run histories until `time.monotonic()` reaches `deadline`. AssertionError, with seed and history, on a violation."""
+def soak_use_cases(seed: int, deadline: float, make: MakeStage, *, most: float = math.inf) -> dict[str, int]:
+    """Run histories until `time.monotonic()` reaches `deadline`, or so many. AssertionError, with seed and history, on a
+    violation."""
     count = steps = 0
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and count < most:
         history = history_of(seed, count)
         if broken := run(history, make):
             told = histories.told(shortest(history, make))

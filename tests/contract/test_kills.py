@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,7 +37,7 @@ PRODUCTION = SHORT | {
 
 @dataclass
 class Stage:
-    """`idle`: places for one kill at a time; `served`: a worker is there."""
+    """`idle`: places for one kill at a time; `served`: one where a worker may be."""
 
     idle: list[Lane]
     served: Lane
@@ -52,9 +53,7 @@ async def stage(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFac
                 await stack.enter_async_context(lane(forks(), new_database(postgres), folder / f"{number}", pictures, counted))
                 for number in range(LANES + 1)
             ]
-            worker = served.worker(folder / "points")
             yield Stage(idle, served)
-            worker.kill()
             for each in (*idle, served):
                 await each.check_books()
 
@@ -105,13 +104,17 @@ async def test_with_the_times_of_production_a_killed_worker_is_replaced_within_4
     assert killed.seconds <= 45 + 1
 
 
-async def test_a_request_whose_answer_was_lost_in_a_kill_is_asked_again_and_happens_once(stage: Stage) -> None:
+async def test_a_request_whose_answer_was_lost_in_a_kill_is_asked_again_and_happens_once(stage: Stage, tmp_path: Path) -> None:
     async def kill(request: Request, point: str) -> None:
         print((await Repeated(stage.idle[0] if request.queued else stage.served, request, point)()).row)
 
     points = ("Wallets.open#1:after", "Store.commit#1:before", "Store.commit#1:after")
-    await together(*(kill(request, point) for request in REQUESTS if not request.cancel for point in points))
-    await together(*(kill(request, point) for request in REQUESTS if request.cancel for point in points[1:]))
+    worker = stage.served.worker(tmp_path / "points")
+    try:
+        await together(*(kill(request, point) for request in REQUESTS if not request.cancel for point in points))
+        await together(*(kill(request, point) for request in REQUESTS if request.cancel for point in points[1:]))
+    finally:
+        worker.kill()
 
 
 @pytest.mark.parametrize(

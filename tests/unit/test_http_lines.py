@@ -1,7 +1,7 @@
 """What becomes of an answer on its way: noted as delivered when the connection has taken all of it, and not before."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -29,8 +29,15 @@ class Caller:
 
     route = ROUTE
 
-    def __init__(self, stage: Surface, headers: dict[str, str] = COUNTED, room: Callable[[], None] = lambda: None) -> None:
-        self.stage, self.room, self.body, self.messages = stage, room, msgspec.json.encode(FOX), list[Message]()
+    def __init__(
+        self,
+        stage: Surface,
+        headers: dict[str, str] = COUNTED,
+        room: Callable[[], None] = lambda: None,
+        asked: Mapping[str, Any] = FOX,
+    ) -> None:
+        self.app = app_on(stage.container(), HttpConfig("1.2.3"))
+        self.room, self.body, self.messages = room, msgspec.json.encode(asked), list[Message]()
         self.broken, self._read = asyncio.Event(), False
         sent = {**BEARER, "content-type": "application/json", "content-length": str(len(self.body)), **headers}
         self.headers = [(name.lower().encode(), value.encode()) for name, value in sent.items()]
@@ -50,7 +57,7 @@ class Caller:
             "headers": self.headers,
             "extensions": {},
         }
-        await app_on(self.stage.container(), HttpConfig("1.2.3"))(scope, self.receive, self.send)
+        await self.app(scope, self.receive, self.send)
 
     async def receive(self) -> Any:
         if not self._read:
@@ -78,9 +85,7 @@ class Editor(Caller):
     route = "/v1/images/edits"
 
     def __init__(self, stage: Surface) -> None:
-        super().__init__(stage)
-        self.body = msgspec.json.encode(FOX | {"images": [{"image_url": "data:;base64,eHh4"}]})
-        self.headers = [(b"content-length", b"%d" % len(self.body)), *(h for h in self.headers if h[0] != b"content-length")]
+        super().__init__(stage, asked=FOX | {"images": [{"image_url": "data:;base64,eHh4"}]})
 
 
 @pytest.fixture
@@ -192,3 +197,17 @@ async def test_an_edit_is_told_when_its_client_goes_while_it_is_taken_in(goes: b
         caller.broken.set()
     await caller()
     assert (stage.had_left, caller.status) == (goes, 499 if goes else 504)
+
+
+async def test_a_stream_cut_off_within_a_picture_says_nothing_there_and_has_no_end(stage: Surface) -> None:
+    draws(stage, b"x" * 1_000_000)
+
+    def stop_after_a_piece() -> None:
+        if len(caller.messages) == 3:  # the start, the event's beginning, and a piece of its picture
+            caller.app.state.streams.stop()
+
+    caller = Caller(stage, room=stop_after_a_piece, asked=FOX | {"stream": True})
+    await caller()
+    assert caller.content.startswith(b"event: image_generation.completed\ndata: {")
+    assert b"error" not in caller.content
+    assert all(message["more_body"] for message in caller.messages[1:])  # type: ignore[typeddict-item]  # the others are bodies

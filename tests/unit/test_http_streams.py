@@ -30,14 +30,14 @@ PIECE = b"data: " + b"x" * 10_000 + b"\n\n"
 class Endless:
     """`left`: how many pieces were taken, of a stream that was ended."""
 
-    def __init__(self, piece: bytes = PIECE) -> None:
-        self.piece, self.taken, self.left = piece, 0, 0
+    def __init__(self) -> None:
+        self.taken, self.left = 0, 0
 
     async def pieces(self) -> AsyncGenerator[bytes]:
         try:
             while True:
                 self.taken += 1
-                yield self.piece
+                yield PIECE
                 await asyncio.sleep(0)
         finally:
             self.left = self.taken
@@ -58,11 +58,11 @@ async def till(so: Callable[[], bool], what: str) -> None:
     raise AssertionError(f"waited in vain for {what}")
 
 
-def app_of(endless: Endless, streams: Streams) -> Any:
+def app_of(endless: Endless, streams: Streams, *, is_resumable: bool = True) -> Any:
     @get("/", media_type="text/event-stream")
     async def stream() -> EventStream:
         streams.check(ACCOUNT)
-        return EventStream(endless.pieces(), streams, ACCOUNT)
+        return EventStream(endless.pieces(), streams, ACCOUNT, is_resumable=is_resumable)
 
     return Litestar([stream], openapi_config=None, logging_config=None)
 
@@ -179,13 +179,13 @@ async def test_stopping_ends_what_goes_on_and_what_begins() -> None:
         assert streams.count == 0
 
 
-async def test_what_is_cut_off_in_the_middle_of_an_event_does_not_end_as_if_it_were_whole() -> None:
-    endless, streams = Endless(b"half a picture"), Streams(60)
-    async with wired(app_of(endless, streams)) as wire:
+async def test_what_nobody_can_come_back_to_does_not_end_as_if_it_were_whole_when_it_is_cut_off() -> None:
+    endless, streams = Endless(), Streams(60)
+    async with wired(app_of(endless, streams, is_resumable=False)) as wire:
         going_on = asyncio.create_task(wire.say(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"))
         await till(lambda: endless.taken > 0, "the picture to begin")
         streams.stop()
-        assert (await going_on).endswith(b"half a picture\r\n")
+        assert (await going_on).endswith(PIECE + b"\r\n")
 
 
 async def test_so_many_streams_and_no_more() -> None:

@@ -87,8 +87,9 @@ class Streams:
 
 
 class EventStream(Response[bytes]):
-    """Sends the pieces as they come, to the last of them, until the caller leaves, or until the process stops. Whatever ends it,
-    the caller can come back with the last event's number."""
+    """Sends the pieces as they come, to the last of them, until the caller leaves, or until the process stops. `is_resumable`:
+    whatever ends it, the caller can come back with the last event's number. Other callers take an orderly end for the last piece,
+    so whatever comes before that breaks their line."""
 
     def __init__(
         self,
@@ -96,12 +97,14 @@ class EventStream(Response[bytes]):
         streams: Streams,
         account: AccountId,
         headers: Mapping[str, str] = MappingProxyType({}),
+        *,
+        is_resumable: bool = True,
     ) -> None:
         super().__init__(b"", media_type=MEDIA_TYPE, headers={**HEADERS, **headers})
-        self._pieces, self._streams, self._account = pieces, streams, account
+        self._pieces, self._streams, self._account, self._is_resumable = pieces, streams, account, is_resumable
 
     def to_asgi_response(self, *_: Any, **__: Any) -> ASGIResponse:
-        return _Beginning(_Telling(self._pieces, self._streams, self._account), self.headers)
+        return _Beginning(_Telling(self._pieces, self._streams, self._account, self._is_resumable), self.headers)
 
 
 class _Beginning(ASGIResponse):
@@ -125,12 +128,12 @@ class _Telling(GoingOn):
     pieces: AsyncGenerator[bytes]
     streams: Streams
     account: AccountId
+    may_end: bool
+    """In the orderly way."""
     said: Mapping[str, Any] = field(default_factory=dict)
     """What the log says of the request."""
     _task: "asyncio.Task[Any] | None" = None
     _is_ended: bool = False
-    _is_whole: bool = True
-    """What was sent ends with an event, not in the middle of one."""
 
     def end(self) -> None:
         self._is_ended = True
@@ -153,8 +156,8 @@ class _Telling(GoingOn):
             with self.streams.one(self.account, self):
                 async with aclosing(self.pieces) as pieces:
                     async for piece in pieces:
-                        self._is_whole = piece.endswith(b"\n\n")
                         await send({"type": "http.response.body", "body": piece, "more_body": True})
+                self.may_end = True
         except (DomainError, StoreUnavailable):  # who they are, or what happens, cannot be said any more
             return
         except Exception as error:
@@ -162,7 +165,7 @@ class _Telling(GoingOn):
                 log_crash(error)
 
     async def _finish(self, send: Send) -> None:
-        if not self._is_whole:  # an orderly end would say that this is all there is: the line breaks instead
+        if not self.may_end:  # it would say that this is all there is: the line breaks instead
             return
         with suppress(TimeoutError):  # whoever does not read holds nobody up
             async with asyncio.timeout(_LAST_SECONDS):

@@ -62,7 +62,7 @@ class Streaming:
         if not found.generation.state.is_open and not found.assets:
             return ended(request.scope, found.generation.failure)
         pieces = self._pieces(request, news, (found, partials), beat)
-        return EventStream(pieces, streams, request.auth.account_id, names(request.scope))
+        return EventStream(pieces, streams, request.auth.account_id, names(request.scope), is_resumable=False)
 
     async def _news(self, generation: GenerationId, beat: Beat) -> AsyncGenerator[Heard, None]:
         """What happens to it, and nothing at each beat, until its end, or until it has been waited for long enough. An outage is
@@ -89,17 +89,18 @@ class Streaming:
         self, request: Authed, news: AsyncGenerator[Heard, None], heard: Heard, beat: Beat
     ) -> AsyncGenerator[bytes, None]:
         """Ends with the pictures, or with an error: a client cannot tell otherwise that something is missing."""
-        scope, generation = request.scope, heard[0].generation.id
+        scope, generation, is_between = request.scope, heard[0].generation.id, True
         try:
             async with aclosing(self._told(request, news, heard, beat)) as pieces:
                 async for piece in pieces:
+                    is_between = piece.endswith(b"\n\n")
                     yield piece
         except DomainError as error:
             yield error_event(refusal(scope, error).content)
         except StorageUnavailable as error:
             yield error_event(unavailable(scope, RETRY_AFTER[type(error)]).content)
         except asyncio.CancelledError:
-            if not request.app.state.streams.stopping:
+            if not (request.app.state.streams.stopping and is_between):  # within a picture an event would be a part of it
                 raise
             yield error_event(late(scope, generation).content)  # another process goes on with it
 

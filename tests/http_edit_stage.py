@@ -1,6 +1,5 @@
 """Edits on the HTTP surface: what came along is noted, and taken for pictures."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -27,10 +26,6 @@ class Edits:
     async def __call__(
         self, caller: Caller, asked: Asked, images: Sequence[Picture], mask: Picture | None = None, **more: Any
     ) -> Made:
-        has_left = more.pop("has_left")
-        for _ in range(5):
-            await asyncio.sleep(0)
-        self.stage.had_left = has_left()
         self.stage.came_along = (list(images), mask)
         named = [self._kept(caller, image, AssetKind.REFERENCE) for image in images]
         over = None if mask is None else self._kept(caller, mask, AssetKind.MASK)

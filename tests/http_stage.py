@@ -1,5 +1,6 @@
 """The HTTP surface with nothing behind it: use cases that note what they were told, and rows a test puts there."""
 
+import asyncio
 import hashlib
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -193,17 +194,14 @@ class Stage:
 
     # Use cases
 
-    async def request(
-        self,
-        caller: Caller,
-        asked: Asked,
-        *,
-        deadline: Any = None,
-        parent: Any = None,
-        idempotency: Any = None,
-        tried: Any = None,
-    ) -> tuple[GenerationId, Generation | None]:
-        self._told(caller=caller, asked=asked, deadline=deadline, parent=parent, idempotency=idempotency, tried=tried)
+    async def request(self, caller: Caller, asked: Asked, **more: Any) -> tuple[GenerationId, Generation | None]:
+        if left_by := more.pop("left_by", None):
+            for _ in range(5):
+                await asyncio.sleep(0)
+            self.had_left = left_by() is not None
+        said = dict.fromkeys(("deadline", "parent", "idempotency", "tried")) | more
+        self._told(caller=caller, asked=asked, **said)
+        idempotency, parent = said["idempotency"], said["parent"]
         request = self._normal(asked, caller)
         if idempotency and (seen := self.remembered.get(idempotency[0].key)):
             return seen, None

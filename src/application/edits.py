@@ -4,17 +4,16 @@ What can be said without the pictures is said before any is taken in, and who co
 anything is read: pictures are dear to read and to clean.
 """
 
-import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from uuid import UUID
 
 from application.generations import RequestGeneration, Wanted, repeated
 from application.media import NOT_YET, AdmitUpload
 from application.removal import delete_bytes
 from application.store import IdempotencyKey, Transaction
-from application.undelivered import earlier_try
+from application.undelivered import LeftBy, by_nobody, earlier_try
 from domain.accounts import Caller
 from domain.catalogue import Catalogue
 from domain.commands import About, PlaceHold, command_id
@@ -71,13 +70,11 @@ class RequestEdit:
         *,
         idempotency: tuple[IdempotencyKey, str] | None = None,
         tried: Try | None = None,
-        has_left: Callable[[], bool] = lambda: False,
+        left_by: LeftBy = by_nobody,
     ) -> Made:
         """`asked` names no pictures: they are `images`, in order, and the `mask` of the first. Answers, and raises, as
-        RequestGeneration and AdmitUpload do; what is wrong with a file has `image` or `mask` for its field. `has_left`: whether
-        whoever asked has gone. To take pictures in takes long enough for a later try to be first."""
-        clock = asyncio.get_running_loop().time
-        came = clock()
+        RequestGeneration and AdmitUpload do; what is wrong with a file has `image` or `mask` for its field. To take
+        pictures in takes long enough for a later try to be first."""
         caller.may_spend()
         if seen := await self._seen(caller, idempotency, tried):
             return seen, None
@@ -93,9 +90,6 @@ class RequestEdit:
 
         async def wanted(tx: Transaction) -> Wanted:
             return whole, None
-
-        def left_by() -> timedelta | None:
-            return timedelta(seconds=clock() - came) if has_left() else None
 
         try:
             made = await self.request.make(caller, wanted, None, idempotency, brought, tried, left_by)

@@ -58,8 +58,9 @@ class RequestGeneration:
         parent: GenerationId | None = None,
         idempotency: tuple[IdempotencyKey, str] | None = None,
         tried: Try | None = None,
+        left_by: LeftBy = by_nobody,
     ) -> tuple[GenerationId, Generation | None]:
-        """The id, and the generation if it was made just now rather than by an earlier request with the same key, or an earlier
+        """The id, and the generation if it was made just now rather than by an earlier request with the same key, or another
         try of this one."""
 
         async def wanted(tx: Transaction) -> Wanted:
@@ -67,7 +68,7 @@ class RequestGeneration:
                 await tx.generations.must_exist(parent, caller.account_id, caller.mode)
             return asked, parent
 
-        return await self.make(caller, wanted, deadline, idempotency, tried=tried)
+        return await self.make(caller, wanted, deadline, idempotency, tried=tried, left_by=left_by)
 
     async def make(
         self,

@@ -84,8 +84,8 @@ class House:
         return AdmitUpload(self.harness.store, self.storage, self.intake, new_id)
 
     async def tries(self, number: int, image: bytes, *, has_left: bool = False) -> tuple[GenerationId, Generation | None]:
-        edit = RequestEdit(self.request, self.admit)
-        return await edit(self.caller, ASKED, [image], tried=Try("one client's", number), has_left=lambda: has_left)
+        edit, left_by = RequestEdit(self.request, self.admit), lambda: timedelta(milliseconds=1) if has_left else None
+        return await edit(self.caller, ASKED, [image], tried=Try("one client's", number), left_by=left_by)
 
     async def edit(
         self, images: list[Picture], mask: Picture | None = None, asked: Asked = ASKED, key: str | None = None, body: str = "body"

@@ -191,8 +191,9 @@ async def test_tries_are_counted_by_whoever_says_so(headers: dict[str, str], num
 
 
 @pytest.mark.parametrize("goes", [True, False])
-async def test_an_edit_is_told_when_its_client_goes_while_it_is_taken_in(goes: bool, stage: Surface) -> None:
-    caller = Editor(stage)
+@pytest.mark.parametrize("kind", [Caller, Editor])
+async def test_whoever_buys_is_told_when_the_client_has_gone_by_then(kind: type[Caller], goes: bool, stage: Surface) -> None:
+    caller = kind(stage)
     if goes:
         caller.broken.set()
     await caller()

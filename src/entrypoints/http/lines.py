@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from litestar import Request, Response
@@ -24,10 +25,15 @@ class Line:
 
     def __init__(self, receive: Receive) -> None:
         self.broken = asyncio.create_task(_until_broken(receive))
+        self._since = asyncio.get_running_loop().time()
 
     @property
     def is_broken(self) -> bool:
         return self.broken.done()
+
+    def left_by(self) -> timedelta | None:
+        """How long ago this was made, if it is broken by now."""
+        return timedelta(seconds=asyncio.get_running_loop().time() - self._since) if self.is_broken else None
 
     def close(self) -> None:
         self.broken.cancel()

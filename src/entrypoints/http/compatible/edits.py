@@ -90,9 +90,7 @@ async def _made(request: Authed, edit: RequestEdit, key: str | None, fault: str 
         images, mask = [each.picture for each in sent.images], sent.mask.picture if sent.mask else None
         line = Line(request.receive)
         try:
-            made = await edit(
-                request.auth, wanted, images, mask, idempotency=idempotency, tried=tried, has_left=lambda: line.is_broken
-            )
+            made = await edit(request.auth, wanted, images, mask, idempotency=idempotency, tried=tried, left_by=line.left_by)
         finally:
             line.close()
         return made, tried, bool(sent.fields.stream)

@@ -25,6 +25,7 @@ from entrypoints.http.compatible.answers import Sources, answered, begun
 from entrypoints.http.compatible.shapes import ImageBody, ImagesAnswer
 from entrypoints.http.compatible.stream_events import told
 from entrypoints.http.compatible.streams import Streaming, check_streams
+from entrypoints.http.lines import Line
 from entrypoints.http.parameters import Idempotency, canonical, once
 from entrypoints.http.rate_limits import counted
 
@@ -75,7 +76,13 @@ async def generate_images(
         await call.pictures(data.n or 1)
     body = canonical((data, fault))
     tried = try_of(request, ROUTE, key, body)
-    made = await ask(request.auth, wanted, idempotency=once(request.auth, ROUTE, key, body), tried=tried)
+    line = Line(request.receive)
+    try:
+        made = await ask(
+            request.auth, wanted, idempotency=once(request.auth, ROUTE, key, body), tried=tried, left_by=line.left_by
+        )
+    finally:
+        line.close()
     if data.stream:
         return await begun(request, Streaming(follow, storage)(request, made[0]), made[0], note, tried)
     return await answered(request, made, Sources(queries, storage, changes, note), tried)

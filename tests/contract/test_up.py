@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from entrypoints.http.pages import HOME
 from tests import plain_http
 from tests.people import Tab, signed_in
@@ -80,6 +82,11 @@ class Running:
         assert answer.status_code == 202, answer.text
         return f"/v1/generations/{answer.json()['id']}"
 
+    @property
+    def credits(self) -> int:
+        """What can be spent."""
+        return int(plain_http.get(f"{self.url}/v1/credits", headers=self.headers).json()["available"])
+
     def state(self, place: str) -> str:
         return str(plain_http.get(self.url + place, headers=self.headers).json()["state"])
 
@@ -114,27 +121,34 @@ def forget(folder: Path) -> None:
         subprocess.run(["rm", "-rf", str(place)], check=True)
 
 
-def test_the_printed_lines_work_when_pasted_and_the_books_balance(tmp_path: Path) -> None:
-    with up(tmp_path) as running:
-        lines = re.findall(r"(?ms)^export .*?transfers .*?$", running.said)[0]
-        pasted = subprocess.run(["bash", "-c", lines], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=True)
-        answers = [json.loads(answer) for answer in pasted.stdout.splitlines() if answer.startswith("{")]
-        fox, moon, statement = answers
-        assert (fox["state"], fox["kind"], moon["state"], moon["kind"]) == ("succeeded", "generate", "succeeded", "edit")
-        spent = sum(line["amount"] for line in statement["data"] if line["credit"] == "consumed")
-        assert spent == fox["credits"]["captured"] + moon["credits"]["captured"]
-        available = plain_http.get(f"{running.url}/v1/credits", headers=running.headers).json()["available"]
-        assert available == 1_000 - spent
-        picture = plain_http.get(running.url + fox["assets"][0]["url"])
-        assert picture.headers["content-type"] == "image/png"
-        assert len(picture.content) == fox["assets"][0]["bytes"]
-        assert f"Sign in as anybody, and buy credits with a card that is none, at {running.url}/account" in running.said
-        with signed_in(running.url, "ada@example.test") as browser:
-            assert "Ada, on the plan Free" in browser.get(HOME).text
-            buys_a_pack_and_has_it_refunded(running, Tab(browser))
-        until(lambda: list((tmp_path / ".data" / "outbox").glob("*.eml")), "the mail about a new account", SECONDS)
-        assert running.interrupt() == 0
-    forget(tmp_path)
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One for all who leave it running; in any order."""
+    folder = tmp_path_factory.mktemp("up")
+    with up(folder) as started:
+        yield started
+        assert started.interrupt() == 0
+    forget(folder)
+
+
+def test_the_printed_lines_work_when_pasted_and_the_books_balance(running: Running) -> None:
+    before = running.credits
+    lines = re.findall(r"(?ms)^export .*?transfers .*?$", running.said)[0]
+    pasted = subprocess.run(["bash", "-c", lines], cwd=running.folder, capture_output=True, text=True, timeout=120, check=True)
+    answers = [json.loads(answer) for answer in pasted.stdout.splitlines() if answer.startswith("{")]
+    fox, moon, statement = answers
+    assert (fox["state"], fox["kind"], moon["state"], moon["kind"]) == ("succeeded", "generate", "succeeded", "edit")
+    spent = sum(line["amount"] for line in statement["data"] if line["credit"] == "consumed")
+    assert before - running.credits == fox["credits"]["captured"] + moon["credits"]["captured"]
+    assert running.credits == 1_000 - spent
+    picture = plain_http.get(running.url + fox["assets"][0]["url"])
+    assert picture.headers["content-type"] == "image/png"
+    assert len(picture.content) == fox["assets"][0]["bytes"]
+    assert f"Sign in as anybody, and buy credits with a card that is none, at {running.url}/account" in running.said
+    with signed_in(running.url, "ada@example.test") as browser:
+        assert "Ada, on the plan Free" in browser.get(HOME).text
+        buys_a_pack_and_has_it_refunded(running, Tab(browser))
+    until(lambda: list((running.folder / ".data" / "outbox").glob("*.eml")), "the mail about a new account", SECONDS)
 
 
 def buys_a_pack_and_has_it_refunded(running: Running, tab: Tab) -> None:
@@ -211,20 +225,17 @@ def test_with_a_providers_key_and_another_keyring_it_hands_out_a_live_key_and_an
     forget(tmp_path)
 
 
-def test_a_worker_that_dies_is_started_again_at_the_same_metrics_address(tmp_path: Path) -> None:
-    with up(tmp_path) as running:
-        api, worker = running.metrics
-        assert "http_requests_total" in plain_http.get(api).text
-        assert "attempts_total" in plain_http.get(worker).text
-        first = running.worker()
-        os.kill(first, signal.SIGKILL)
-        until(lambda: running.worker() != first, "another worker", SECONDS)
-        assert "the worker ended (-9); starting it again" in running.said
-        place = running.ask(0)
-        until(lambda: running.state(place) == "succeeded", "it to work")
-        assert 'attempts_total{mode="test",model="gpt-image-2",outcome="executed"} 1.0' in plain_http.get(worker).text
-        assert running.interrupt() == 0
-    forget(tmp_path)
+def test_a_worker_that_dies_is_started_again_at_the_same_metrics_address(running: Running) -> None:
+    api, worker = running.metrics
+    assert "http_requests_total" in plain_http.get(api).text
+    assert "attempts_total" in plain_http.get(worker).text
+    first = running.worker()
+    os.kill(first, signal.SIGKILL)
+    until(lambda: running.worker() != first, "another worker", SECONDS)
+    assert "the worker ended (-9); starting it again" in running.said
+    place = running.ask(0)
+    until(lambda: running.state(place) == "succeeded", "it to work")
+    assert 'attempts_total{mode="test",model="gpt-image-2",outcome="executed"} 1.0' in plain_http.get(worker).text
 
 
 def test_told_twice_it_hands_back_and_a_third_time_it_waits_for_nothing(tmp_path: Path) -> None:

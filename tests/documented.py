@@ -155,7 +155,7 @@ def _config(part: Part, seed: int, seconds: float) -> SchemathesisConfig:
             "operations": [
                 # What fits the document may still be refused where it cannot know: cursors of ours, instants that have passed,
                 # what the model can do, bytes that are a picture, words that are no card number, verified addresses, numbers of
-                # events that have been.
+                # events that have been, what a collection holds.
                 {
                     "include-operation-id": [
                         *(
@@ -181,6 +181,10 @@ def _config(part: Part, seed: int, seconds: float) -> SchemathesisConfig:
                             "listWebhookDeliveries",
                             "changeMe",
                             "redeemPromotion",
+                            "listCollections",
+                            "changeCollection",
+                            "listCollectionItems",
+                            "putCollectionItem",
                             "changeGeneration",
                             "actOnManyGenerations",
                             "listCollections",

@@ -2,9 +2,9 @@
 
 from collections import ChainMap
 from collections.abc import Iterator, MutableMapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from typing import Self, cast
+from typing import Any
 from uuid import UUID
 
 from application.store import Remembered
@@ -97,14 +97,14 @@ class Tables:
     places: MutableMapping[str, str] = field(default_factory=dict)
     """By the act: where it goes on."""
 
-    def draft(self) -> Self:
+    def draft(self) -> "Draft":
         """The same rows, for one transaction to write over; what others commit meanwhile shines through."""
-        return type(self)(*[ChainMap({}, getattr(self, name)) for name in _NAMES])
+        return Draft(self)
 
-    def commit(self, draft: Self) -> None:
-        for name in _NAMES:
-            if written := cast(ChainMap[object, object], getattr(draft, name)).maps[0]:
-                getattr(self, name).update(written)
+    def commit(self, draft: "Draft") -> None:
+        for name, table in draft.opened.items():
+            if table.maps[0]:
+                getattr(self, name).update(table.maps[0])
 
     def bought(self, purchase: PurchaseRef, wallet: WalletId) -> list[Lot]:
         """The lots that a purchase brought to a wallet, by their facts."""
@@ -133,7 +133,19 @@ class Tables:
         return sorted(found, key=lambda asset: asset.index or 0)
 
 
-_NAMES = tuple(table.name for table in fields(Tables))
+class Draft(Tables):
+    """`opened`: the tables that were looked at so far. The others are not made: a transaction needs few of them."""
+
+    __slots__ = ("_under", "opened")
+
+    def __init__(self, under: Tables) -> None:
+        self._under, self.opened = under, dict[str, ChainMap[Any, Any]]()
+
+    def __getattr__(self, name: str) -> Any:
+        """Python asks this for what is not set yet."""
+        table = self.opened[name] = ChainMap({}, getattr(self._under, name))
+        setattr(self, name, table)
+        return table
 
 
 def copy_of_hold(hold: Hold) -> Hold:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from application.archives import RequestArchive
 from application.collecting import Once, collect
 from application.generations import DeleteGeneration
-from application.library import LibraryStore, LibraryTransaction
+from application.library import LibraryQueries, LibraryStore, LibraryTransaction
+from application.queries import GenerationFilter
 from domain.accounts import Caller
 from domain.archives import Archive, ArchiveId
 from domain.bulk import BulkAction, BulkOutcome, check_act, must_be_all, outcome_of
@@ -36,28 +37,34 @@ class ActOnMany:
     as it was, and said."""
 
     store: LibraryStore
+    library: LibraryQueries
     dispose: DeleteGeneration
     pack: RequestArchive
     batch: int = 500
-    seconds: float = 20.0
+    seconds: float = 18.0
+    looks: float = 8.0
+    """Seconds to find what matches."""
     clock: Callable[[], float] = time.monotonic
 
     async def __call__(
         self,
         caller: Caller,
         action: BulkAction,
-        generations: Sequence[GenerationId],
+        generations: Sequence[GenerationId] | GenerationFilter,
         *,
         collection: CollectionId | None = None,
         atomic: bool = False,
         once: Once = None,
     ) -> ManyDone:
-        """`atomic`: all of them or none, at most a batch. `once` counts for an archive.
+        """The generations that are named, or all that match. `atomic`: all of them or none, at most a batch. `once` counts for
+        an archive.
 
         Raises InvalidRequest, NotFound (the collection), LimitExceeded, and if `atomic` NotAllPossible; for an archive
         TooManyArchives and IdempotencyMismatch.
         """
         check_act(action, collection, atomic=atomic)
+        if isinstance(generations, GenerationFilter):
+            generations = await self._matching(caller, generations)
         named = list(dict.fromkeys(generations))
         if atomic and len(named) > self.batch:
             raise LimitExceeded("so many cannot be changed at one moment", field="atomic", limit=self.batch)
@@ -74,6 +81,19 @@ class ActOnMany:
             else:
                 outcomes |= await self._act(caller, action, some, collection, atomic=atomic)
         return ManyDone(outcomes)
+
+    async def _matching(self, caller: Caller, matching: GenerationFilter) -> Sequence[GenerationId]:
+        """Raises LimitExceeded, also for a search that looks through more than there is time for."""
+        found, after, until, most = list[GenerationId](), None, self.clock() + self.looks, LIMITS["bulk_matches"]
+        while True:
+            page, after = await self.library.matching(caller.account_id, caller.mode, matching, after, self.batch)
+            found += page
+            if len(found) > most:
+                raise LimitExceeded(f"more than {most:,} match; narrow the filter", field="filter", limit=most)
+            if not after:
+                return found
+            if self.clock() > until:
+                raise LimitExceeded("too many are to be looked through; narrow the filter", field="filter", limit=most)
 
     async def _act(
         self, caller: Caller, action: BulkAction, some: Sequence[GenerationId], collection: CollectionId | None, *, atomic: bool

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from application.collected import Collected
-from application.queries import Position
+from application.queries import GenerationFilter, Position
 from application.store import Transaction
 from domain.accounts import AccountId, Mode
 from domain.bulk import Shelved
@@ -114,6 +114,12 @@ class ItemRow:
 
 
 class LibraryQueries(Protocol):
+    async def matching(
+        self, account: AccountId, mode: Mode, matching: GenerationFilter, after: Position | None, limit: int
+    ) -> tuple[Sequence[GenerationId], Position | None]:
+        """As a page of `Queries.generations`, but no more than ids, and where the next page begins."""
+        ...
+
     async def collections(
         self, account: AccountId, mode: Mode, holding: GenerationId | None, after: Position | None, limit: int
     ) -> Sequence[CollectionRow]:

@@ -41,5 +41,7 @@ class Library(Provider):
         return RemoveCollection(store)
 
     @provide
-    def act_on_many(self, store: LibraryStore, dispose: DeleteGeneration, pack: RequestArchive) -> ActOnMany:
-        return ActOnMany(store, dispose, pack)
+    def act_on_many(
+        self, store: LibraryStore, library: LibraryQueries, dispose: DeleteGeneration, pack: RequestArchive
+    ) -> ActOnMany:
+        return ActOnMany(store, library, dispose, pack)

@@ -3,7 +3,9 @@
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
+from psycopg.rows import dict_row
 
 from domain.bulk import BulkAction
 from domain.limits import LIMITS
@@ -118,6 +120,8 @@ def test_many_are_packed_into_one_archive(served: House, buyer: Customer) -> Non
 @pytest.mark.parametrize(
     ("said", "status", "problem", "members"),
     [
+        ({"filter": {}}, 400, "invalid-request", {"field": "ids"}),
+        ({"filter": {"prompt": "x"}}, 400, "invalid-request", {}),
         ({"action": "paint"}, 400, "invalid-request", {"field": "action"}),
         ({"ids": []}, 400, "limit-exceeded", {"field": "ids"}),
         ({"ids": ["0" * 32] * (LIMITS["bulk_ids"] + 1)}, 400, "limit-exceeded", {"limit": LIMITS["bulk_ids"]}),
@@ -144,6 +148,63 @@ def test_a_full_collection_takes_none_of_them(served: House, buyer: Customer) ->
         assert act(served, buyer, "add_to_collection", made[:1], collection=where) == {made[0]: "done"}
     finally:
         served.execute("UPDATE collections SET items = 1 WHERE id = %s", where)
+
+
+def by_filter(served: House, who: Customer, action: str, filter: dict[str, Any], **said: Any) -> httpx.Response:
+    body = {"action": action, "filter": filter} | said
+    return served.client.post("/v1/generations/bulk", headers=who.headers, json=body)
+
+
+def test_all_that_match_a_filter_are_acted_on_and_nobody_elses(served: House, buyer: Customer) -> None:
+    other = finished(served, served.customer(), 2)
+    boats, ships = finished(served, buyer, 3), finished(served, buyer, 2, kind="edit")
+    where = collection(served, buyer)
+    cases: list[tuple[str, dict[str, Any], list[str]]] = [
+        ("favourite", {"kind": "edit"}, ships),
+        ("add_to_collection", {"favourite": False, "q": "boat"}, boats),
+        ("trash", {"collection": where, "state": ["succeeded"]}, boats),
+        ("favourite", {"trashed": True, "created_after": "2020-01-01T00:00:00+01:00"}, boats),
+        ("purge", {"favourite": True}, ships),
+        ("restore", {"trashed": True}, boats),
+        ("favourite", {"model": "none-such"}, []),
+    ]
+    for action, filter, changed in cases:
+        said = {"collection": where} if action == "add_to_collection" else {}
+        answer = by_filter(served, buyer, action, filter, **said)
+        assert answer.status_code == 200, answer.text
+        told = answer.json()
+        assert sorted(row["id"] for row in told["results"]) == sorted(changed), (action, filter)
+        assert told["outcomes"] == ({"done": len(changed)} if changed else {})
+    assert {row["id"] for row in served.get(buyer, "/v1/generations", favourite=True)["data"]} == set(boats)
+    (theirs,) = {row["account_id"] for row in rows(served, "SELECT account_id FROM generations WHERE id = ANY(%s)", other)}
+    untouched = rows(served, "SELECT favourite, trashed_at FROM generations WHERE account_id = %s", theirs)
+    assert untouched == [{"favourite": False, "trashed_at": None}] * 2
+
+
+def rows(served: House, statement: str, *values: Any) -> list[dict[str, Any]]:
+    with psycopg.connect(served.database_url, row_factory=dict_row) as connection:
+        return connection.execute(statement.encode(), values).fetchall()
+
+
+COPIES = """
+INSERT INTO generations (id, account_id, wallet_id, mode, kind, model, request, n, unit, priority, created_at, deadline,
+    hold_expires_at, state, finished_at, delivered, metadata)
+SELECT gen_random_uuid(), account_id, wallet_id, mode, kind, model, request, n, unit, priority,
+    created_at - turn * interval '1 ms', deadline, hold_expires_at, state, finished_at, delivered, metadata
+FROM generations, generate_series(1, %s) turn WHERE id = %s
+"""
+
+
+def test_a_filter_that_too_many_match_is_refused_and_thousands_are_not(served: House) -> None:
+    who, most = served.customer(), LIMITS["bulk_matches"]
+    (one,) = finished(served, who, 1)
+    served.execute(COPIES, most - 1, one)
+    answer = by_filter(served, who, "favourite", {})
+    assert (answer.status_code, answer.json()["outcomes"]) == (200, {"done": most})
+    check_problem(by_filter(served, who, "trash", {}, atomic=True), 400, "limit-exceeded", field="atomic")
+    finished(served, who, 1)
+    check_problem(by_filter(served, who, "trash", {}), 400, "limit-exceeded", field="filter", limit=most)
+    assert served.get(who, "/v1/generations", trashed=True)["data"] == []
 
 
 def test_every_action_is_tried_here() -> None:

@@ -5,11 +5,12 @@ from typing import Any
 
 import msgspec
 
+from adapters.postgres import listing
 from adapters.postgres.generations import GENERATION
 from adapters.postgres.pool import read_all
 from adapters.postgres.session import Pool, unavailable
 from application.library import CollectionRow, ItemRow, LibraryQueries
-from application.queries import FIRST, Position
+from application.queries import FIRST, GenerationFilter, Position
 from domain.accounts import AccountId, Mode
 from domain.errors import NotFound
 from domain.generations import GenerationId
@@ -57,6 +58,13 @@ class PostgresLibraryQueries(LibraryQueries):
     async def _read(self, statement: str, **parameters: Any) -> list[Any]:
         with unavailable():
             return await read_all(self._pool, statement, parameters)
+
+    async def matching(
+        self, account: AccountId, mode: Mode, matching: GenerationFilter, after: Position | None, limit: int
+    ) -> tuple[Sequence[GenerationId], Position | None]:
+        with unavailable():
+            found, following = await listing.ids(self._pool, account, mode, matching, after, limit)
+        return [GenerationId(id) for id in found], following
 
     async def collections(
         self, account: AccountId, mode: Mode, holding: GenerationId | None, after: Position | None, limit: int

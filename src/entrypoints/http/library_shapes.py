@@ -7,7 +7,9 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from domain.accounts import Mode
 from domain.bulk import BulkAction, BulkOutcome
+from domain.generations import GenerationState
 from domain.limits import LIMITS
+from domain.requests import Kind
 from entrypoints.http.media_shapes import Archive
 from entrypoints.http.shapes import Generation, Labels, Picture, Time
 
@@ -77,12 +79,27 @@ class CollectionItems(Struct, frozen=True):
     next: str | None
 
 
+class Matching(Struct, frozen=True, forbid_unknown_fields=True):
+    """As the filters of a list; what is left out does not matter, so that {} is everything but the trash."""
+
+    state: Annotated[list[GenerationState], Meta(max_length=len(GenerationState))] = []
+    model: Name | None = None
+    kind: Kind | None = None
+    favourite: bool | None = None
+    collection: UUID | None = None
+    trashed: bool = False
+    q: Annotated[str, Meta(max_length=LIMITS["search_characters"])] | None = None
+    created_after: Time | None = None
+    created_before: Time | None = None
+
+
 class Bulk(Struct, frozen=True, forbid_unknown_fields=True):
-    """One act on many. `collection` is named where it is one of collections. `atomic`: all of them or none, of which purging is
-    not capable."""
+    """One act on many: either on those with these `ids`, or on all that match a `filter`, as many as a request may act on.
+    `collection` is named where the act is one of collections. `atomic`: all of them or none, of which purging is not capable."""
 
     action: BulkAction
-    ids: Annotated[list[UUID], Meta(min_length=1, max_length=LIMITS["bulk_ids"])]
+    ids: Annotated[list[UUID], Meta(min_length=1, max_length=LIMITS["bulk_ids"])] | UnsetType = UNSET
+    filter: Matching | UnsetType = UNSET
     collection: UUID | None = None
     atomic: bool = False
 

@@ -187,6 +187,7 @@ def _config(part: Part, seed: int, seconds: float) -> SchemathesisConfig:
                             "putCollectionItem",
                             "changeGeneration",
                             "actOnManyGenerations",
+                            "getStatistics",
                             "listCollections",
                             "listCollectionItems",
                             "makeCollection",

@@ -14,6 +14,7 @@ from domain.bulk import Shelved
 from domain.generations import Generation, GenerationId
 from domain.library import Collection, CollectionId
 from domain.media import Asset, AssetId
+from domain.statistics import Days, Statistics
 
 
 class Collections(Collected, Protocol):
@@ -134,4 +135,10 @@ class LibraryQueries(Protocol):
         self, collection: CollectionId, account: AccountId, mode: Mode, after: tuple[int, GenerationId] | None, limit: int
     ) -> Sequence[ItemRow]:
         """In their owner's order, without the trash. Raises NotFound."""
+        ...
+
+
+class StatisticsQueries(Protocol):
+    async def __call__(self, account: AccountId, mode: Mode, asked: Days) -> Statistics:
+        """Of what was delivered in these days, what has been erased since included."""
         ...

@@ -43,6 +43,7 @@ LIMITS: Mapping[str, int] = MappingProxyType(
         "collections": 1_000,
         "collection_items": 100_000,
         "bulk_ids": 500,
+        "statistics_days": 366,
         "bulk_matches": 10_000,
         "url_characters": 2_000,
         "streams": 50,

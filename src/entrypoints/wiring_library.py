@@ -4,6 +4,7 @@ from dishka import Provider, Scope, provide, provide_all
 
 from adapters.postgres.library_queries import PostgresLibraryQueries
 from adapters.postgres.session import Pool
+from adapters.postgres.statistics import PostgresStatistics
 from adapters.postgres.store import PostgresStore
 from application.archives import RequestArchive
 from application.bulk import ActOnMany
@@ -17,7 +18,7 @@ from application.collecting import (
     TakeItemOut,
 )
 from application.generations import DeleteGeneration
-from application.library import LibraryQueries, LibraryStore
+from application.library import LibraryQueries, LibraryStore, StatisticsQueries
 from entrypoints.crash_points import CrashPoints
 
 
@@ -35,6 +36,10 @@ class Library(Provider):
     @provide
     def library_queries(self, pool: Pool) -> LibraryQueries:
         return PostgresLibraryQueries(pool)
+
+    @provide
+    def statistics(self, pool: Pool) -> StatisticsQueries:
+        return PostgresStatistics(pool)
 
     @provide
     def remove_collection(self, store: LibraryStore) -> RemoveCollection:

@@ -47,13 +47,13 @@ SUITES: dict[str, Suite] = {
     "uploads": Suite(soak_suites.uploads, 0.75, 300.0),
     "media-kills": Suite(soak_suites.media_kills, 0.75, 120.0),
     "joins": Suite(soak_suites.joins, 0.75, 120.0),
-    "crash": Suite(soak_suites.crash, 3.0, 300.0),
+    "crash": Suite(soak_suites.crash, 2.5, 300.0),
     "crash-s3": Suite(soak_suites.crash_s3, None, 300.0),
     "stops": Suite(soak_suites.stops, 1.0, 300.0),
     "restarts": Suite(soak_suites.restarts, 1.5, 300.0),
     "deploys": Suite(soak_suites.deploys, 1.0, 300.0),
-    "api": Suite(soak_suites.api, 2.0, 300.0),
-    "faults": Suite(soak_suites.faults, 1.5),
+    "api": Suite(soak_suites.api, 1.75, 300.0),
+    "faults": Suite(soak_suites.faults, 1.4),
 }
 
 KEPT = Path(".soak")

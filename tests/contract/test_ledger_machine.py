@@ -14,6 +14,7 @@ from tests.soak_ledger import soak_ledger
 
 _SETTINGS = settings(max_examples=20, stateful_step_count=30, deadline=None, derandomize=True, print_blob=True)
 _SEED = 8
+_EXAMPLES = {"memory": 20, "postgres": 10, "postgres, its clock running": 6}
 _HISTORIES = {"memory": 60, "postgres": 6, "postgres, its clock running": 4}
 """Of some 60 steps each; `make soak SUITE=ledger` and `store` go on."""
 
@@ -30,8 +31,10 @@ def make_driver(request: pytest.FixtureRequest) -> Iterator[MakeDriver]:
         yield make
 
 
-def test_no_history_breaks_the_law(make_driver: MakeDriver) -> None:
-    run_state_machine_as_test(ledger_machine(make_driver), settings=_SETTINGS)
+@pytest.mark.parametrize("make_driver", _EXAMPLES, indirect=True)
+def test_no_history_breaks_the_law(make_driver: MakeDriver, request: pytest.FixtureRequest) -> None:
+    how = settings(_SETTINGS, max_examples=_EXAMPLES[request.node.callspec.params["make_driver"]])
+    run_state_machine_as_test(ledger_machine(make_driver), settings=how)
 
 
 @pytest.mark.parametrize("make_driver", _HISTORIES, indirect=True)

@@ -26,6 +26,7 @@ from tests.use_cases_stage import MakeStage, in_memory, in_postgres
 
 _SETTINGS = settings(max_examples=20, stateful_step_count=20, deadline=None, derandomize=True, print_blob=True)
 _SEED = 8
+_EXAMPLES = {"memory": 20, "postgres": 8}
 _KEPT = {"memory": 60, "postgres": 8}
 """Random histories of some 40 steps; `make soak SUITE=use-cases` goes on."""
 _HISTORIES = 300
@@ -72,8 +73,10 @@ def make_stage(request: pytest.FixtureRequest) -> Iterator[MakeStage]:
         yield make
 
 
-def test_no_history_of_use_cases_breaks_the_rules(make_stage: MakeStage) -> None:
-    run_state_machine_as_test(use_cases_machine(make_stage), settings=_SETTINGS)
+@pytest.mark.parametrize("make_stage", _EXAMPLES, indirect=True)
+def test_no_history_of_use_cases_breaks_the_rules(make_stage: MakeStage, request: pytest.FixtureRequest) -> None:
+    how = settings(_SETTINGS, max_examples=_EXAMPLES[request.node.callspec.params["make_stage"]])
+    run_state_machine_as_test(use_cases_machine(make_stage), settings=how)
 
 
 @pytest.mark.parametrize("make_stage", _KEPT, indirect=True)

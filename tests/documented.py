@@ -17,6 +17,9 @@ SHOWN = 5
 ENOUGH = 300
 """So many cases meet whatever there is to meet; a starved machine sends fewer in its time."""
 """Deviations that are told; the rest is mostly the same again."""
+PATIENCE_SECONDS = 60.0
+"""Routes that wait for pictures answer when they are made: what is asked at random is large, and others are before it."""
+TAKES_LONGER = {503: "signature_pending", 504: "not_finished"}
 LEAVES = {"signOut": "", "endEverySession": "leaving-"}
 """Operations that end the session they come with, and whose it is: they get a new one each time. Signing out everywhere would end
 the others', too, so somebody else does it."""
@@ -127,10 +130,18 @@ def _missing(part: Part, answer: Any) -> Iterator[str]:
     is_limited = not answer.request.path_url.startswith(("/health", "/openapi.json")) and answer.status_code != 405
     if is_limited and not {"ratelimit", "ratelimit-policy"} <= answer.headers.keys():
         yield f"{answer.status_code} does not say what is left of the limits"
+    if answer.status_code in TAKES_LONGER and not goes_on(answer.status_code, answer.headers, answer.text):
+        yield f"{answer.status_code} is a fault: {answer.text[:300]}"
     if part.headers.get("Origin") and answer.headers.get("access-control-allow-origin") != [part.headers["Origin"]]:
         yield f"{answer.status_code} cannot be read by a page of {part.headers['Origin']}"
     if "access-control-allow-credentials" in answer.headers:
         yield f"{answer.status_code} invites cookies from elsewhere"
+
+
+def goes_on(status: int, headers: Mapping[str, Any], said: str) -> bool:
+    """Whether it is how routes that wait for pictures say that these take longer: whoever asks again goes on with a generation
+    that is named. It is refused so, too, on a machine that is too busy to sign in time."""
+    return f'"{TAKES_LONGER.get(status)}"' in said and "x-generation-id" in headers and "x-should-retry" not in headers
 
 
 def _config(part: Part, seed: int, seconds: float) -> SchemathesisConfig:
@@ -139,9 +150,12 @@ def _config(part: Part, seed: int, seconds: float) -> SchemathesisConfig:
             "seed": seed,
             "max-time": max(int(seconds), 1),
             "max-failures": SHOWN,
+            "request-timeout": PATIENCE_SECONDS,
             "headers": dict(part.headers),
             "generation": {"database": "none", "max-examples": 50},
             "checks": {
+                # Not every one of these two is a fault: `goes_on`.
+                "not_a_server_error": {"expected-statuses": ["2xx", "3xx", "4xx", *map(str, TAKES_LONGER)]},
                 # Who guesses too often hears that, and not that it was wrong.
                 "ignored_auth": {"enabled": 429 not in part.seen},
                 # Beside the usual: it may cost too much, be deleted, or in use; what is written wrong may come to light after.

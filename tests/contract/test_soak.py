@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests import soak
+from tests.documented import goes_on
 from tests.soak_promises import BACK, DEPLOYED, FROZEN, PROMISES, RESTARTED, Broken, merged
 
 Counts = Mapping[str, int]
@@ -88,3 +89,22 @@ def test_a_point_that_is_gone_from_the_code_is_forgotten_and_the_worst_is_no_sum
 
 def test_every_suite_has_its_promises() -> None:
     assert set(PROMISES) == set(soak.SUITES)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "more", "fine"),
+    [
+        (503, "signature_pending", {"retry-after": ["5"]}, True),
+        (504, "not_finished", {}, True),
+        (503, "overloaded", {"x-should-retry": ["false"]}, False),
+        (503, "unavailable", {"retry-after": ["5"]}, False),
+        (504, "timeout", {"x-should-retry": ["false"]}, False),
+        (500, "internal", {}, False),
+    ],
+)
+def test_pictures_that_take_longer_are_no_fault_and_all_else_is(
+    status: int, code: str, more: Mapping[str, list[str]], fine: bool
+) -> None:
+    said = f'{{"error":{{"message":"…","type":"server_error","code":"{code}","param":null}}}}'
+    assert goes_on(status, {"x-generation-id": ["an id"], **more}, said) is fine
+    assert not goes_on(status, more, said), "of no generation"

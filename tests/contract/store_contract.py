@@ -222,3 +222,23 @@ async def waits(work: asyncio.Task[Any], seconds: float = 0.03) -> None:
     report one.)"""
     done, _ = await asyncio.wait([work], timeout=seconds)
     assert not done, "it did not wait"
+
+
+def an_output(generation: Generation, attempt: int, index: int) -> Asset:
+    assert generation.finished_at
+    return Asset(
+        id=AssetId(new_id()),
+        account_id=generation.account_id,
+        mode=generation.mode,
+        kind=AssetKind.OUTPUT,
+        format=PictureFormat.PNG,
+        width=8,
+        height=8,
+        bytes=7,
+        sha256="ab" * 32,
+        has_alpha=False,
+        created_at=generation.finished_at,
+        generation_id=generation.id,
+        attempt=attempt,
+        index=index,
+    )

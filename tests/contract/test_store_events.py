@@ -9,11 +9,12 @@ from application.store import Store
 from domain.attempts import Executed, Failure, FailureClass, Finality, NotExecuted, Picture, Stage, Usage
 from domain.events import Event, EventKind
 from domain.generations import Generation, GenerationId, GenerationState, Lease
-from domain.media import Asset, AssetId, AssetKind, PictureFormat
+from domain.media import PictureFormat
 from tests.contract.harnesses import StoreHarness, each_store
 from tests.contract.store_contract import (
     TIMING,
     a_request,
+    an_output,
     cancelled,
     customer,
     loaded,
@@ -52,26 +53,6 @@ async def delivered(store: Store, generation: Generation, lease: Lease, pictures
             tx.assets.add(an_output(ended, number, index))
         tx.generations.save(ended)
     return ended
-
-
-def an_output(generation: Generation, attempt: int, index: int) -> Asset:
-    assert generation.finished_at
-    return Asset(
-        id=AssetId(new_id()),
-        account_id=generation.account_id,
-        mode=generation.mode,
-        kind=AssetKind.OUTPUT,
-        format=PictureFormat.PNG,
-        width=8,
-        height=8,
-        bytes=7,
-        sha256="ab" * 32,
-        has_alpha=False,
-        created_at=generation.finished_at,
-        generation_id=generation.id,
-        attempt=attempt,
-        index=index,
-    )
 
 
 async def test_each_change_is_told_once_and_in_order_and_the_end_by_picture_state_and_that_it_is_done(

@@ -26,9 +26,9 @@ from domain.commands import AdjustDown, Close, Reverse, Sweep, command_id
 from domain.errors import DomainError
 from domain.generations import Generation, GenerationId, GenerationState, Lease, Next
 from domain.ledger import LotId, LotSource
-from domain.media import Asset, AssetId, AssetKind, PictureFormat
+from domain.media import PictureFormat
 from domain.recovery import decide
-from tests.contract.store_contract import TIMING, a_generation, a_grant, a_request, customer, new_id, place, say
+from tests.contract.store_contract import TIMING, a_generation, a_grant, a_request, an_output, customer, new_id, place, say
 
 _PICTURE = Picture(b"picture", PictureFormat.PNG, 8, 8, has_alpha=False)
 
@@ -138,7 +138,7 @@ class Traffic:
         if decision is Next.ENDED:
             if generation.state is GenerationState.SUCCEEDED:
                 for index in range(generation.delivered):
-                    tx.assets.add(_output(generation, number, index))
+                    tx.assets.add(an_output(generation, number, index))
             await tell(tx, generation.wallet_id, generation.hold_command())
             self.ended.append(generation.id)
         tx.generations.save(generation)
@@ -188,23 +188,3 @@ class Traffic:
                 await tx.assets.remove(asset)
             generation.erase()
             tx.generations.save(generation)
-
-
-def _output(generation: Generation, attempt: int, index: int) -> Asset:
-    assert generation.finished_at
-    return Asset(
-        id=AssetId(new_id()),
-        account_id=generation.account_id,
-        mode=generation.mode,
-        kind=AssetKind.OUTPUT,
-        format=PictureFormat.PNG,
-        width=8,
-        height=8,
-        bytes=7,
-        sha256="ab" * 32,
-        has_alpha=False,
-        created_at=generation.finished_at,
-        generation_id=generation.id,
-        attempt=attempt,
-        index=index,
-    )

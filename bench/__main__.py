@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from bench import access, calls, claims, fairness, pickup, requests, streams, sync, uploads, webhooks
+from bench import access, calls, claims, fairness, library, pickup, requests, streams, sync, uploads, webhooks
 from bench.books import BooksWrong
 from bench.figures import Figure, show
 from bench.floor import NoPgbench
@@ -30,6 +30,7 @@ PARTS: Mapping[str, Callable[[Path, argparse.Namespace], list[Figure]]] = {
     "access": lambda folder, options: access.measure(folder, options.rounds, options.share),
     "sync": lambda folder, options: sync.measure(folder, options.rounds, options.seconds),
     "streams": lambda folder, options: streams.measure(folder, options.share),
+    "library": lambda folder, options: library.measure(folder, options.share),
     "webhooks": lambda folder, options: webhooks.measure(folder, options.rounds, options.seconds, options.share),
 }
 

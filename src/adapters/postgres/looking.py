@@ -20,9 +20,7 @@ _STEP = 1_000
 
 FITS = """g.account_id = %(account)s AND g.mode = %(mode)s AND g.request IS NOT NULL
     AND (%(states)s::text[] IS NULL OR g.state = ANY(%(states)s)) AND (%(model)s::text IS NULL OR g.model = %(model)s)
-    AND (%(kind)s::text IS NULL OR g.kind = %(kind)s) AND (%(favourite)s::boolean IS NULL OR g.favourite = %(favourite)s)
-    AND (%(collection)s::uuid IS NULL OR EXISTS (
-        SELECT 1 FROM collection_items m WHERE m.collection_id = %(collection)s AND m.generation_id = g.id))"""
+    AND (%(kind)s::text IS NULL OR g.kind = %(kind)s) AND (%(favourite)s::boolean IS NULL OR g.favourite = %(favourite)s)"""
 OWN = "g.account_id = %(account)s AND g.mode = %(mode)s AND g.request IS NOT NULL"
 OLDER = "(g.created_at, g.id) < (%(at)s, %(id)s)"
 NEWEST_FIRST = "ORDER BY g.created_at DESC, g.id DESC"

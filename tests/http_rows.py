@@ -9,6 +9,7 @@ from uuid import UUID
 
 from application.events import Seen
 from application.queries import (
+    AssetFilter,
     BalanceRow,
     CreditsRow,
     GenerationFilter,
@@ -23,7 +24,7 @@ from domain.errors import NotFound
 from domain.gates import Gate
 from domain.generations import Generation, GenerationId
 from domain.ledger import LotSource, WalletId
-from domain.media import Asset, AssetId, AssetKind
+from domain.media import Asset, AssetId
 from domain.receipts import Receipt
 from domain.waiting import Line, Worked
 
@@ -81,9 +82,10 @@ class Rows:
         return found
 
     async def assets(
-        self, account: AccountId, mode: Mode, kind: AssetKind | None, after: Position | None, limit: int
+        self, account: AccountId, mode: Mode, matching: AssetFilter, after: Position | None, limit: int
     ) -> Sequence[Asset]:
-        mine = [row for row in self.stage.pictures.values() if row.account_id == account and kind in (None, row.kind)]
+        self.stage.told = matching
+        mine = [row for row in self.stage.pictures.values() if row.account_id == account and matching.kind in (None, row.kind)]
         newest = sorted(mine, key=lambda row: (row.created_at, row.id), reverse=True)
         return [row for row in newest if after is None or (row.created_at, row.id) < after][:limit]
 

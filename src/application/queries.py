@@ -97,6 +97,13 @@ class GenerationPage:
 
 
 @dataclass(frozen=True, slots=True)
+class AssetFilter:
+    kind: AssetKind | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TransferFilter:
     generation: UUID | None = None
     kind: str | None = None
@@ -155,8 +162,10 @@ class Queries(Protocol):
         ...
 
     async def assets(
-        self, account: AccountId, mode: Mode, kind: AssetKind | None, after: Position | None, limit: int
-    ) -> Sequence[Asset]: ...
+        self, account: AccountId, mode: Mode, matching: AssetFilter, after: Position | None, limit: int
+    ) -> Sequence[Asset]:
+        """Newest first."""
+        ...
 
     async def archive(self, archive: ArchiveId, account: AccountId, mode: Mode) -> Archive:
         """Raises NotFound, also when it has expired."""

@@ -18,6 +18,7 @@ from application.direct_uploads import BeginUpload, CompleteUpload
 from application.housekeeping import SweepObjects
 from application.media import AdmitUpload, DeleteAsset
 from application.ports import ObjectStorage, PictureIntake, StorageUnavailable, StoredObject
+from application.queries import AssetFilter
 from domain.accounts import Caller, Mode
 from domain.errors import AccountFrozen, BrokenImage, IntakeBusy, NotFound, TooManyBytes, UnsupportedFormat
 from domain.limits import LIMITS
@@ -88,7 +89,7 @@ class Room:
         return upload
 
     async def assets(self) -> list[Asset]:
-        return list(await self.queries.assets(self.caller.account_id, self.caller.mode, None, None, 9))
+        return list(await self.queries.assets(self.caller.account_id, self.caller.mode, AssetFilter(), None, 9))
 
     async def is_whole(self, *assets: Asset) -> None:
         """These are all there are, as rows and as objects."""

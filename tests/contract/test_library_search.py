@@ -1,5 +1,6 @@
 """Finding generations on Postgres: whatever was done to them, by whatever filter, each that fits is found exactly once."""
 
+import asyncio
 import random
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
@@ -210,6 +211,30 @@ async def test_no_word_of_an_erased_prompt_stays(library: Library) -> None:
     await library.check(GenerationFilter(wanted=Wanted.asked("q", "plans")), 5)
 
 
+async def test_whoever_erases_and_whoever_packs_wait_for_each_other(library: Library) -> None:
+    for number in range(12):
+        await library.create(f"secret plans {number}", state=GenerationState.FAILED)
+    secret = next(iter(library.kept))
+    await library.harness.advance(60)
+    library.index.offset = library.harness.store.offset
+    counted = None
+    while after := await library.index.count(counted):
+        counted = after
+    async with library.harness.store.transaction() as tx:
+        found = await tx.generations.lock(secret)
+        await tx.generations.forget_words(found)
+        packing = asyncio.create_task(library.index.pack())
+        async with asyncio.timeout(20):
+            while not waits_for_a_lock(library):
+                await asyncio.sleep(0.01)
+        found.erase()
+        tx.generations.save(found)
+    while await packing:
+        packing = asyncio.create_task(library.index.pack())
+    assert "0" not in words(library)
+    assert "1" in words(library)
+
+
 async def test_of_two_created_at_one_instant_the_one_that_stays_is_still_found(library: Library) -> None:
     await library.create("twin foxes", twins=2)
     for number in range(10):
@@ -251,6 +276,12 @@ async def test_contradictory_filters_find_nothing(library: Library) -> None:
     for after, before in ((at, at), (at + timedelta(days=1), at - timedelta(days=1))):
         await library.check(GenerationFilter(created_after=after, created_before=before, wanted=Wanted.asked("q", "fox")), 5)
         await library.check(GenerationFilter(created_after=after, created_before=before), 5)
+
+
+def waits_for_a_lock(library: Library) -> bool:
+    with psycopg.connect(library.harness.url) as connection:
+        waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        return connection.execute(waiting.encode()).fetchone() == (1,)
 
 
 def words(library: Library) -> set[str]:

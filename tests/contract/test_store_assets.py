@@ -3,10 +3,12 @@
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from application.ports import StoredObject
+from application.queries import AssetFilter, Position
 from application.store import Store
 from domain.accounts import Caller, Mode
 from domain.errors import AssetInUse, NotFound
@@ -33,6 +35,27 @@ pytestmark = pytest.mark.anyio
 __all__ = ["each_store"]
 
 DAY = 24 * 3600.0
+
+
+async def test_pictures_are_listed_by_kind_and_time_the_newest_first(harness: StoreHarness) -> None:
+    caller, stranger = await customer(harness.store), await customer(harness.store)
+    kinds = [AssetKind.REFERENCE, AssetKind.MASK, AssetKind.REFERENCE, AssetKind.MASK, AssetKind.REFERENCE]
+    made = list[Asset]()
+    for kind in kinds:
+        made.append(await uploaded(harness.store, caller, kind))
+        await harness.advance(1)
+    await uploaded(harness.store, stranger)
+
+    async def listed(after: Position | None = None, limit: int = 10, **matching: Any) -> list[int]:
+        account, of = caller.account_id, AssetFilter(**matching)
+        return [made.index(each) for each in await harness.queries.assets(account, caller.mode, of, after, limit)]
+
+    assert await listed() == [4, 3, 2, 1, 0]
+    assert await listed(kind=AssetKind.REFERENCE) == [4, 2, 0]
+    assert await listed(kind=AssetKind.OUTPUT) == []
+    assert await listed((made[3].created_at, made[3].id), limit=2) == [2, 1]
+    assert await listed(created_after=made[1].created_at, created_before=made[4].created_at) == [3, 2]
+    assert await listed(kind=AssetKind.MASK, created_after=made[1].created_at, created_before=made[1].created_at) == []
 
 
 async def test_a_picture_comes_back_as_it_was_added_until_it_is_removed(harness: StoreHarness) -> None:

@@ -1,6 +1,7 @@
 """Media over HTTP: uploads are read within their limit, links are checked as they were sent."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from application.provenance import ProvenanceUnavailable
+from application.queries import AssetFilter
 from domain.errors import AssetInUse, IntakeBusy, UnsupportedFormat
 from domain.limits import LIMITS
 from domain.media import AssetKind, PictureFormat, Thumbnail
@@ -140,7 +142,7 @@ def test_a_picture_that_waits_for_its_signature_is_handed_out_by_no_route(stage:
         refused = client.get(f"/v1/media/{waits.id}/content{query}", headers=BEARER, follow_redirects=False)
         assert (refused.status_code, refused.json()["type"]) == (503, "/problems/signature-pending")
         assert refused.headers["retry-after"] == "5"
-    assert stage.told is None
+    assert stage.told == AssetFilter(), "no use case was told anything"
 
 
 def test_a_copy_in_another_shape_is_led_to_as_well(stage: Stage, client: TestClient[Litestar]) -> None:
@@ -187,6 +189,18 @@ def test_pictures_are_listed_newest_first_by_kind(stage: Stage, client: TestClie
     rest = client.get(f"/v1/media?kind=reference&after={page['next']}", headers=BEARER).json()
     assert [row["id"] for row in rest["data"]] == [str(made[0].id)]
     assert rest["next"] is None
+
+
+def test_pictures_are_listed_by_kind_and_time(stage: Stage, client: TestClient[Litestar]) -> None:
+    times = "created_after=2026-11-01T00:00:00Z&created_before=2026-11-02T01:00:00%2B01:00"
+    assert client.get(f"/v1/media?kind=output&{times}", headers=BEARER).status_code == 200
+    day = datetime(2026, 11, 1, tzinfo=UTC)
+    assert stage.told == AssetFilter(AssetKind.OUTPUT, day, day + timedelta(days=1))
+    for _ in range(2):
+        stage.has_picture()
+    cursor = client.get("/v1/media?limit=1", headers=BEARER).json()["next"]
+    other = client.get(f"/v1/media?created_after=2026-11-01T00:00:00Z&after={cursor}", headers=BEARER)
+    assert (other.status_code, other.json()["type"]) == (400, "/problems/invalid-cursor")
 
 
 def test_one_picture_is_shown_and_deleted(stage: Stage, client: TestClient[Litestar]) -> None:

@@ -9,6 +9,7 @@ from adapters.memory.tables import Tables, WalletRow, copy_of_generation, copy_o
 from application.object_rows import ObjectRows, SpokenObject, Walk
 from application.ports import StoredObject
 from application.queries import (
+    AssetFilter,
     BalanceRow,
     CreditsRow,
     GenerationFilter,
@@ -26,7 +27,7 @@ from domain.errors import Gone, InvalidInstant, NotFound
 from domain.gates import Gate
 from domain.generations import Generation, GenerationId
 from domain.ledger import HoldId, LedgerAccount, Transfer, WalletId
-from domain.media import Asset, AssetId, AssetKind, Thumbnail
+from domain.media import Asset, AssetId, Thumbnail
 from domain.objects import ObjectClass, ObjectKey
 from domain.receipts import Line as ReceiptLine
 from domain.receipts import Origin, Receipt
@@ -139,11 +140,9 @@ class MemoryQueries(Queries):
         return found
 
     async def assets(
-        self, account: AccountId, mode: Mode, kind: AssetKind | None, after: Position | None, limit: int
+        self, account: AccountId, mode: Mode, matching: AssetFilter, after: Position | None, limit: int
     ) -> Sequence[Asset]:
-        kept = [
-            a for a in self.rows.assets.values() if a and (a.account_id, a.mode) == (account, mode) and kind in (None, a.kind)
-        ]
+        kept = [a for a in self.rows.assets.values() if a and (a.account_id, a.mode) == (account, mode) and _shown(a, matching)]
         kept.sort(key=lambda a: (a.created_at, a.id), reverse=True)
         return [a for a in kept if after is None or (a.created_at, a.id) < after][:limit]
 
@@ -234,6 +233,14 @@ def _matches(row: TransferRow, matching: TransferFilter) -> bool:
         and matching.kind in (None, row.kind)
         and (matching.after is None or row.at > matching.after)
         and (matching.before is None or row.at < matching.before)
+    )
+
+
+def _shown(asset: Asset, matching: AssetFilter) -> bool:
+    return (
+        matching.kind in (None, asset.kind)
+        and (matching.created_after is None or asset.created_at > matching.created_after)
+        and (matching.created_before is None or asset.created_at < matching.created_before)
     )
 
 

@@ -63,7 +63,7 @@ assets = Table(
 Index("assets_unsketched", assets.c.looks, assets.c.created_at, assets.c.id, postgresql_where=assets.c.thumbnail.is_(None))
 Index("assets_pending", assets.c.created_at, postgresql_where=assets.c.marking == "pending")
 Index("assets_unmarked", assets.c.created_at, postgresql_where=and_(assets.c.kind == "output", assets.c.marking == "unmarked"))
-Index("assets_history", assets.c.account_id, assets.c.mode, assets.c.created_at.desc(), assets.c.id.desc())
+Index("assets_of_kind", assets.c.account_id, assets.c.mode, assets.c.kind, assets.c.created_at.desc(), assets.c.id.desc())
 
 provenance_log = Table(
     "provenance_log",

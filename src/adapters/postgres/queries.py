@@ -10,9 +10,11 @@ from adapters.postgres import listing, objects, receipts, waiting
 from adapters.postgres.generations import GENERATION
 from adapters.postgres.pool import SETTLED_SECONDS, read_all
 from adapters.postgres.session import Pool, unavailable
+from adapters.postgres.words import EVER
 from application.ports import StoredObject
 from application.queries import (
     FIRST,
+    AssetFilter,
     BalanceRow,
     CreditsRow,
     GenerationFilter,
@@ -96,12 +98,12 @@ ORDER BY g.created_at DESC, g.id DESC
 """
 )
 
-_ASSETS = """
-SELECT row_to_json(a)::text FROM assets a
-WHERE a.account_id = %(account)s AND a.mode = %(mode)s AND (%(kind)s::text IS NULL OR a.kind = %(kind)s)
-    AND (a.created_at, a.id) < (%(at)s, %(id)s)
-ORDER BY a.created_at DESC, a.id DESC LIMIT %(limit)s
+_ASSETS_OF_KIND = """
+(SELECT * FROM assets a WHERE a.account_id = %(account)s AND a.mode = %(mode)s AND a.kind = '{kind}'
+    AND (a.created_at, a.id) < (%(at)s, %(id)s) AND a.created_at > %(since)s AND a.created_at < %(before)s
+ORDER BY a.created_at DESC, a.id DESC LIMIT {limit})
 """
+_ASSETS = "SELECT row_to_json(a)::text FROM ({kinds}) a ORDER BY a.created_at DESC, a.id DESC LIMIT {limit}"
 
 _ACCOUNTS = """
 SELECT row_to_json(a)::text FROM accounts a
@@ -199,10 +201,13 @@ class PostgresQueries(Queries):
         return await self._one(Asset, select, asset=asset, account=account, mode=mode)
 
     async def assets(
-        self, account: AccountId, mode: Mode, kind: AssetKind | None, after: Position | None, limit: int
+        self, account: AccountId, mode: Mode, matching: AssetFilter, after: Position | None, limit: int
     ) -> Sequence[Asset]:
         at, last = after or FIRST
-        return await self._rows(Asset, _ASSETS, account=account, mode=mode, kind=kind, at=at, id=last, limit=limit)
+        since, before = matching.created_after or EVER, matching.created_before or FIRST[0]
+        some = [_ASSETS_OF_KIND.format(kind=kind, limit=limit) for kind in AssetKind if matching.kind in (None, kind)]
+        select, said = _ASSETS.format(kinds=" UNION ALL ".join(some), limit=limit), {"account": account, "mode": mode}
+        return await self._rows(Asset, select, at=at, id=last, since=since, before=before, **said)
 
     async def archive(self, archive: ArchiveId, account: AccountId, mode: Mode) -> Archive:
         select = """SELECT row_to_json(a)::text FROM archives a WHERE id = %(archive)s AND account_id = %(account)s

@@ -11,7 +11,7 @@ from litestar.params import FromPath, QueryParameter
 
 from application.media import BringIn, DeleteAsset
 from application.ports import CursorSigner, ObjectStorage
-from application.queries import Queries
+from application.queries import AssetFilter, Queries
 from application.renditions import ShowRendition
 from domain.accounts import Caller, Scope
 from domain.errors import Gone, NotFound, SignaturePending
@@ -24,7 +24,7 @@ from entrypoints.http.auth import Authed
 from entrypoints.http.bounds import NO_BODY, Bounds
 from entrypoints.http.cursors import Cursors
 from entrypoints.http.links import Links
-from entrypoints.http.parameters import PAGE, After, Idempotency, Limit, once
+from entrypoints.http.parameters import PAGE, After, Idempotency, Instant, Limit, instant, once
 from entrypoints.http.uploads import FORM_SCHEMA, FORM_SLACK, Uploads
 
 UPLOAD = Bounds(body=LIMITS["upload_bytes"] + FORM_SLACK, arrival=120.0, answer=340.0)
@@ -64,13 +64,16 @@ async def list_media(
     storage: FromDishka[ObjectStorage],
     signer: FromDishka[CursorSigner],
     kind: Annotated[AssetKind | None, QueryParameter()] = None,
+    created_after: Instant = None,
+    created_before: Instant = None,
     limit: Limit = PAGE,
     after: After = None,
 ) -> shapes.Assets:
     """This account's pictures, newest first."""
     caller = request.auth
-    cursors = Cursors(signer, "media", caller, {"kind": kind})
-    found = await queries.assets(caller.account_id, caller.mode, kind, cursors.position(after), limit + 1)
+    matching = AssetFilter(kind, instant("created_after", created_after), instant("created_before", created_before))
+    cursors = Cursors(signer, "media", caller, matching)
+    found = await queries.assets(caller.account_id, caller.mode, matching, cursors.position(after), limit + 1)
     return _page(found, limit, cursors, Links.of(request, storage))
 
 

@@ -217,9 +217,12 @@ def _config(part: Part, seed: int, seconds: float) -> SchemathesisConfig:
                     "checks": {"positive_data_acceptance": {"enabled": False}},
                 },
                 # A deleted generation lies in the trash for seven days, and its owner can look at it and its events there;
-                # a receipt stays.
+                # a receipt stays, and so do bones in a family.
                 {
-                    "include-operation-id": ["getGeneration", "followGeneration", "getReceipt"],
+                    "include-operation-id": [
+                        *("getGeneration", "followGeneration", "getReceipt", "getLineage", "recallGeneration"),
+                        *("changeGeneration", "restoreGeneration", "putCollectionItem", "removeCollectionItem"),
+                    ],
                     "checks": {"use_after_free": {"enabled": False}},
                 },
             ],

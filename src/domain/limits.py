@@ -43,6 +43,8 @@ LIMITS: Mapping[str, int] = MappingProxyType(
         "collections": 1_000,
         "collection_items": 100_000,
         "bulk_ids": 500,
+        "lineage_ancestors": 50,
+        "lineage_descendants": 100,
         "statistics_days": 366,
         "bulk_matches": 10_000,
         "url_characters": 2_000,

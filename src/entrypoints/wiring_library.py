@@ -3,6 +3,7 @@
 from dishka import Provider, Scope, provide, provide_all
 
 from adapters.postgres.library_queries import PostgresLibraryQueries
+from adapters.postgres.lineage import PostgresLineage
 from adapters.postgres.session import Pool
 from adapters.postgres.statistics import PostgresStatistics
 from adapters.postgres.store import PostgresStore
@@ -19,6 +20,7 @@ from application.collecting import (
 )
 from application.generations import DeleteGeneration
 from application.library import LibraryQueries, LibraryStore, StatisticsQueries
+from application.lineage import LineageQueries, RecallGeneration
 from entrypoints.crash_points import CrashPoints
 
 
@@ -26,7 +28,7 @@ class Library(Provider):
     """Whoever wires the rest brings the pool and the store."""
 
     scope = Scope.APP
-    generations = provide_all(ChangeGeneration, RestoreGeneration)
+    generations = provide_all(ChangeGeneration, RestoreGeneration, RecallGeneration)
     collections = provide_all(MakeCollection, ChangeCollection, PutItem, TakeItemOut)
 
     @provide
@@ -40,6 +42,10 @@ class Library(Provider):
     @provide
     def statistics(self, pool: Pool) -> StatisticsQueries:
         return PostgresStatistics(pool)
+
+    @provide
+    def lineage(self, pool: Pool) -> LineageQueries:
+        return PostgresLineage(pool)
 
     @provide
     def remove_collection(self, store: LibraryStore) -> RemoveCollection:

@@ -45,6 +45,8 @@ def test_every_route_is_in_it_but_those_that_browsers_are_led_to() -> None:
         ("/v1/generations/{generation_id}", "patch"),
         ("/v1/generations/{generation_id}/restore", "post"),
         ("/v1/generations/bulk", "post"),
+        ("/v1/generations/{generation_id}/lineage", "get"),
+        ("/v1/generations/{generation_id}/recall", "get"),
         ("/v1/statistics", "get"),
         ("/v1/collections", "get"),
         ("/v1/collections", "post"),

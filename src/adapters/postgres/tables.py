@@ -243,6 +243,7 @@ Index("generations_braked", _g.account_id, _g.finished_at, postgresql_where=coun
 Index(
     "generations_delivered", _g.account_id, _g.mode, _g.finished_at, postgresql_where=_g.state == GenerationState.SUCCEEDED.value
 )
+Index("generations_children", _g.parent, _g.id, postgresql_where=_g.parent.is_not(None))
 Index("generations_trash", _g.trashed_at, postgresql_where=_g.trashed_at.is_not(None) & _g.request.is_not(None))
 
 attempts = Table(

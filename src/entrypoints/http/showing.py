@@ -8,7 +8,6 @@ from domain.accounts import Caller
 from domain.attempts import Failure
 from domain.generations import Generation, GenerationId, GenerationState
 from domain.media import Asset
-from domain.requests import PictureRequest
 from entrypoints.http import shapes
 from entrypoints.http.auth import Authed
 from entrypoints.http.links import Links
@@ -38,7 +37,7 @@ def _shown(generation: Generation, assets: Sequence[Asset], links: Links, outloo
         kind=generation.kind,
         state=generation.state,
         uncertain=shapes.Uncertain(since, generation.hold_expires_at) if since else None,
-        request=_request(generation, generation.request) if generation.request else None,
+        request=request_shown(generation),
         created_at=generation.created_at,
         started_at=generation.started_at,
         finished_at=generation.finished_at,
@@ -63,7 +62,10 @@ def _queue(generation: Generation, outlook: Outlook) -> shapes.Queue:
     return shapes.Queue(position, shapes.ExpectedSeconds(expected.p50, expected.p90) if expected else None)
 
 
-def _request(generation: Generation, request: PictureRequest) -> shapes.RequestShape:
+def request_shown(generation: Generation) -> shapes.RequestShape | None:
+    """None once it is erased."""
+    if not (request := generation.request):
+        return None
     sandbox = request.sandbox
     return shapes.RequestShape(
         model=request.model,

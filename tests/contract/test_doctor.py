@@ -13,6 +13,7 @@ from adapters.payments.stripe_payments import StripePayments
 from adapters.postgres.session import Pool
 from adapters.postgres.store import PostgresStore
 from domain.gates import ClosedFor
+from entrypoints import doctor
 from entrypoints.looks import LOOKS
 from tests.desk import Answer, Operator, an_operator
 from tests.offer import CATALOGUE
@@ -31,7 +32,7 @@ KEY = "sk-geheim"
 @pytest.fixture(autouse=True)
 def _without_picture_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Their look has its own tests and takes seconds; the provider is asked without them."""
-    monkeypatch.delitem(LOOKS, "picture workers")
+    monkeypatch.setattr(doctor, "LOOKS", {part: look for part, look in LOOKS.items() if part != "picture workers"})
 
 
 @pytest.fixture(scope="module")

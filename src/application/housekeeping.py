@@ -70,10 +70,13 @@ class KeepHouse:
             return True
 
     async def _purge(self, generation_id: GenerationId) -> bool:
-        """Left for a later round while an unfinished edit needs one of its pictures."""
+        """Left for a later round while an unfinished edit needs one of its pictures, and for good if its owner has taken it out
+        of the trash since it was looked for there."""
         try:
             async with self.store.transaction() as tx:
                 generation = await tx.generations.lock(generation_id)
+                if not generation.trashed_at or generation.trashed_at >= await tx.now() - TRASH:
+                    return False
                 copies = await erase_rows(tx, generation)
                 tx.generations.save(generation)
         except AssetInUse:

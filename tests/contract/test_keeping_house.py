@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from application.collecting import RestoreGeneration
 from application.generations import DeleteGeneration, RequestGeneration
 from application.housekeeping import KEYS_KEPT, REMNANTS_KEPT, TRASH, KeepHouse, SweepObjects
 from application.media import DeleteAsset
@@ -180,6 +181,37 @@ async def test_the_trash_is_emptied_after_seven_days_and_nothing_else_is(world: 
     assert (await world.see(kept)).request
     assert {key.split("/")[2] for key in world.storage.objects} == {str(kept.id)}
     assert (await house(world))["purged"] == 0
+
+
+async def test_what_is_taken_out_of_the_trash_while_it_is_being_emptied_stays(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The trash is listed first and then emptied one by one: meanwhile owners go on deciding."""
+    [first, second, third] = await _thrown_away(world, 3)
+    await world.harness.advance(TRASH.total_seconds() + 1)
+    dispose, restore, purge = DeleteGeneration(world.store, world.storage), RestoreGeneration(world.store), KeepHouse._purge
+
+    async def purge_after_changes_of_mind(keeper: KeepHouse, generation: GenerationId) -> bool:
+        if generation == first.id:
+            await restore(world._caller(second), second.id)
+            await restore(world._caller(third), third.id)
+            await dispose(world._caller(third), third.id, purge=False)  # once more: seven days from now
+        return await purge(keeper, generation)
+
+    monkeypatch.setattr(KeepHouse, "_purge", purge_after_changes_of_mind)
+    assert (await house(world))["purged"] == 1
+    assert [bool((await world.see(each)).request) for each in (first, second, third)] == [False, True, True]
+
+
+async def _thrown_away(world: World, number: int) -> list[Generation]:
+    thrown = [await world.ask() for _ in range(number)]
+    for _ in thrown:
+        worker, call = await world.call_out()
+        call.finish(pictures(2))
+        await worker
+    for generation in thrown:
+        await DeleteGeneration(world.store, world.storage)(world._caller(generation), generation.id, purge=False)
+    return thrown
 
 
 async def test_an_end_that_was_thrown_away_and_erased_keeps_its_price(world: World) -> None:

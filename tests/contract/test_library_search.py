@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from adapters.postgres import looking, postings, searching
+from adapters.postgres import looking, postings, prompt_index, searching
 from adapters.postgres.prompt_index import PostgresPromptIndex
 from application.queries import GenerationFilter
 from application.search import IndexPrompts
@@ -244,7 +244,8 @@ async def test_of_two_created_at_one_instant_the_one_that_stays_is_still_found(l
     await library.check(GenerationFilter(wanted=Wanted.asked("q", "twin")), 5)
 
 
-async def test_an_index_that_lost_its_place_is_made_anew(library: Library) -> None:
+async def test_an_index_that_lost_its_place_is_made_anew(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prompt_index, "_CHUNKS", 4)
     for number in range(20):
         await library.create(f"fox {number}")
     await library.pack()

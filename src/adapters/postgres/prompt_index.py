@@ -19,6 +19,9 @@ FIRST_LOT, NEXT_LOT = 4_096, 256
 """An account is looked through without an index while it has fewer generations: its words would take more room than its prompts.
 From then on so many wait at most until they are brought in."""
 
+_CHUNKS = 20_000
+"""So many are removed at once when a library is made anew."""
+
 _COUNT = """
 WITH seen AS (
     SELECT id, account_id, mode FROM generations WHERE id > %(after)s AND id < %(settled)s ORDER BY id LIMIT %(limit)s
@@ -33,7 +36,9 @@ SELECT id FROM seen ORDER BY id DESC LIMIT 1
 _DUE = """
 SELECT id, account_id, mode, packed_to FROM libraries WHERE missing <= 0 ORDER BY missing LIMIT 1 FOR UPDATE SKIP LOCKED
 """
-_BEGIN_ANEW = "DELETE FROM search_words WHERE library = %(library)s"
+_BEGIN_ANEW = """
+DELETE FROM search_words WHERE ctid = ANY(ARRAY(SELECT ctid FROM search_words WHERE library = %(library)s LIMIT %(limit)s))
+"""
 _OF_LIBRARY = """
 SELECT g.created_at, g.request->>'prompt' AS prompt FROM generations g
 WHERE g.account_id = %(account)s AND g.mode = %(mode)s AND g.request IS NOT NULL AND {which}
@@ -90,7 +95,9 @@ class PostgresPromptIndex(PromptIndex):
                 # Whoever erases a prompt of this library waits now, or else has done so before its prompts are read.
                 await connection.execute(TAKE_LIBRARY.encode(), {"account": account, "mode": mode})
                 if packed_to is None:
-                    await connection.execute(_BEGIN_ANEW.encode(), {"library": library})
+                    gone = await connection.execute(_BEGIN_ANEW.encode(), {"library": library, "limit": _CHUNKS})
+                    if gone.rowcount == _CHUNKS:
+                        return 0
                 said = {"account": account, "mode": mode, "since": packed_to or EVER, "settled": settled}
                 rows = await (await connection.execute(_NEXT.format(limit=self._limit).encode(), said)).fetchall()
                 await self._put(connection, library, rows)

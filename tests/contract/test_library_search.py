@@ -1,6 +1,7 @@
 """Finding generations on Postgres: whatever was done to them, by whatever filter, each that fits is found exactly once."""
 
 import asyncio
+import itertools
 import random
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
@@ -159,6 +160,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postings, "CHUNK", 3)
     monkeypatch.setattr(looking, "MOST", 5)
     monkeypatch.setattr(searching, "CHUNKS", 4)
+    monkeypatch.setattr(searching, "_AT_ONCE", 1)
 
 
 @pytest.mark.usefixtures("small")
@@ -186,6 +188,21 @@ async def test_whatever_was_done_everything_that_fits_is_found_exactly_once(libr
     await library.pack()
     for _ in range(60):
         await library.check(library.a_filter(), rng.choice([1, 2, 5, 100]))
+
+
+async def test_every_combination_of_filters_finds_what_fits(library: Library) -> None:
+    for _ in range(60):
+        await library.create()
+    for generation in list(library.kept):
+        some = library.rng.random()
+        await library.change(generation, favourite=some < 0.3)
+        if 0.2 < some < 0.4:
+            await library.change(generation, trashed_at=library.kept[generation].created_at)
+    some_states = ((), (GenerationState.FAILED,), (GenerationState.QUEUED, GenerationState.SUCCEEDED))
+    for states, model, kind in itertools.product(some_states, (None, "gpt-image-2"), (None, Kind.EDIT)):
+        for favourite, trashed in itertools.product((None, True, False), (None, True)):
+            of: dict[str, Any] = {"model": model, "kind": kind, "favourite": favourite, "trashed": trashed}
+            await library.check(GenerationFilter(states, **of), 7)
 
 
 async def test_what_was_just_created_is_found_at_once_packed_or_not(library: Library) -> None:

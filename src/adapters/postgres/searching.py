@@ -18,7 +18,8 @@ CHUNKS = 256
 """So many chunks are read for one page."""
 _AS_RARE = 32
 """A word so many times as common as the rarest spares fewer looks than its chunks cost."""
-_STEP = 16
+_STEP, _AT_ONCE = 16, 128
+"""Chunks of the rarest word, and of each other, that are read in one statement."""
 
 _LIBRARY = f"""
 SELECT json_build_array(id, {MICROSECONDS.format("packed_to")})::text FROM libraries
@@ -85,12 +86,11 @@ class Searching:
 
     async def _in_all(self, library: int, words: Sequence[str], instants: Sequence[int]) -> Sequence[int]:
         """Those that may have these words as well."""
-        most = 4 * _AS_RARE
-        read = await self._read(_BETWEEN, most, library=library, words=list(words), top=instants[0], bottom=instants[-1])
+        read = await self._read(_BETWEEN, _AT_ONCE, library=library, words=list(words), top=instants[0], bottom=instants[-1])
         for word in words:
             chunks = read.get(word, [])
             known = {each for chunk in chunks for each in chunk.instants}
-            bottom = chunks[-1].first if len(chunks) == most else 0
+            bottom = chunks[-1].first if len(chunks) == _AT_ONCE else 0
             instants = [each for each in instants if each in known or each < bottom]
         return instants
 

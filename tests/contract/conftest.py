@@ -1,6 +1,7 @@
 """What many tests share: a service that runs, started once, and a provider of pictures."""
 
 from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,6 +14,9 @@ from tests.openai_bench import Bench, bench
 from tests.provider import Provider, provider
 from tests.service import Customer
 from tests.weed import Weed, weed
+
+if TYPE_CHECKING:
+    from tests.sdks import Sdk
 
 
 @pytest.fixture(scope="session")
@@ -59,3 +63,13 @@ def openai(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
 async def at(openai: Provider) -> AsyncIterator[Bench]:
     async with bench(openai) as ready:
         yield ready
+
+
+@pytest.fixture
+def sdk() -> Iterator["Sdk"]:
+    """Clients of OpenAI's for one test."""
+    from tests.sdks import Sdk  # a second, and most tests do without
+
+    made = Sdk()
+    with made.opened:
+        yield made

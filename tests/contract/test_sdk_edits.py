@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from openai import APIStatusError, AsyncOpenAI, BadRequestError, NotFoundError, OpenAI, RateLimitError
+from openai import APIStatusError, AsyncOpenAI, BadRequestError, NotFoundError, RateLimitError
 from openai.types import ImagesResponse
 from PIL import Image
 
@@ -16,6 +16,7 @@ from tests.contract.test_sdk_streams import checked
 from tests.hostile import encode
 from tests.http_house import House, Left
 from tests.pictures import corners
+from tests.sdks import Sdk
 from tests.service import Customer
 
 pytestmark = pytest.mark.anyio
@@ -31,10 +32,6 @@ def hole() -> bytes:
     return encode(mask, "PNG")
 
 
-def sdk(at: House, who: Customer, **options: Any) -> OpenAI:
-    return OpenAI(api_key=who.key, base_url=f"{at.client.base_url}/v1/", **options)
-
-
 def pictures(told: ImagesResponse) -> list[bytes]:
     """Strictly, the answer is what the SDK's model says, and nothing more."""
     ImagesResponse.model_validate(told.to_dict(), strict=True, extra="forbid")
@@ -46,7 +43,7 @@ def the_one(at: House, who: Customer) -> Any:
     return made
 
 
-def test_several_references_and_a_mask(served: House) -> None:
+def test_several_references_and_a_mask(served: House, sdk: Sdk) -> None:
     who = served.customer()
     files: list[Any] = [("fox.png", PNG), io.BytesIO(JPEG), ("b.webp", WEBP, "image/webp")]
     ignored: dict[str, Any] = {"input_fidelity": "high", "user": "u", "response_format": "b64_json"}
@@ -110,7 +107,7 @@ def test_clients_that_write_forms_by_hand_find_nothing_odd(name: str, served: Ho
     assert len(the_one(served, who)["request"]["images"]) == 2
 
 
-def test_as_json_with_a_data_url_and_an_asset(served: House) -> None:
+def test_as_json_with_a_data_url_and_an_asset(served: House, sdk: Sdk) -> None:
     who = served.customer()
     asset = served.picture(who, PNG)
     url = "data:image/jpeg;base64," + base64.b64encode(JPEG).decode()
@@ -120,7 +117,7 @@ def test_as_json_with_a_data_url_and_an_asset(served: House) -> None:
     assert (first, served.get(who, f"/v1/media/{second}")["content_type"]) == (asset, "image/jpeg")
 
 
-def test_refusals_are_of_the_class_they_are_at_the_source_and_leave_nothing(served: House) -> None:
+def test_refusals_are_of_the_class_they_are_at_the_source_and_leave_nothing(served: House, sdk: Sdk) -> None:
     who, poor = served.customer(), served.customer(credits=0)
     client, before = sdk(served, who), served.left(who)
     refused: list[tuple[type[APIStatusError], str, str | None, dict[str, Any]]] = [
@@ -147,7 +144,7 @@ def test_refusals_are_of_the_class_they_are_at_the_source_and_leave_nothing(serv
     assert served.left(who).credits == before.credits
 
 
-def test_an_edit_that_is_sent_again_brings_its_pictures_in_once(served: House) -> None:
+def test_an_edit_that_is_sent_again_brings_its_pictures_in_once(served: House, sdk: Sdk) -> None:
     who = served.customer()
     key = {"Idempotency-Key": "the same night"}
     drawn = [pictures(sdk(served, who).images.edit(**EDIT, image=[PNG, JPEG], mask=hole(), extra_headers=key)) for _ in range(3)]

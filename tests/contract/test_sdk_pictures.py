@@ -8,20 +8,17 @@ from typing import Any
 import httpx
 import openai
 import pytest
-from openai import AsyncOpenAI, OpenAI
+from openai import AsyncOpenAI
 from openai.types import ImagesResponse
 from PIL import Image
 
 from tests import plain_http
 from tests.http_house import House
+from tests.sdks import Sdk
 from tests.service import Customer
 
 pytestmark = pytest.mark.anyio
 FOX: dict[str, Any] = {"model": "gpt-image-2", "prompt": "a red fox in snow", "quality": "low", "size": "64x64"}
-
-
-def sdk(at: House, who: Customer, **more: Any) -> OpenAI:
-    return OpenAI(api_key=who.key, base_url=f"{at.client.base_url}/v1/", **more)
 
 
 def fault(name: str) -> dict[str, str]:
@@ -39,7 +36,7 @@ def sizes(made: ImagesResponse) -> list[str]:
     return found
 
 
-def test_pictures_are_made_several_at_once(served: House, buyer: Customer) -> None:
+def test_pictures_are_made_several_at_once(served: House, buyer: Customer, sdk: Sdk) -> None:
     with sdk(served, buyer) as client:
         made = client.images.generate(**FOX, n=2, output_format="webp", user="u-1", response_format="b64_json")
     assert sizes(made) == ["64x64 WEBP"] * 2
@@ -62,7 +59,7 @@ async def test_the_asynchronous_client_and_raw_answers(served: House, buyer: Cus
     assert len(history) == 2, "equal requests on purpose are two"
 
 
-def test_errors_are_of_the_classes_they_have_at_the_source(served: House, buyer: Customer) -> None:
+def test_errors_are_of_the_classes_they_have_at_the_source(served: House, buyer: Customer, sdk: Sdk) -> None:
     with sdk(served, buyer) as client:
         for name, kind, code in (
             ("refuse-input", openai.BadRequestError, "moderation_blocked"),
@@ -88,7 +85,7 @@ def test_errors_are_of_the_classes_they_have_at_the_source(served: House, buyer:
         nobody.images.generate(**FOX)
 
 
-def test_a_client_that_loses_patience_and_asks_again_gets_the_same_picture(served: House, buyer: Customer) -> None:
+def test_a_client_that_loses_patience_and_asks_again_gets_the_same_picture(served: House, buyer: Customer, sdk: Sdk) -> None:
     """Its first try is over before the picture is there; its retries are of the SDK's own making."""
     slowly = fault("latency_ms=2500")
     with sdk(served, buyer, timeout=2.0, max_retries=10) as client:
@@ -98,7 +95,7 @@ def test_a_client_that_loses_patience_and_asks_again_gets_the_same_picture(serve
     assert (left.generations, left.assets, left.credits[1]) == (1, 1, 0)
 
 
-def test_a_client_that_gives_up_loses_nothing(served: House, buyer: Customer) -> None:
+def test_a_client_that_gives_up_loses_nothing(served: House, buyer: Customer, sdk: Sdk) -> None:
     slowly = fault("latency_ms=1500")
     with sdk(served, buyer, timeout=1.0, max_retries=0) as client, pytest.raises(openai.APITimeoutError):
         client.images.generate(**FOX, extra_headers=slowly)

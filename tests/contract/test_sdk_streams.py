@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from openai import APIError, AsyncOpenAI, BadRequestError, OpenAI, RateLimitError
+from openai import APIError, AsyncOpenAI, BadRequestError, RateLimitError
 from PIL import Image
 
 from adapters.postgres.embedded import EmbeddedPostgres
@@ -21,7 +21,7 @@ from tests.http_house import House, house
 from tests.pictures import corners
 from tests.processes import until
 from tests.provider import Provider, provider
-from tests.service import Customer
+from tests.sdks import Sdk
 
 pytestmark = pytest.mark.anyio
 FOX: dict[str, Any] = {"model": "gpt-image-2", "prompt": "a red fox in snow", "quality": "low", "size": "64x64"}
@@ -44,10 +44,6 @@ def unjudged(postgres: EmbeddedPostgres, upstream: Provider, tmp_path_factory: p
         yield running
 
 
-def sdk(at: House, who: Customer) -> OpenAI:
-    return OpenAI(api_key=who.key, base_url=f"{at.client.base_url}/v1/")
-
-
 def checked(event: Any) -> Image.Image:
     """The picture in it. Strictly, it is what the SDK's model says, and nothing more."""
     type(event).model_validate(event.to_dict(), strict=True, extra="forbid")
@@ -62,7 +58,7 @@ def marked(event: Any) -> bool:
     return SourceType.GENERATED.address.encode() in base64.b64decode(event.b64_json)
 
 
-def test_partial_pictures_come_before_the_picture(served: House) -> None:
+def test_partial_pictures_come_before_the_picture(served: House, sdk: Sdk) -> None:
     who = served.customer()
     with sdk(served, who).images.generate(**FOX, stream=True, partial_images=2, extra_headers=SLOWLY) as stream:
         events = list(stream)
@@ -88,7 +84,7 @@ async def test_asynchronously_and_several_at_once(served: House) -> None:
     assert len({event.b64_json for event in events}) == 3
 
 
-def test_edits_are_streamed_as_edits(served: House) -> None:
+def test_edits_are_streamed_as_edits(served: House, sdk: Sdk) -> None:
     who, photo = served.customer(), png(noise(7, (64, 64)))
     asked = {name: FOX[name] for name in ("model", "prompt", "quality", "size")}
     with sdk(served, who).images.edit(image=[photo, photo], **asked, stream=True, partial_images=1) as stream:
@@ -101,7 +97,7 @@ def test_edits_are_streamed_as_edits(served: House) -> None:
     assert (made["kind"], made["credits"]["captured"]) == ("edit", made["credits"]["quoted"])
 
 
-def test_whoever_hangs_up_loses_nothing_and_whoever_joins_sees_the_same(served: House) -> None:
+def test_whoever_hangs_up_loses_nothing_and_whoever_joins_sees_the_same(served: House, sdk: Sdk) -> None:
     who = served.customer()
     client, asked = sdk(served, who), FOX | {"stream": True, "partial_images": 1}
     headers = SLOWLY | {"Idempotency-Key": "the same fox"}
@@ -116,7 +112,7 @@ def test_whoever_hangs_up_loses_nothing_and_whoever_joins_sees_the_same(served: 
     assert made["credits"]["captured"] == made["credits"]["quoted"]
 
 
-def test_a_picture_that_nobody_waits_for_is_in_the_history(served: House) -> None:
+def test_a_picture_that_nobody_waits_for_is_in_the_history(served: House, sdk: Sdk) -> None:
     who = served.customer()
     with sdk(served, who).images.generate(**FOX, stream=True, partial_images=1, extra_headers=SLOWLY) as stream:
         next(iter(stream))
@@ -125,7 +121,7 @@ def test_a_picture_that_nobody_waits_for_is_in_the_history(served: House) -> Non
     assert made["credits"]["captured"] == made["credits"]["quoted"]
 
 
-def test_many_streams_each_have_their_own_pictures(served: House) -> None:
+def test_many_streams_each_have_their_own_pictures(served: House, sdk: Sdk) -> None:
     who = served.customer()
     client = sdk(served, who)
 
@@ -138,7 +134,7 @@ def test_many_streams_each_have_their_own_pictures(served: House) -> None:
     assert len({events[-1].b64_json for events in told}) == 4
 
 
-def test_where_pictures_are_looked_for_in_a_list_none_is_shown_unfinished_or_paid(served: House) -> None:
+def test_where_pictures_are_looked_for_in_a_list_none_is_shown_unfinished_or_paid(served: House, sdk: Sdk) -> None:
     who = served.customer(mode=Mode.LIVE)
     asked = {**LIVE, "stream": True}
     (only,) = sdk(served, who).images.generate(**asked, partial_images=3)
@@ -150,7 +146,7 @@ def test_where_pictures_are_looked_for_in_a_list_none_is_shown_unfinished_or_pai
     assert "partial_images" not in quote["breakdown"]
 
 
-def test_refusals_before_anything_is_sent_are_of_the_class_they_are_at_the_source(served: House) -> None:
+def test_refusals_before_anything_is_sent_are_of_the_class_they_are_at_the_source(served: House, sdk: Sdk) -> None:
     who, asked = served.customer(), FOX | {"stream": True, "partial_images": 1}
     with pytest.raises(BadRequestError) as refused:
         sdk(served, who).images.generate(**asked, extra_headers={"X-Sandbox-Fault": "refuse-output"})
@@ -163,7 +159,7 @@ def test_refusals_before_anything_is_sent_are_of_the_class_they_are_at_the_sourc
     assert refused_for_money.value.code == "insufficient_quota"
 
 
-def test_what_a_provider_shows_is_passed_on_and_paid(unjudged: House, upstream: Provider) -> None:
+def test_what_a_provider_shows_is_passed_on_and_paid(unjudged: House, upstream: Provider, sdk: Sdk) -> None:
     who = unjudged.customer(mode=Mode.LIVE)
     with sdk(unjudged, who).images.generate(**LIVE, stream=True, partial_images=3) as stream:
         events = list(stream)
@@ -179,7 +175,7 @@ def test_what_a_provider_shows_is_passed_on_and_paid(unjudged: House, upstream: 
     assert made["credits"]["captured"] > plain["credits"]
 
 
-def test_a_refusal_after_partial_pictures_is_raised_and_costs_nothing(unjudged: House) -> None:
+def test_a_refusal_after_partial_pictures_is_raised_and_costs_nothing(unjudged: House, sdk: Sdk) -> None:
     who = unjudged.customer(mode=Mode.LIVE)
     asked = LIVE | {"prompt": "a fox [fault: sse-error-moderation-late]", "stream": True, "partial_images": 2}
     with pytest.raises(APIError) as refused:  # at once, where the API was slower than the refusal
@@ -189,7 +185,9 @@ def test_a_refusal_after_partial_pictures_is_raised_and_costs_nothing(unjudged: 
     assert (made["state"], made["credits"]["captured"]) == ("refused", 0)
 
 
-def test_an_edit_reaches_the_provider_with_every_reference_in_order_and_its_mask(unjudged: House, upstream: Provider) -> None:
+def test_an_edit_reaches_the_provider_with_every_reference_in_order_and_its_mask(
+    unjudged: House, upstream: Provider, sdk: Sdk
+) -> None:
     who = unjudged.customer(mode=Mode.LIVE)
     files: list[Any] = [encode(corners(), format) for format in ("PNG", "JPEG", "WEBP")]
     mask = Image.new("RGBA", (120, 80), "black")

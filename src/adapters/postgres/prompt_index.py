@@ -1,7 +1,8 @@
 """The index of words, in Postgres: chunks of instants, made from the prompts of settled generations."""
 
+import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -18,6 +19,13 @@ from domain.words import words_of
 FIRST_LOT, NEXT_LOT = 4_096, 256
 """An account is looked through without an index while it has fewer generations: its words would take more room than its prompts.
 From then on so many wait at most until they are brought in."""
+PAGE = 64
+"""So many prompts are read at once: of the longest ones their words take a second, and a transaction that stands idle for some is
+ended."""
+CHARACTERS = 1_000_000
+"""Once so many characters of prompts are read, a lot is large enough: who writes long ones keeps no other account waiting."""
+
+Postings = Mapping[str, Sequence[int]]
 
 _CHUNKS = 20_000
 """So many are removed at once when a library is made anew."""
@@ -99,22 +107,45 @@ class PostgresPromptIndex(PromptIndex):
                     if gone.rowcount == _CHUNKS:
                         return 0
                 said = {"account": account, "mode": mode, "since": packed_to or EVER, "settled": settled}
-                rows = await (await connection.execute(_NEXT.format(limit=self._limit).encode(), said)).fetchall()
-                await self._put(connection, library, rows)
-                missing = 0 if len(rows) >= self._limit else self._next_lot
-                to = rows[-1][0] if rows else None
+                postings, brought, to, is_all = await self._next(connection, said)
+                await self._put(connection, library, postings)
+                missing = self._next_lot if is_all else 0
                 await connection.execute(_PACKED.encode(), {"library": library, "missing": missing, "to": to})
-                return len(rows)
+                return brought
 
-    async def _put(self, connection: AsyncConnection[Any], library: int, rows: Sequence[tuple[datetime, str]]) -> None:
-        postings = defaultdict[str, dict[int, None]](dict)
-        for created_at, prompt in rows:
-            at = micros(created_at)
-            for word in words_of(prompt):
-                postings[word][at] = None
+    async def _next(
+        self, connection: AsyncConnection[Any], said: Mapping[str, Any]
+    ) -> tuple[Postings, int, datetime | None, bool]:
+        """Where the words of the next prompts belong, how many prompts that are, until when, and whether none are left."""
+        postings, brought, characters = defaultdict[str, list[int]](list), 0, 0
+        to: datetime | None = None
+        while brought < self._limit and characters < CHARACTERS:
+            size = min(PAGE, self._limit - brought)
+            select = _NEXT.format(limit=size).encode()
+            rows = await (await connection.execute(select, {**said, "since": to or said["since"]})).fetchall()
+            # In a thread of its own, since long prompts take seconds, in which all else that this process does goes on.
+            await asyncio.to_thread(_add, postings, rows)
+            brought += len(rows)
+            characters += sum(len(prompt) for _, prompt in rows)
+            to = rows[-1][0] if rows else to
+            if len(rows) < size:
+                return postings, brought, to, True
+        return postings, brought, to, False
+
+    async def _put(self, connection: AsyncConnection[Any], library: int, postings: Postings) -> None:
         heads = await connection.execute(_HEADS.encode(), {"library": library, "words": list(postings)})
         held = {word: (first, times) for word, first, times in await heads.fetchall()}
-        chunks = [(word, *chunk) for word, instants in postings.items() for chunk in put(held.get(word), list(instants))]
+        chunks = [(word, *chunk) for word, instants in postings.items() for chunk in put(held.get(word), instants)]
         words, firsts, times = zip(*chunks, strict=True) if chunks else ((), (), ())
         said = {"library": library, "words": list(words), "firsts": list(firsts), "times": list(times)}
         await connection.execute(_PUT.encode(), said)
+
+
+def _add(postings: dict[str, list[int]], rows: Sequence[tuple[datetime, str]]) -> None:
+    """In rising order, an instant once."""
+    for created_at, prompt in rows:
+        at = micros(created_at)
+        for word in words_of(prompt):
+            instants = postings[word]
+            if not instants or instants[-1] != at:
+                instants.append(at)

@@ -25,6 +25,8 @@ _UNSPACED = re.compile(
     "\uf900-\ufaff\U00016fe0-\U00018dff\U0001aff0-\U0001b2ff\U00020000-\U0003ffff]"
 )
 _RUN = re.compile(_UNSPACED.pattern + "{2,}")
+_MARKS = 30
+"""So many marks in a row are read; no language puts that many on a letter."""
 _LETTER, _ALONE, _MARK, _UNSEEN, _GAP = range(5)
 # Symbols and their like, and what has no meaning to this version of Unicode: perhaps next year's emoji.
 _STANDING_ALONE = ("So", "Co", "Cn")
@@ -44,8 +46,17 @@ def folded(value: str) -> str:
 
 
 def _once(value: str) -> str:
-    seen = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", value).casefold())
+    seen = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", "".join(_calmed(value))).casefold())
     return "".join(c for c in seen if _kind(c) is not _UNSEEN)
+
+
+def _calmed(value: str) -> Iterator[str]:
+    """Without marks that nobody could read: to order those that meet takes time by the square of their number."""
+    met = 0
+    for character in value:
+        met = met + 1 if _kind(character) is _MARK else 0
+        if met <= _MARKS:
+            yield character
 
 
 def words_of(prompt: str) -> list[str]:

@@ -159,6 +159,10 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything has an end soon: chunks, steps and patience."""
     monkeypatch.setattr(postings, "CHUNK", 3)
     monkeypatch.setattr(looking, "MOST", 5)
+    monkeypatch.setattr(looking, "CHARACTERS", 60)
+    monkeypatch.setattr(looking, "_LONG", 2)
+    monkeypatch.setattr(prompt_index, "PAGE", 2)
+    monkeypatch.setattr(prompt_index, "CHARACTERS", 40)
     monkeypatch.setattr(searching, "CHUNKS", 4)
     monkeypatch.setattr(searching, "_AT_ONCE", 1)
 

@@ -1,6 +1,7 @@
 """What words a prompt has, and whether it is found by what somebody asks for."""
 # ruff: noqa: RUF001 - scripts that look like one another
 
+import time
 import unicodedata
 
 import pytest
@@ -129,6 +130,13 @@ def test_too_many_words_are_refused_with_the_limit() -> None:
     with pytest.raises(LimitExceeded) as refused:
         wanted(" ".join(f"w{number}" for number in range(most + 1)))
     assert refused.value.facts == {"field": "q", "limit": most}
+
+
+def test_a_heap_of_marks_is_read_as_fast_as_any_prompt() -> None:
+    heap = "a" + "\u0301\u0323" * 15_999
+    began = time.process_time()
+    assert words_of(heap) == words_of(heap[:31])
+    assert time.process_time() - began < 0.5, "by the square of its length it would take a second"
 
 
 def test_of_a_prompt_full_of_different_words_the_first_thousand_are_known() -> None:

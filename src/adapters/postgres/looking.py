@@ -117,7 +117,8 @@ class Looking:
             if self.is_tired:
                 return False
             some = instants[begin : begin + size]
-            await self._look(AT_INSTANTS, instants=[instant_of(each) for each in some])
+            there = await self._look(AT_INSTANTS, instants=[instant_of(each) for each in some])
+            self.looked += max(0, len(some) - there)  # a step to what is gone, or in the trash, is a look as well
             self.place = min(self.place, (some[-1], UUID(int=0)))
             begin, size = begin + size, self._next(2 * size)
         return True

@@ -44,6 +44,7 @@ SUITES: dict[str, Suite] = {
     "webhooks-out": Suite(soak_suites.webhooks_out, 0.75, 300.0),
     "billing": Suite(soak_suites.billing, 0.75, 300.0),
     "billing-kills": Suite(soak_suites.billing_kills, 1.0, 300.0),
+    "library": Suite(soak_suites.library, 0.75, 120.0),
     "uploads": Suite(soak_suites.uploads, 0.75, 300.0),
     "media-kills": Suite(soak_suites.media_kills, 0.75, 120.0),
     "joins": Suite(soak_suites.joins, 0.75, 120.0),

@@ -24,6 +24,7 @@ BACK = "workers back ≤ 10 s after their last open call"
 DEPLOYED = "rolling restart with long jobs: 0 aborted, 0 repeated calls"
 API_GONE = "API killed under the SDK's calls: as many generations and charges as intents"
 CLIENT_GONE = "client killed mid-call: its picture is in the history, charged once"
+LIBRARY = "libraries, whatever is done in whatever order: exactly the right set"
 Counts = Mapping[str, int]
 
 
@@ -117,6 +118,7 @@ PROMISES: dict[str, tuple[Promise, ...]] = {
     "use-cases": (Promise("customers, staff, workers, housekeeper: dying anywhere", of("steps"), figures=said("histories")),),
     "timelines": (Promise("the paid call, in any order of events", of("steps"), figures=said("timelines")),),
     "hints": (Promise("in any order, twice, late or never: one ledger", of("lives"), 10_000, figures=said("hints")),),
+    "library": (Promise(LIBRARY, of("libraries"), 1_000, figures=said("generations")),),
     "webhooks": (
         Promise("forged, old or malformed: 0 taken, 0 of ours to blame", beginning("forged: "), 100_000,
                 figures=lambda counts: _some(counts)),

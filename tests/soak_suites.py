@@ -22,6 +22,7 @@ from tests.soak_hints import soak_hints
 from tests.soak_joins import soak_joins
 from tests.soak_kills import soak_kills
 from tests.soak_ledger import soak_ledger
+from tests.soak_library import soak_library
 from tests.soak_media_kills import soak_media_kills
 from tests.soak_restarts import soak_restarts
 from tests.soak_stops import soak_stops
@@ -100,6 +101,12 @@ async def billing(seed: int, deadline: float, _: Path, __: Kept) -> dict[str, in
 async def billing_kills(seed: int, deadline: float, folder: Path, kept: Kept) -> dict[str, int]:
     """kill -9 of API and worker at every recorded point of hearing and following webhooks."""
     return await soak_billing_kills(seed, deadline, folder, kept)
+
+
+async def library(seed: int, deadline: float, folder: Path, _: Kept) -> dict[str, int]:
+    """Acts on libraries through HTTP, against plain lists."""
+    with migrated_postgres(folder / "postgres") as postgres:
+        return await asyncio.to_thread(soak_library, seed, deadline, new_database(postgres), folder / "house")
 
 
 async def uploads(seed: int, deadline: float, folder: Path, _: Kept) -> dict[str, int]:

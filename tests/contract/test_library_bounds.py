@@ -1,9 +1,12 @@
 """What finding generations takes at most, and of whom it tells: on Postgres."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from adapters.postgres import looking, prompt_index
 from adapters.postgres.prompt_index import PostgresPromptIndex
+from adapters.postgres.words import EVER
 from application.queries import GenerationFilter
 from domain.accounts import Mode
 from domain.words import Wanted
@@ -50,3 +53,15 @@ async def test_a_cursor_tells_nothing_of_a_collection_of_somebody_else(library: 
     for account, other in ((stranger.account_id, mode), (library.caller.account_id, Mode.LIVE)):
         page = await queries.generations(account, other, mine, None, 2)
         assert (list(page.rows), page.next) == ([], None)
+
+
+async def test_a_lot_is_read_along_the_history_however_much_waits(library: Library) -> None:
+    """Sorting all that is not in the index yet would take longer with every year that a large account brings along."""
+    await library.create("fox")
+    said = {"account": library.caller.account_id, "mode": library.caller.mode, "since": EVER, "settled": datetime.now(UTC)}
+    async with library.harness.store._pool.connection() as connection:
+        await connection.execute(b"SET enable_seqscan = off")
+        found = await connection.execute(b"EXPLAIN " + prompt_index._NEXT.format(limit=9).encode(), said)
+        plan = "\n".join(row[0] for row in await found.fetchall())
+    assert "Merge Append" in plan
+    assert "Sort  (" not in plan

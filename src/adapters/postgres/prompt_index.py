@@ -51,9 +51,10 @@ _OF_LIBRARY = """
 SELECT g.created_at, g.request->>'prompt' AS prompt FROM generations g
 WHERE g.account_id = %(account)s AND g.mode = %(mode)s AND g.request IS NOT NULL AND {which}
     AND g.created_at > %(since)s AND g.created_at < %(settled)s
+ORDER BY g.created_at FETCH FIRST {{limit}} ROWS WITH TIES
 """
 _NEXT = f"""
-SELECT created_at, prompt FROM ({_OF_LIBRARY.format(which=LIVE)} UNION ALL {_OF_LIBRARY.format(which=TRASHED)}) g
+SELECT created_at, prompt FROM (({_OF_LIBRARY.format(which=LIVE)}) UNION ALL ({_OF_LIBRARY.format(which=TRASHED)})) g
 ORDER BY created_at FETCH FIRST {{limit}} ROWS WITH TIES
 """
 _HEADS = f"""

@@ -65,3 +65,12 @@ async def test_a_lot_is_read_along_the_history_however_much_waits(library: Libra
         plan = "\n".join(row[0] for row in await found.fetchall())
     assert "Merge Append" in plan
     assert "Sort  (" not in plan
+
+
+@pytest.mark.usefixtures("small")
+async def test_a_rarer_word_is_found_beside_a_common_one_that_is_not_read_to_its_end(library: Library) -> None:
+    for number in range(40):
+        await library.create("the fox" if number % 5 == 0 else "the snow")
+    await library.pack()
+    for limit in (1, 3, 100):
+        await library.check(GenerationFilter(wanted=Wanted.asked("q", "the fox")), limit)

@@ -127,13 +127,15 @@ class ActOnMany:
         async with self.store.transaction() as tx:
             found = {each.id: each for each in await tx.shelf.find(named, caller.account_id, caller.mode)}
             outcomes = {each: outcome_of(BulkAction.ARCHIVE, found.get(each)) for each in named}
-            if atomic:
+            # What was possible when the key was new may no longer be: a repeat is answered with the same archive all the same.
+            is_repeat = once is not None and await tx.remembered(once[0]) is not None
+            if atomic and not is_repeat:
                 must_be_all(outcomes)
             possible = [each for each, outcome in outcomes.items() if outcome is BulkOutcome.DONE]
             pictures: Sequence[AssetId] = await tx.shelf.pictures(possible, LIMITS["archive_assets"] + 1)
-        if len(pictures) > LIMITS["archive_assets"]:
+        if len(pictures) > LIMITS["archive_assets"] and not is_repeat:
             raise LimitExceeded("an archive holds so many pictures at most", field="action", limit=LIMITS["archive_assets"])
-        return ManyDone(outcomes, await self.pack(caller, pictures, once) if pictures else None)
+        return ManyDone(outcomes, await self.pack(caller, pictures, once) if pictures or is_repeat else None)
 
 
 async def _do(

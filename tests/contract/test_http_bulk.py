@@ -115,6 +115,12 @@ def test_many_are_packed_into_one_archive(served: House, buyer: Customer) -> Non
     assert ask(served, buyer, "archive", [bare]).json()["archive"] is None
     assert act(served, buyer, "purge", [picture["id"]]) == {picture["id"]: "done"}
     assert served.get(buyer, location)["failure"] == "picture_deleted"
+    again, other = (
+        served.client.post("/v1/generations/bulk", headers=buyer.headers | key, json=body | {"ids": ids})
+        for ids in (body["ids"], [bare])
+    )
+    assert again.json()["archive"]["id"] == told["archive"]["id"], "a repeat is answered so with nothing left to pack, too"
+    check_problem(other, 422, "idempotency-mismatch")
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,7 @@ class RemoveCollection:
                 collection = await tx.collections.lock(collection_id, caller.account_id, caller.mode)
                 gone = await tx.collections.empty(collection_id, self.batch)
                 collection.let_go(gone)
-                is_empty = collection.items == 0
+                is_empty = len(gone) < self.batch  # by what there was and not by the count, so that there is an end
                 if is_empty:
                     await tx.collections.remove(collection_id)
                 else:

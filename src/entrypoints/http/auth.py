@@ -64,11 +64,11 @@ def declare_gates(app: Litestar) -> None:
 
 
 def routes(app: Litestar) -> Iterator[tuple[str, HTTPRouteHandler]]:
-    """Every route of ours, by its path as OpenAPI writes it; not the OPTIONS handlers Litestar adds."""
+    """Every route of ours, by its path as OpenAPI writes it, always in the same order; not the OPTIONS handlers Litestar adds."""
     for route in app.routes:
         if not isinstance(route, HTTPRoute):
             raise AccessUndeclared(f"{route.path} is not an HTTP route: nothing guards it")
-        for handler in route.route_handlers:
+        for handler in sorted(route.route_handlers, key=lambda handler: sorted(handler.http_methods)):
             if handler.http_methods != {"OPTIONS"}:
                 yield route.path_format, handler
 

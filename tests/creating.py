@@ -12,6 +12,7 @@ import psycopg
 
 from adapters.payments.sandbox_file import StateFile
 from domain.accounts import AccountId
+from domain.limits import LIMITS
 from tests.hostile import encode
 from tests.http_house import SMALL, House, check_problem
 from tests.kill_matrix import a_png
@@ -195,6 +196,56 @@ def archive(served: House, stack: ExitStack) -> Creating:
     )
 
 
+def packed(served: House, stack: ExitStack) -> Creating:
+    """The pictures of many generations: the only act on many that makes something."""
+    painted, plain = generation(served, stack), archive(served, stack)
+    one, two = [painted(None).json()["id"] for _ in range(2)]
+    served.idle()
+    act = {"action": "archive", "atomic": True}
+
+    return replace(
+        painted,
+        path="/v1/generations/bulk",
+        body=act | {"ids": [one]},
+        other=act | {"ids": [one, two]},
+        made=lambda: _count(served, "SELECT count(*) FROM archives WHERE account_id = %s", painted.account),
+        thing=lambda answer: str(answer.json()["archive"]["id"]),
+        locks="accounts WHERE id = %s",
+        purge=plain.purge,
+        refused=_until_undone(served, "UPDATE generations SET mode = %s WHERE id = %s", ("live", one), ("test", one)),
+    )
+
+
+def collection(served: House, stack: ExitStack) -> Creating:
+    who = served.customer()
+    mine, many = "FROM collections WHERE account_id = %s AND name", "one of many"
+
+    def purge(id: str) -> None:
+        assert served.client.delete(f"/v1/collections/{id}", headers=who.headers).status_code == 204
+
+    def refuse() -> Callable[[], None]:
+        served.execute(
+            """INSERT INTO collections (id, account_id, mode, name, created_at)
+            SELECT gen_random_uuid(), %s, 'test', %s, now() FROM generate_series(1, %s)""",
+            who.account,
+            many,
+            LIMITS["collections"],
+        )
+        return lambda: served.execute(f"DELETE {mine} = %s", who.account, many)
+
+    return Creating(
+        client=served.client,
+        account=who.account,
+        headers=who.headers,
+        path="/v1/collections",
+        body={"name": "boats"},
+        other={"name": "foxes"},
+        made=lambda: _count(served, f"SELECT count(*) {mine} <> %s", who.account, many),
+        purge=purge,
+        refused=refuse,
+    )
+
+
 def upload(served: House, stack: ExitStack) -> Creating:
     who = served.customer()
 
@@ -299,6 +350,8 @@ CREATING: Mapping[str, Make] = {
     "generateImages": images,
     "editImages": edit,
     "upload": upload,
+    "actOnManyGenerations": packed,
+    "makeCollection": collection,
     "requestArchive": archive,
     "makeApiKey": api_key,
     "makeWebhookEndpoint": webhook_endpoint,

@@ -44,6 +44,10 @@ async def a_nest(desk: Desk) -> Generation:
             b"UPDATE generations SET request = request || %s, metadata = %s",
             (json.dumps({"prompt": f"a {WORD}"}), json.dumps({WORD: f"for {WORD}"})),
         )
+        connection.execute(
+            b"INSERT INTO collections (id, account_id, mode, name, created_at) VALUES (%s, %s, 'test', %s, now())",
+            (new_id(), desk.customer.account_id, WORD),
+        )
     await fill(FilesystemStorage(desk.run.folder / "objects", signer=keys(), clock=lambda: datetime.now(UTC)), desk, generation)
     return generation
 
@@ -128,4 +132,4 @@ def test_a_canary_lies_in_every_column_of_customers_words() -> None:
         for column in table.columns
         if column.info["privacy"] is PROMPT or (isinstance(column.type, JSONB) and column.name == "failure")
     }
-    assert kept == {"generations.request", "generations.metadata", "generations.failure", "attempts.failure"}
+    assert kept == {"generations.request", "generations.metadata", "generations.failure", "attempts.failure", "collections.name"}

@@ -88,9 +88,19 @@ def somebody(served: House) -> Iterator[Resident]:
             owner.upload(Mode.LIVE, a_png())
             page = owner.http.post("/v1/billing/checkout", json={"pack": "small", "success_url": "/done"}).json()["url"]
             assert owner.http.post(page, data={"answer": "yes", "card": "good", "code": ""}).status_code == 303
+        MINE["collection_id"] = _collections(served, owner)
         MINE["endpoint_id"] = endpoint = owner.hook()[0]
         assert owner.http.post(f"/v1/webhook-endpoints/{endpoint}/test").status_code == 202
         yield owner
+
+
+def _collections(served: House, owner: Resident) -> str:
+    """One of two, with two of the pictures in it."""
+    ids = [str(made["id"]) for made in owner.http.get("/v1/generations").json()["data"]]
+    first, _ = [owner.http.post("/v1/collections", json={"name": name}).json()["id"] for name in ("boats", "foxes")]
+    for id in ids:
+        assert owner.http.put(f"/v1/collections/{first}/items/{id}", json={}).status_code == 204
+    return str(first)
 
 
 def ask(who: Resident, parameter: Parameter, query: str) -> httpx.Response:

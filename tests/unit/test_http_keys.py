@@ -12,6 +12,7 @@ NEEDS_NONE = {
     "quote": "holds and keeps nothing",
     "verify": "keeps nothing",
     "cancelGeneration": "what is cancelled stays so, and is answered as it stands",
+    "restoreGeneration": "what is out of the trash stays so, and is answered as it stands",
     "redeemPromotion": "a person redeems a code once, and is answered what it came to the first time",
     "openPortal": "a link to a page, which is good for minutes",
     "changeSubscription": "asks the provider under a key of our own, made of what was known and wanted",

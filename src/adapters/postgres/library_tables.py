@@ -6,7 +6,7 @@ from adapters.postgres.columns import Time, classified, metadata, never_negative
 from domain import privacy
 from domain.accounts import Mode
 
-_own = classified(privacy.PROMPT)
+_own, _words = classified(privacy.SHELF), classified(privacy.PROMPT)
 
 # `items` counts what is in it, the trash included; `last_place` is where the last one was put that came to the end.
 collections = Table(
@@ -15,7 +15,7 @@ collections = Table(
     _own("id", Uuid, primary_key=True),
     _own("account_id", Uuid, ForeignKey("accounts.id")),
     _own("mode", Text),
-    _own("name", Text),
+    _words("name", Text),
     _own("cover", Uuid, nullable=True),
     _own("created_at", Time),
     _own("items", Integer, server_default="0"),

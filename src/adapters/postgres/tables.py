@@ -43,7 +43,7 @@ from domain.ledger import LedgerAccount
 
 _account = classified(privacy.ACCOUNT_RECORD)
 _books, _skeleton, _prompt = classified(privacy.BOOKS), classified(privacy.SKELETON), classified(privacy.PROMPT)
-_protocol = classified(privacy.PROTOCOL)
+_protocol, _shelved = classified(privacy.PROTOCOL), classified(privacy.SHELF)
 _repeats, _machinery = classified(privacy.REPEATS), classified(privacy.MACHINERY)
 _rates = classified(privacy.RATES)
 
@@ -211,7 +211,7 @@ generations = Table(
     _skeleton("delivered", SmallInteger),
     _prompt("metadata", JSONB),
     _protocol("last_event", Integer, server_default="0"),
-    _prompt("favourite", Boolean, server_default="false"),
+    _shelved("favourite", Boolean, server_default="false"),
     one_of("mode", Mode),
     one_of("state", GenerationState),
     CheckConstraint("(state = 'succeeded') = (delivered > 0) AND delivered <= n", name="delivered_means_succeeded"),

@@ -11,7 +11,8 @@ import pytest
 from application.credits import GrantCredits
 from domain.accounts import Mode, Staff
 from domain.limits import LIMITS
-from tests.creating import BOAT, CREATING, Creating, generation
+from tests.creating import BOAT, CREATING, generation
+from tests.creating_request import Creating
 from tests.http_house import House, check_problem
 from tests.people import resident
 from tests.processes import until

@@ -187,7 +187,8 @@ async def test_a_worker_that_takes_nothing_is_late_too(shared: PicturePool) -> N
         await asyncio.wrap_future(shared.schedule(len, (bytes(5 * chores.MEGABYTE),), 0.3))
     assert time.monotonic() - start < 5
     for pid in before:
-        os.kill(pid, signal.SIGCONT)
+        with contextlib.suppress(ProcessLookupError):  # the one that was late is gone
+            os.kill(pid, signal.SIGCONT)
     assert await asyncio.wrap_future(shared.schedule(len, (b"x",), 10.0)) == 1
 
 

@@ -1,10 +1,12 @@
 """What tests have picture workers do: only what belongs to a module can be sent to one."""
 
 import asyncio
+import contextlib
 import os
 import resource
 import signal
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from PIL import UnidentifiedImageError
@@ -72,3 +74,10 @@ async def staff(pool: PicturePool) -> set[int]:
         seen = await asyncio.gather(*(asyncio.wrap_future(pool.schedule(nap, (0.05,))) for _ in range(2)))
         if len(set(seen)) == 2:
             return set(seen)
+
+
+def wake(pids: Iterable[int]) -> None:
+    """From a SIGSTOP; whoever was late meanwhile is gone."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)

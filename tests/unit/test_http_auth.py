@@ -13,10 +13,9 @@ from domain.api_keys import write_key
 from entrypoints.http.app import ROUTES
 from entrypoints.http.auth import AccessUndeclared, Person, access_of, declare_gates, routes
 from entrypoints.wiring_payments import WEBHOOK
-from tests.http_routes import problem_of
+from tests.http_routes import GUARDED, problem_of
 from tests.http_stage import KEY, key_with
 
-GUARDED = [(path, handler) for path, handler in routes(Litestar(list(ROUTES), openapi_config=None)) if access_of(handler)]
 SIGN_IN = {f"/auth/{path}" for path in ("providers", "{provider}/start", "{provider}/callback")}
 OPEN = {"/v1/models", "/v1/models/{model}", "/v1/plans", "/v1/verify", "/health/live", "/health/ready", WEBHOOK, *SIGN_IN}
 """The webhook is proven by its signature."""

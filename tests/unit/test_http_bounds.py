@@ -12,22 +12,21 @@ from litestar.params import JSONBody
 from structlog.testing import capture_logs
 
 from domain.limits import LIMITS
-from entrypoints.http.app import ROUTES
-from entrypoints.http.auth import PUBLIC, media_types, routes
+from entrypoints.http.auth import PUBLIC, media_types
 from entrypoints.http.bounds import NO_BODY, PICTURE_BODY, SMALL_BODY, Bounds, BoundsUndeclared, declare_bounds
 from entrypoints.wiring_payments import WEBHOOK
+from tests.http_routes import HANDLERS
 from tests.http_stage import BEARER, Stage, shorten
 from tests.protocol import LeapingClock, until
 
 pytestmark = pytest.mark.anyio
 QUOTE = json.dumps({"prompt": "a fox"}).encode()
-DECLARED = [(path, handler) for path, handler in routes(Litestar(list(ROUTES), openapi_config=None))]
 LARGEST = {"/v1/images/edits": 101 * 2**20, "/v1/media": 26 * 2**20, "/v1/verify": 26 * 2**20, WEBHOOK: 2**20}
 SOON = 300.0
 """Seconds a test waits at most, by the loop's clock."""
 
 
-@pytest.mark.parametrize(("path", "handler"), DECLARED, ids=[f"{h.http_methods} {path}" for path, h in DECLARED])
+@pytest.mark.parametrize(("path", "handler"), HANDLERS, ids=[f"{h.http_methods} {path}" for path, h in HANDLERS])
 def test_every_route_says_how_large_and_how_late(path: str, handler: HTTPRouteHandler) -> None:
     bounds = handler.opt["bounds"]
     assert 0 < bounds.answer <= 340
